@@ -1,0 +1,249 @@
+"""One attempt at one task: place, provider or command, checks, ending.
+
+``Attempts`` is what the loop calls as ``execute``. It decides nothing about the session: it does the work
+and says how that ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from aca import events as ev
+from aca import journal, process, prompt
+from aca.checks import run_check
+from aca.errors import MachineError
+from aca.patch import subtasks
+from aca.plan import Command, Profile, Task, command_text, profile
+from aca.providers import base
+from aca.run import Tell
+from aca.session import Session
+from aca.state import SessionState
+
+SUMMARY_CHARS = 2000
+"""How much of an agent's last word is kept as the task's result."""
+OUTPUT_CHARS = 400
+"""How much of a failed command's output goes into the reason."""
+
+E = TypeVar("E", bound=ev.AttemptEnded)
+
+Watch = Callable[[str, base.Step], None]
+"""Told every step of every attempt as it happens; decides nothing."""
+
+
+@dataclass
+class Attempts:
+    """Everything an attempt needs that is the same for all of a session."""
+
+    session: Session
+    state: SessionState
+    providers: Mapping[str, base.Provider]
+    watch: Watch
+    patience: process.Patience = field(default_factory=process.Patience)
+
+    async def __call__(self, task_id: str, attempt: int, tell: Tell) -> ev.Ending:
+        """Do the attempt. Raises MachineError when the disk, not the task, is at fault."""
+        try:
+            return await _Attempt(self, self.state.tasks[task_id], attempt, tell).run()
+        except OSError as error:
+            if error.errno in journal.DISK_ERRORS:
+                raise MachineError(f"{error.filename or self.session.path}: {error.strerror}") from error
+            raise
+
+    @property
+    def workspace(self) -> Path:
+        return self.session.workspace
+
+
+@dataclass
+class _Attempt:
+    all: Attempts
+    task: Task
+    number: int
+    tell: Tell
+
+    def __post_init__(self) -> None:
+        self.began = time.monotonic()
+        self.logs = self.all.session.task_logs / self.task.id
+        self.profile: Profile = profile(self.all.state.plan, self.task)
+        self.files: dict[str, ev.FileChange] = {}
+        self.result = base.Result(stop="done")
+
+    async def run(self) -> ev.Ending:
+        self.logs.mkdir(exist_ok=True)
+        try:
+            place = self.open_place()
+            failure = await self.work(place)
+            return failure or await self.finish(place)
+        except asyncio.CancelledError:
+            return self.ending(ev.TaskInterrupted, reason="stopped before it was done")
+        except (process.OutsideWorkspace, FileNotFoundError, NotADirectoryError) as error:
+            return self.failed(str(error), "input")
+
+    def open_place(self) -> process.Place:
+        """The directory the task works in, and the environment of everything it starts."""
+        root = self.all.workspace
+        home = root / self.all.state.plan.cwd
+        home.mkdir(parents=True, exist_ok=True)
+        mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
+        marks = {"ACA_SESSION": self.all.session.id, "ACA_TASK": self.task.id, "ACA_ATTEMPT": mark}
+        env = {**os.environ, **self.task.env, **marks}
+        place = process.Place(root, root, env, mark, self.all.patience)
+        path = place.inside(str(home / (self.task.cwd or ".")))
+        if not path.is_dir():
+            raise NotADirectoryError(f"the working directory {self.task.cwd} does not exist in {home}")
+        return process.Place(root, path, env, mark, self.all.patience)
+
+    # -- the work -----------------------------------------------------------------------------------
+
+    async def work(self, place: process.Place) -> ev.Ending | None:
+        """The task's own work, None when it can be checked now. A group has none of its own."""
+        if self.task.id in self.all.state.children:
+            return None
+        if self.task.kind == "command":
+            return await self.work_command(place)
+        try:
+            async with asyncio.timeout(self.profile.timeout):
+                await self.consult(place)
+        except TimeoutError:
+            return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
+        return self.judge()
+
+    async def work_command(self, place: process.Place) -> ev.Ending | None:
+        assert self.task.command is not None  # the plan was validated
+        failure = await self.run_command(self.task.command, place)
+        if failure is not None and self.task.backup is not None:
+            failure = await self.run_command(self.task.backup, place)
+        return None if failure is None else self.failed(failure, "task")
+
+    async def run_command(self, command: Command, place: process.Place) -> str | None:
+        """Why the command failed, None when it did not."""
+        output = self.logs / f"{self.number}.output.log"
+        ended = await process.run(command, place, output=output, timeout=self.profile.timeout)
+        if ended.exit_code == 0 and not ended.timed_out:
+            return None
+        why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
+        return f"{command_text(command)}: {why}{_tail(output)}"
+
+    async def consult(self, place: process.Place) -> None:
+        """Hand the task to its provider and keep every step in the transcript."""
+        provider = self.all.providers[self.profile.provider or ""]
+        assignment = self.assignment(provider.name)
+        with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
+            async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
+                async for step in steps:
+                    self.take(step, provider.name, transcript)
+
+    def assignment(self, provider: str) -> base.Assignment:
+        state, now = self.all.state, self.all.state.states[self.task.id]
+        text = prompt.build(state, self.task, self.all.workspace)
+        (self.logs / f"{self.number}.prompt.md").write_text(text)
+        interrupted = now.conversation if now.failures == 0 else None
+        return base.Assignment(
+            task_id=self.task.id,
+            title=self.task.title,
+            attempt=self.number,
+            prompt=text,
+            system_prompt=self.profile.system_prompt,
+            model=self.profile.model,
+            permissions=self.profile.permissions,
+            conversation=interrupted[1] if interrupted and interrupted[0] == provider else None,
+            logs=self.logs / str(self.number),
+            options=state.plan.providers.get(provider, {}),
+        )
+
+    def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
+        transcript.write(msgspec.json.encode(step) + b"\n")
+        transcript.flush()
+        if isinstance(step, base.Changed):
+            self.files[step.change.path] = step.change
+        elif isinstance(step, base.Result):
+            self.result = step
+        elif isinstance(step, base.Conversed):
+            known = self.all.state.states[self.task.id].conversation
+            if known != (provider, step.conversation):
+                self.tell(self.conversation_started(provider, step.conversation))
+        elif isinstance(step, base.Limited):
+            self.keep_limits(provider, step.info)
+        self.all.watch(self.task.id, step)
+
+    def conversation_started(self, provider: str, conversation: str) -> ev.ConversationStarted:
+        return ev.ConversationStarted(
+            task=self.task.id, attempt=self.number, provider=provider, conversation=conversation
+        )
+
+    def keep_limits(self, provider: str, info: dict[str, Any]) -> None:
+        """What the provider last said of its limits, for whoever looks (and for the next run)."""
+        path = self.all.session.path / provider / "rate_limit_state.json"
+        path.parent.mkdir(exist_ok=True)
+        journal.write_aside(path, msgspec.json.encode({"at": time.time(), **info}))
+
+    def judge(self) -> ev.Ending | None:
+        """What the provider's own account of its end means; None lets the checks have the last word."""
+        result = self.result
+        if result.stop == "failed":
+            return self.failed(result.reason or "the provider gave no reason", result.category)
+        if result.stop == "quota":
+            return self.ending(ev.TaskInterrupted, reason=result.reason, until=result.until or time.time())
+        if result.stop == "interrupted":
+            return self.ending(ev.TaskInterrupted, reason=result.reason or "the provider was interrupted")
+        if result.stop == "denied":
+            tools = ", ".join(result.denied)
+            cure = result.reason or 'permissions = "full" would allow it'
+            reason = f"the agent was denied {tools}: {cure}"
+            return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
+        return None
+
+    # -- the ending ---------------------------------------------------------------------------------
+
+    async def finish(self, place: process.Place) -> ev.Ending:
+        """Claimed is not done: the checks decide. Subtasks that were handed in come first."""
+        summary = self.result.text[-SUMMARY_CHARS:]
+        if self.result.subtasks:
+            return self.split(summary)
+        output = self.logs / f"{self.number}.checks.log"
+        results = tuple([await run_check(check, place, output) for check in self.task.checks])
+        broken = [result for result in results if not result.passed]
+        if not broken:
+            return self.ending(ev.TaskCompleted, summary=summary, checks=results)
+        names = ", ".join(f'"{result.name}"' for result in broken)
+        reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
+        return self.ending(ev.TaskFailed, reason=reason, checks=results)
+
+    def split(self, summary: str) -> ev.Ending:
+        """Accept the subtasks the agent handed in, through the validator that everybody's tasks pass."""
+        patch, faults = subtasks(self.all.state, self.task, self.result.subtasks)
+        if faults:
+            told = "; ".join(fault.message for fault in faults)
+            return self.failed(f"the agent handed in subtasks that cannot be used: {told}", "task")
+        return self.ending(ev.TaskSplit, tasks=patch, summary=summary)
+
+    def failed(self, reason: str, category: ev.Category) -> ev.TaskFailed:
+        return self.ending(ev.TaskFailed, reason=reason, category=category)
+
+    def ending(self, kind: type[E], **said: Any) -> E:
+        return kind(
+            task=self.task.id,
+            attempt=self.number,
+            seconds=round(time.monotonic() - self.began, 6),
+            usage=self.result.usage,
+            files=tuple(self.files.values()),
+            **said,
+        )
+
+
+def _tail(output: Path) -> str:
+    """The end of what a command printed, to be read with the reason it failed."""
+    with output.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - OUTPUT_CHARS))
+        text = file.read().decode("utf-8", errors="replace").strip()
+    return f"\n{text}" if text else ""

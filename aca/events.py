@@ -1,0 +1,201 @@
+"""What happened: small frozen facts in the past tense, one JSON line each.
+
+Decisions are in the events (``TaskFailed.retry``), so reading a journal again never decides again. Each
+line alone is a whole fact: a crash may cut a journal between any two of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+FORMAT_VERSION = 1
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an attempt used of a model. ``cost_usd`` is None where it is not known, never 0 for that."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float | None = None
+
+    @property
+    def tokens(self) -> int:
+        """All tokens that went through the model, cached ones included."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one check of one attempt ended; ``output`` is the end of what it printed when it failed."""
+
+    name: str
+    passed: bool
+    seconds: float = 0.0
+    exit_code: int | None = None
+    output: str = ""
+
+
+class FileChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file an attempt is known to have changed, relative to where it worked."""
+
+    path: str
+    action: Literal["created", "modified", "deleted"] = "modified"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """``seq`` counts from 1 within a session; ``at`` is Unix time in seconds; ``cause`` is the ``seq``
+    of the event this one follows from, 0 where there is none."""
+
+    seq: int = 0
+    at: float = 0.0
+    cause: int = 0
+
+
+class SessionCreated(Event, frozen=True, tag="session_created"):
+    """The first line of every journal."""
+
+    session: str
+    plan_sha256: str
+    format_version: int = FORMAT_VERSION
+    aca_version: str = ""
+    forked_from: str = ""
+
+
+class RunStarted(Event, frozen=True, tag="run_started"):
+    """A process took the session up. ``overrides`` is a piece of plan laid over the session's."""
+
+    pid: int
+    host: str = ""
+    overrides: dict[str, Any] = {}
+
+
+class RunEnded(Event, frozen=True, tag="run_ended"):
+    """The process let go of the session in good order. ``until`` is when to try again, where known."""
+
+    exit_code: int
+    reason: str
+    until: float | None = None
+
+
+class TaskStarted(Event, frozen=True, tag="task_started"):
+    """Attempt number ``attempt`` (from 1) began."""
+
+    task: str
+    attempt: int
+
+
+class ConversationStarted(Event, frozen=True, tag="conversation_started"):
+    """The provider named the conversation in which it works, so that it can be continued."""
+
+    task: str
+    attempt: int
+    provider: str
+    conversation: str
+
+
+class AttemptEnded(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What every ending of an attempt tells. Not recorded by itself."""
+
+    task: str
+    attempt: int = 0
+    seconds: float = 0.0
+    usage: Usage | None = None
+    files: tuple[FileChange, ...] = ()
+
+
+class TaskCompleted(AttemptEnded, frozen=True, tag="task_completed"):
+    """Done, and its checks (all of ``checks``) passed. ``summary`` is the agent's last word."""
+
+    summary: str = ""
+    checks: tuple[CheckResult, ...] = ()
+
+
+class TaskSplit(AttemptEnded, frozen=True, tag="task_split"):
+    """The attempt handed in subtasks: ``tasks`` (plan data) are to be done before the task is."""
+
+    tasks: tuple[dict[str, Any], ...]
+    summary: str = ""
+
+
+Category = Literal["transient", "task", "system", "input"]
+
+
+class TaskFailed(AttemptEnded, frozen=True, tag="task_failed"):
+    """The attempt failed. With ``retry`` another one may start at ``not_before`` (Unix time); ``excused``
+    means that the plan lets what depends on the task go on all the same."""
+
+    reason: str
+    category: Category = "task"
+    retry: bool = False
+    excused: bool = False
+    not_before: float = 0.0
+    checks: tuple[CheckResult, ...] = ()
+
+
+class TaskInterrupted(AttemptEnded, frozen=True, tag="task_interrupted"):
+    """The attempt was cut off through no fault of the task, which is pending again."""
+
+    reason: str
+    until: float | None = None
+
+
+class TaskBlocked(AttemptEnded, frozen=True, tag="task_blocked"):
+    """A person must do something before the task can go on."""
+
+    reason: str
+    waits_for: Literal["approval", "permission"]
+
+
+class ApprovalAnswered(Event, frozen=True, tag="approval_answered"):
+    """A person answered. ``message`` is the inbox entry, so that reading it twice changes nothing."""
+
+    task: str
+    approved: bool
+    by: str
+    comment: str = ""
+    message: str = ""
+
+
+class TaskSkipped(Event, frozen=True, tag="task_skipped"):
+    """The task will not be done. ``failed`` tells whether a failure is why."""
+
+    task: str
+    reason: str
+    failed: bool = False
+
+
+class TaskReopened(Event, frozen=True, tag="task_reopened"):
+    """A failed, skipped or blocked task is pending again because a person asked for it."""
+
+    task: str
+    reason: str
+
+
+class CheckpointCreated(Event, frozen=True, tag="checkpoint_created"):
+    """A name for this place in the journal."""
+
+    name: str
+    message: str = ""
+
+
+AnyEvent = (
+    SessionCreated
+    | RunStarted
+    | RunEnded
+    | TaskStarted
+    | ConversationStarted
+    | TaskCompleted
+    | TaskSplit
+    | TaskFailed
+    | TaskInterrupted
+    | TaskBlocked
+    | ApprovalAnswered
+    | TaskSkipped
+    | TaskReopened
+    | CheckpointCreated
+)
+Ending = TaskCompleted | TaskSplit | TaskFailed | TaskInterrupted | TaskBlocked
+"""How an attempt can end; what ``attempt`` returns and ``run`` records."""

@@ -1,0 +1,282 @@
+"""The dependency graph: what became ready, cycles, levels, the critical path.
+
+The run itself uses ``Frontier``, plain counters that cost the same however large the plan is. Questions
+about a whole plan go to networkx, which only this file knows and only imports when asked.
+
+A group is two moments: it opens (its children may start) when what it needs is done, and it is done when
+its children are. So ``opening(group) -> child -> group``, and a leaf is one moment.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from aca import schedule
+from aca.plan import Fault, Plan, Task
+from aca.state import SessionState
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+class Frontier:
+    """The edge between done and not done, moved by one ``update`` per event.
+
+    ``instant`` holds tasks that settle without work (groups without checks, approvals), ``hopeless``
+    pairs of a task and the dead one it needed.
+    """
+
+    def __init__(self, state: SessionState, rank: Callable[[Task], schedule.Rank]) -> None:
+        self._state = state
+        self._rank = rank
+        self._waits: dict[str, int] = {}
+        self._unsettled: dict[str, int] = {}
+        self._dependents: dict[str, list[str]] = {}
+        self._ready: list[tuple[schedule.Rank, int, str]] = []
+        self._delayed: list[tuple[float, str]] = []
+        self.instant: deque[str] = deque()
+        self.hopeless: deque[tuple[str, str]] = deque()
+        self._register(state.tasks)
+        for task_id in [task_id for task_id, waits in self._waits.items() if waits == 0]:
+            self._open(task_id)
+        self._settle_dead(task_id for task_id in state.tasks if state.states[task_id].dead)
+
+    def update(self, task_id: str) -> None:
+        """Take note that the status of *task_id* changed."""
+        task = self._state.states[task_id]
+        if task.settled:
+            self._settle(task_id)
+        elif task.worked and task_id not in self._unsettled:
+            added = self._state.children.get(task_id, [])
+            self._register(added)
+            self._open(task_id)
+        elif task.status == "pending":
+            self._offer(task_id)
+
+    def wake(self, now: float) -> None:
+        """Make ready what has waited long enough for its next attempt."""
+        while self._delayed and self._delayed[0][0] <= now:
+            self._push(heapq.heappop(self._delayed)[1])
+
+    def next_wake(self) -> float | None:
+        """When ``wake`` will have something to do (Unix time)."""
+        return self._delayed[0][0] if self._delayed else None
+
+    def take(self, choose: Callable[[Sequence[Task]], Task] | None = None) -> str | None:
+        """Remove and return the best ready task. *choose* decides among those of equal rank."""
+        if not self._ready:
+            return None
+        if choose is None:
+            return heapq.heappop(self._ready)[2]
+        best = [heapq.heappop(self._ready)]
+        while self._ready and self._ready[0][0] == best[0][0] and len(best) < schedule.LOOKAHEAD:
+            best.append(heapq.heappop(self._ready))
+        chosen = choose([self._state.tasks[entry[2]] for entry in best]).id
+        for entry in best:
+            if entry[2] != chosen:
+                heapq.heappush(self._ready, entry)
+        return chosen
+
+    # -- counters -----------------------------------------------------------------------------------
+
+    def _register(self, task_ids: Iterable[str]) -> None:
+        state = self._state
+        for task_id in task_ids:
+            task = state.tasks[task_id]
+            for needed in task.dependencies:
+                self._dependents.setdefault(needed, []).append(task_id)
+            waits = sum(not state.states[needed].satisfied for needed in task.dependencies)
+            self._waits[task_id] = waits + (task.parent_id is not None)
+            if task_id in state.children:
+                open_children = (not state.states[child].settled for child in state.children[task_id])
+                self._unsettled[task_id] = sum(open_children)
+
+    def _open(self, task_id: str) -> None:
+        """Nothing holds the task back any more: offer it, or let its children go, and theirs."""
+        opened = [task_id]
+        while opened:
+            current = opened.pop()
+            children = self._state.children.get(current, ())
+            if not children or self._unsettled.setdefault(current, len(children)) == 0:
+                self._offer(current)
+            if not self._state.states[current].dead:
+                opened += [child for child in children if self._count_down(child) == 0]
+
+    def _count_down(self, task_id: str) -> int:
+        self._waits[task_id] -= 1
+        return self._waits[task_id]
+
+    def _offer(self, task_id: str) -> None:
+        state = self._state.states[task_id]
+        if state.status == "blocked" and state.answer is not None:
+            self.instant.append(task_id)
+        if state.status != "pending":
+            return
+        if state.not_before:
+            heapq.heappush(self._delayed, (state.not_before, task_id))
+        else:
+            self._push(task_id)
+
+    def _push(self, task_id: str) -> None:
+        task = self._state.tasks[task_id]
+        if self._settles_by_itself(task):
+            self.instant.append(task_id)
+        else:
+            heapq.heappush(self._ready, (self._rank(task), self._state.order[task_id], task_id))
+
+    def _settles_by_itself(self, task: Task) -> bool:
+        if task.kind == "approval":
+            return True
+        is_group = task.id in self._state.children
+        return is_group and (not task.checks or bool(self._state.failed_children(task.id)))
+
+    def _settle(self, task_id: str) -> None:
+        if self._state.states[task_id].satisfied:
+            for dependent in self._dependents.get(task_id, ()):
+                if self._count_down(dependent) == 0:
+                    self._open(dependent)
+        else:
+            self._settle_dead([task_id])
+        parent = self._state.tasks[task_id].parent_id
+        if parent is not None and parent in self._unsettled:
+            self._unsettled[parent] -= 1
+            if self._unsettled[parent] == 0 and self._waits[parent] == 0:
+                self._offer(parent)
+
+    def _settle_dead(self, dead: Iterable[str]) -> None:
+        for task_id in dead:
+            for other in (*self._dependents.get(task_id, ()), *self._state.children.get(task_id, ())):
+                if not self._state.states[other].settled:
+                    self.hopeless.append((other, task_id))
+
+
+# -- questions about a whole plan ---------------------------------------------------------------------
+
+
+def opening(task_id: str) -> str:
+    """The node that stands for a group's beginning."""
+    return f"{task_id}:opens"
+
+
+def edges(tasks: Iterable[Task]) -> Iterator[tuple[str, str]]:
+    """Every (earlier, later) pair of moments, groups being two (see the module's docstring)."""
+    listed = list(tasks)
+    groups = {task.parent_id for task in listed if task.parent_id is not None}
+    for task in listed:
+        start = opening(task.id) if task.id in groups else task.id
+        if task.id in groups:
+            yield start, task.id
+        if task.parent_id is not None:
+            yield opening(task.parent_id), start
+            yield task.id, task.parent_id
+        for needed in task.dependencies:
+            yield needed, start
+
+
+def cycle_faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
+    """One fault for each knot of tasks that wait for each other, shown as a path."""
+    tasks = [*known, *plan.tasks]
+    stuck = _stuck(tasks)
+    if not stuck:
+        return []
+    places = {task.id: index for index, task in enumerate(plan.tasks)}
+    found = []
+    for path in _cycles(tasks, stuck):
+        index = min(places[task_id] for task_id in path if task_id in places)
+        loc = ("tasks", index, "dependencies")
+        message = f"these tasks wait for each other: {' -> '.join([*path, path[0]])}"
+        found.append(Fault(loc, message, "take one of these needs away"))
+    return found
+
+
+def _stuck(tasks: list[Task]) -> set[str]:
+    """The moments that can never come, by counting: linear, and no networkx where all is well."""
+    waits: dict[str, int] = {}
+    after: dict[str, list[str]] = {}
+    for earlier, later in edges(tasks):
+        waits[later] = waits.get(later, 0) + 1
+        waits.setdefault(earlier, 0)
+        after.setdefault(earlier, []).append(later)
+    free = [node for node, count in waits.items() if count == 0]
+    while free:
+        for later in after.get(free.pop(), ()):
+            waits[later] -= 1
+            if waits[later] == 0:
+                free.append(later)
+    return {node for node, count in waits.items() if count > 0}
+
+
+def _cycles(tasks: list[Task], stuck: set[str]) -> Iterator[list[str]]:
+    """One cycle per strongly connected component, as task ids in the order "a needs b needs ...".
+
+    ``find_cycle`` runs inside each component only: on a whole graph it is worse than quadratic.
+    """
+    import networkx as nx
+
+    knot: nx.DiGraph[str] = nx.DiGraph()
+    knot.add_edges_from((later, earlier) for earlier, later in edges(tasks) if {earlier, later} <= stuck)
+    for component in nx.strongly_connected_components(knot):
+        if len(component) == 1 and not knot.has_edge(*(list(component) * 2)):
+            continue
+        names = [edge[0].removesuffix(":opens") for edge in nx.find_cycle(knot.subgraph(sorted(component)))]
+        yield list(dict.fromkeys(names))
+
+
+def digraph(plan: Plan) -> nx.DiGraph[str]:
+    """The plan as a networkx graph of moments (see the module's docstring)."""
+    import networkx as nx
+
+    whole: nx.DiGraph[str] = nx.DiGraph()
+    whole.add_nodes_from(task.id for task in plan.tasks)
+    whole.add_edges_from(edges(plan.tasks))
+    return whole
+
+
+def path_lengths(plan: Plan) -> dict[str, int]:
+    """For each task the weight of the longest chain of work from its start to the end of the plan."""
+    import networkx as nx
+
+    whole = digraph(plan)
+    weights = _weights(plan)
+    longest: dict[str, int] = {}
+    for node in reversed(list(nx.topological_sort(whole))):
+        behind = max((longest[later] for later in whole.successors(node)), default=0)
+        longest[node] = behind + weights.get(node, 0)
+    return longest
+
+
+def critical_path(plan: Plan) -> list[str]:
+    """The heaviest chain of leaf tasks, first to last: nothing finishes sooner however many run at once."""
+    import networkx as nx
+
+    whole, weights = digraph(plan), _weights(plan)
+    for earlier, _, data in whole.edges(data=True):
+        data["weight"] = weights.get(earlier, 0)
+    for node in [node for node in whole if whole.out_degree(node) == 0]:
+        whole.add_edge(node, "", weight=weights.get(node, 0))
+    return [node for node in nx.dag_longest_path(whole) if node in weights]
+
+
+def levels(plan: Plan) -> list[list[str]]:
+    """Leaf tasks by the earliest step in which each could run, were there room for all."""
+    import networkx as nx
+
+    work = _weights(plan)
+    depth: dict[str, int] = {}
+    whole = digraph(plan)
+    for node in nx.topological_sort(whole):
+        before = max((depth[earlier] for earlier in whole.predecessors(node)), default=0)
+        depth[node] = before + (node in work)
+    steps: dict[int, list[str]] = {}
+    for task in plan.tasks:
+        if task.id in work:
+            steps.setdefault(depth[task.id], []).append(task.id)
+    return [steps[step] for step in sorted(steps)]
+
+
+def _weights(plan: Plan) -> dict[str, int]:
+    groups = {task.parent_id for task in plan.tasks}
+    return {task.id: schedule.weight(task) for task in plan.tasks if task.id not in groups}

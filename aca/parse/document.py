@@ -1,0 +1,118 @@
+"""A file the user wrote, as plan-shaped data, and where each part of it stands."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from aca.errors import InputError, Problem
+
+Loc = tuple[str | int, ...]
+"""A path into plan-shaped data, such as ``("tasks", 3, "dependencies", 0)``."""
+
+Format = Literal["markdown", "toml", "json", "text"]
+
+_WINDOW = 160
+"""How much of a very long line (a plan written on one) is shown around the caret."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in the file; line and column count from 1."""
+
+    line: int
+    column: int | None = None
+    width: int = 1
+
+
+Marks = dict[Loc, Mark]
+
+
+@dataclass
+class Document:
+    """What one file says, in the plan's own keys. ``marks`` is asked only when something is wrong."""
+
+    path: str
+    text: str
+    format: Format
+    data: dict[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    is_plan: bool = False
+    marks: Callable[[], Marks] = dict
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.split("\n")
+
+    @cached_property
+    def _marks(self) -> Marks:
+        return self.marks()
+
+    def locate(self, loc: Loc) -> Mark | None:
+        """Where *loc* stands, or else the nearest thing around it that has a known place."""
+        for length in range(len(loc), 0, -1):
+            if mark := self._marks.get(loc[:length]):
+                return mark
+        return None
+
+    def problem(self, loc: Loc, message: str, cure: str = "", word: str = "") -> Problem:
+        """What is wrong at *loc*; *word* is what to underline there."""
+        return self.problem_at(self.locate(loc), message, cure, word)
+
+    def problem_at(self, mark: Mark | None, message: str, cure: str = "", word: str = "") -> Problem:
+        """What is wrong at *mark*, with the line it stands in."""
+        if mark is None:
+            return Problem(message, cure, self.path)
+        source = self.lines[mark.line - 1] if mark.line <= len(self.lines) else ""
+        column, width = _underlined(source, mark, word)
+        source, column = _window(source, column)
+        return Problem(message, cure, self.path, mark.line, column, width, source)
+
+    def note(self, loc: Loc, message: str, cure: str = "", word: str = "") -> None:
+        """Keep a problem at *loc* for later, when all of them are told at once."""
+        self.problems.append(self.problem(loc, message, cure, word))
+
+    def note_at(self, mark: Mark, message: str, cure: str = "") -> None:
+        """Keep a problem at *mark*."""
+        self.problems.append(self.problem_at(mark, message, cure))
+
+    def refuse(self, mark: Mark | None, message: str, cure: str = "") -> InputError:
+        """The error that ends reading: past *mark* nothing can be understood."""
+        return InputError([*self.problems, self.problem_at(mark, message, cure)])
+
+
+def _underlined(source: str, mark: Mark, word: str) -> tuple[int | None, int]:
+    start = (mark.column or 1) - 1
+    if word:
+        whole = re.compile(rf"(?<![\w.-]){re.escape(word)}(?![\w.-])")
+        hit = whole.search(source, start) or whole.search(source)
+        at = hit.start() if hit else source.find(word)
+        if at >= 0:
+            return at + 1, len(word)
+    return mark.column, mark.width
+
+
+def _window(source: str, column: int | None) -> tuple[str, int | None]:
+    if len(source) <= 2 * _WINDOW:
+        return source, column
+    start = max(0, (column or 1) - _WINDOW // 2)
+    piece = source[start : start + _WINDOW]
+    head, tail = "…" if start else "", "…" if start + _WINDOW < len(source) else ""
+    return head + piece + tail, None if column is None else column - start + len(head)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No cyclic garbage collection inside: with a large plan on the heap it costs more than parsing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

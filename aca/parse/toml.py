@@ -1,0 +1,173 @@
+"""TOML with positions: ``tomllib`` decides what it means; a scan of the tokens tells where it stands."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from aca.parse.document import Document, Loc, Mark, Marks
+
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?""""{0,2}'
+    r"|'''.*?''''{0,2}"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'"
+    r"|\#[^\n]*"
+    r"|\[\[|\]\]|[\[\]{}=,\n]"
+    r"""|[^\s\[\]{}=,\#"']+""",
+    re.DOTALL,
+)
+_WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def load(document: Document, text: str, first_line: int = 1) -> dict[str, Any]:
+    """The data of *text*, which starts on *first_line* of the document. Raises InputError."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, mark = _explained(str(error), text, first_line)
+        raise document.refuse(mark, f"this is not TOML: {message}") from None
+    except RecursionError:
+        raise document.refuse(Mark(first_line), "this is nested too deeply") from None
+    except ValueError as error:
+        raise document.refuse(Mark(first_line), f"this is not TOML: {error}") from None
+
+
+def _explained(message: str, text: str, first_line: int) -> tuple[str, Mark]:
+    where = _WHERE.search(message)
+    plain = _WHERE.sub("", message)
+    plain = plain[:1].lower() + plain[1:]
+    if where and where[1]:
+        return plain, Mark(first_line + int(where[1]) - 1, int(where[2]))
+    lines = text.rstrip("\n").split("\n")
+    return f"{plain}, at the end of it", Mark(first_line + len(lines) - 1, len(lines[-1]) + 1)
+
+
+def marks(text: str, first_line: int = 1) -> Marks:
+    """Where every key, table and list item of *text*, which is TOML, stands."""
+    return _Scan(text, first_line).marks
+
+
+class _Scan:
+    """One walk over the tokens of text that is known to be TOML."""
+
+    def __init__(self, text: str, first_line: int) -> None:
+        self.marks: Marks = {}
+        self._sizes: dict[Loc, int] = {}
+        self._tokens = _tokens(text, first_line)
+        self._take()
+        self._document()
+
+    def _take(self) -> tuple[str, Mark]:
+        taken = getattr(self, "_next", ("", Mark(0)))
+        self._next = next(self._tokens, ("", Mark(0)))
+        return taken
+
+    def _document(self) -> None:
+        table: Loc = ()
+        while self._next[0]:
+            if self._next[0] in ("[", "[["):
+                table = self._header()
+            elif self._next[0] == "\n":
+                self._take()
+            else:
+                self._pair(table)
+
+    def _header(self) -> Loc:
+        opening, mark = self._take()
+        parts, _ = self._key()
+        self._take()
+        loc: Loc = ()
+        for part in parts[:-1]:
+            loc = self._inside((*loc, part))
+        loc = (*loc, parts[-1])
+        self._add(loc, mark)
+        if opening == "[[":
+            self._sizes[loc] = self._sizes.get(loc, 0) + 1
+            loc = self._inside(loc)
+            self._add(loc, mark)
+        return loc
+
+    def _inside(self, loc: Loc) -> Loc:
+        return (*loc, self._sizes[loc] - 1) if loc in self._sizes else loc
+
+    def _key(self) -> tuple[list[str], Mark]:
+        parts: list[str] = []
+        first = self._next[1]
+        while self._next[0] not in ("=", "]", "]]", ""):
+            parts += _parts(self._take()[0])
+        return parts, first
+
+    def _pair(self, table: Loc) -> None:
+        parts, mark = self._key()
+        self._take()
+        for length in range(1, len(parts) + 1):
+            self._add((*table, *parts[:length]), mark)
+        self._value((*table, *parts))
+
+    def _value(self, loc: Loc) -> None:
+        if self._next[0] in ("[", "[["):
+            self._list(loc)
+        elif self._next[0] == "{":
+            self._inline(loc)
+        else:
+            while self._next[0] not in (",", "]", "]]", "}", "\n", ""):
+                self._take()
+
+    def _list(self, loc: Loc) -> None:
+        self._split_next()
+        self._take()
+        index = 0
+        while not self._next[0].startswith("]"):
+            if self._next[0] in (",", "\n"):
+                self._take()
+                continue
+            self._add((*loc, index), self._next[1])
+            self._value((*loc, index))
+            index += 1
+        self._split_next()
+        self._take()
+
+    def _split_next(self) -> None:
+        """Inside values ``[[`` and ``]]`` are two brackets, not a table's."""
+        token, mark = self._next
+        if token in ("[[", "]]"):
+            self._tokens = _chain((token[1], Mark(mark.line, (mark.column or 1) + 1)), self._tokens)
+            self._next = (token[0], mark)
+
+    def _inline(self, loc: Loc) -> None:
+        self._take()
+        while self._next[0] != "}":
+            if self._next[0] in (",", "\n"):
+                self._take()
+            else:
+                self._pair(loc)
+        self._take()
+
+    def _add(self, loc: Loc, mark: Mark) -> None:
+        self.marks.setdefault(loc, mark)
+
+
+def _chain(first: tuple[str, Mark], rest: Iterator[tuple[str, Mark]]) -> Iterator[tuple[str, Mark]]:
+    yield first
+    yield from rest
+
+
+def _tokens(text: str, first_line: int) -> Iterator[tuple[str, Mark]]:
+    line, start = first_line, 0
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if not token.startswith("#"):
+            yield token, Mark(line, match.start() - start + 1, max(1, len(token.split("\n", 1)[0])))
+        if "\n" in token:
+            line += token.count("\n")
+            start = match.start() + token.rindex("\n") + 1
+
+
+def _parts(token: str) -> list[str]:
+    """The keys in one token: ``a.b`` has two, ``"a.b"`` one, the dot between quoted ones none."""
+    if token[0] in "\"'":
+        return [str(tomllib.loads(f"key = {token}")["key"])]
+    return [part for part in token.split(".") if part]

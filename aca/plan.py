@@ -1,0 +1,398 @@
+"""What the user asked for: the plan and its parts, as frozen values.
+
+One model serves the Markdown, TOML and JSON spellings; ``schemas/plan.schema.json`` is generated from
+it. Validation happens once, at the edge (``aca.parse``); everywhere else these types are trusted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
+
+from aca.errors import did_you_mean
+
+FORMAT_VERSION = 1
+SCHEMA_ID = "urn:aca:schema:plan:1"
+
+PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
+
+Kind = Literal["agent", "command", "approval"]
+Mode = Literal["sequential", "parallel", "intelligent"]
+Permissions = Literal["read-only", "workspace-write", "full"]
+GivenStatus = Literal["pending", "completed", "skipped"]
+
+# -- durations, priorities and commands: the small values people write in several ways ------------------
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from ``90``, ``"90"``, ``"30m"``, ``"1h30m"`` or ``"1.5h"``. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError('write a duration like "30s", "10m", "1h30m", or a number of seconds')
+    if isinstance(value, int | float):
+        seconds = float(value)
+    else:
+        text = value.replace(" ", "").lower()
+        pieces = _DURATION.findall(text)
+        if "".join(number + unit for number, unit in pieces) == text and pieces:
+            seconds = sum(float(number) * _UNITS[unit] for number, unit in pieces)
+        else:
+            try:
+                seconds = float(text)
+            except ValueError:
+                raise ValueError(f'"{value}" is not a duration; write "30s", "10m" or "1h30m"') from None
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("a duration cannot be negative or endless")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest text that ``parse_duration`` reads back as *seconds*: ``"1h30m"``, ``"250ms"``."""
+    millis = round(seconds * 1000)
+    if abs(seconds * 1000 - millis) > 1e-6:
+        return f"{seconds!r}s"
+    pieces = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, millis = divmod(millis, size)
+        if count:
+            pieces.append(f"{count}{unit}")
+    return "".join(pieces) or "0s"
+
+
+def parse_priority(value: object) -> object:
+    """0-10, bigger first; words are aliases (``high`` is 7)."""
+    if isinstance(value, str) and not value.strip().lstrip("-").isdigit():
+        try:
+            return PRIORITY_WORDS[value.strip().lower()]
+        except KeyError:
+            words = ", ".join(PRIORITY_WORDS)
+            raise ValueError(f'"{value}" is not a priority; write 0 to 10, or one of {words}') from None
+    return value
+
+
+def _tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _named_check(value: object) -> object:
+    """``"pytest -q"`` is short for ``{run = "pytest -q"}``."""
+    return {"run": value} if isinstance(value, str | list | tuple) else value
+
+
+def _checks(value: object) -> object:
+    return [value] if isinstance(value, str | dict) else value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, when_used="json"),
+    WithJsonSchema({"type": ["string", "number"], "description": 'like "30s", "10m", "1h30m", or seconds'}),
+]
+Priority = Annotated[int, BeforeValidator(parse_priority), Field(ge=0, le=10)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+Command = str | tuple[str, ...]
+"""A shell line, given to ``/bin/sh -c`` as written, or an argument vector, run without a shell."""
+
+
+class Model(BaseModel):
+    """Frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+
+# -- the nouns ------------------------------------------------------------------------------------------
+
+
+class Check(Model):
+    """A command that decides whether a task is done; it runs outside the agent."""
+
+    name: str = ""
+    run: Command
+    timeout: Duration | None = None
+
+    @property
+    def title(self) -> str:
+        return self.name or command_text(self.run)
+
+
+Checks = Annotated[tuple[Annotated[Check, BeforeValidator(_named_check)], ...], BeforeValidator(_checks)]
+
+
+class Source(Model):
+    """The task file a plan was made from."""
+
+    path: str
+    sha256: str
+
+
+class Limits(Model):
+    """Caps for the whole session (tokens, cost) or for one run of it (duration)."""
+
+    max_cost_usd: float | None = Field(default=None, gt=0)
+    max_tokens: int | None = Field(default=None, gt=0)
+    max_duration: Duration | None = None
+
+
+class Role(Model):
+    """A named agent profile. What it leaves open falls back to the plan's defaults."""
+
+    system_prompt: str = ""
+    provider: str | None = None
+    model: str | None = None
+    permissions: Permissions | None = None
+
+
+class Defaults(Model):
+    """What a task gets where neither it nor its role says otherwise."""
+
+    provider: str | None = None
+    model: str | None = None
+    permissions: Permissions = "workspace-write"
+    system_prompt: str = ""
+    retries: int = Field(default=2, ge=0, le=100)
+    """How often an agent task is tried again after a failure. A command is not, unless it says so."""
+    retry_delay: Duration = 1.0
+    """Pause before the second try; doubles with each further one, with jitter, up to a minute."""
+    timeout: Duration = 1800.0
+    """One attempt's wall clock."""
+
+
+class Logging(Model):
+    """The log of aca itself, in ``execution_logs/system_logs/`` of the session."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    structured: bool = False
+    """JSON lines instead of text."""
+
+
+class Task(Model):
+    """One node of the plan: work for an agent, a command, or a question to a person.
+
+    A task with children is a group: its text is context for them and its checks run when they are done.
+    """
+
+    id: str
+    title: str = Field(min_length=1)
+    kind: Kind = "agent"
+    description: str = ""
+    context: str = ""
+    """What the task file says above this task (headings and their prose); part of its prompt."""
+    status: GivenStatus = "pending"
+    parent_id: str | None = None
+    dependencies: Words = ()
+    priority: Priority = 5
+    estimated_complexity: int | None = Field(default=None, ge=1, le=10)
+    repository_refs: Words = ()
+    file_refs: Words = ()
+    tags: Words = ()
+    touches: Words = ()
+    role: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    permissions: Permissions | None = None
+    checks: Checks = ()
+    retries: int | None = Field(default=None, ge=0, le=100)
+    retry_delay: Duration | None = None
+    timeout: Duration | None = None
+    command: Command | None = None
+    backup: Command | None = None
+    """Run instead when ``command`` fails."""
+    on_failure: Literal["fail", "skip"] = "fail"
+    """``skip``: a failure does not stop what depends on this task."""
+    cwd: str | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+
+
+class Plan(Model):
+    """What will be done: tasks, dependencies, limits, roles. Reviewable, editable, and what runs."""
+
+    schema_id: str = Field(default=SCHEMA_ID, alias="$schema")
+    format_version: Literal[1] = 1
+    name: str = ""
+    description: str = ""
+    """Prose that is context for every task."""
+    source: Source | None = None
+    execution_mode: Mode = "sequential"
+    max_concurrent_tasks: int = Field(default=1, ge=1, le=1000)
+    fail_fast: bool = False
+    cwd: str = "."
+    """Where tasks work, inside the workspace; made when missing."""
+    checkpoint_interval: Duration = 1800.0
+    limits: Limits = Limits()
+    defaults: Defaults = Defaults()
+    roles: dict[str, Role] = Field(default_factory=dict)
+    providers: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    """Options per provider; each provider documents and validates its own."""
+    logging: Logging = Logging()
+    tasks: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one task really gets, after role and defaults."""
+
+    provider: str | None
+    model: str | None
+    permissions: Permissions
+    system_prompt: str
+    retries: int
+    retry_delay: float
+    timeout: float
+
+
+def profile(plan: Plan, task: Task) -> Profile:
+    """Resolve *task*'s settings: task, then its role, then the plan's defaults."""
+    role = plan.roles.get(task.role or "", Role())
+    base = plan.defaults
+    automatic = base.retries if task.kind == "agent" else 0
+    return Profile(
+        provider=task.provider or role.provider or base.provider,
+        model=task.model or role.model or base.model,
+        permissions=task.permissions or role.permissions or base.permissions,
+        system_prompt="\n\n".join(filter(None, (role.system_prompt, base.system_prompt))),
+        retries=automatic if task.retries is None else task.retries,
+        retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,
+        timeout=base.timeout if task.timeout is None else task.timeout,
+    )
+
+
+def slug(title: str) -> str:
+    """An id made of *title*: its words in lower case with dashes, at most 60 characters, or ``task``."""
+    words = re.findall(r"\w+", title.lower())
+    text = "-".join(words).strip("_-")
+    if len(text) > 60:
+        text = text[:61].rpartition("-")[0] or text[:60]
+    return text or "task"
+
+
+def command_text(command: Command) -> str:
+    """The command as a person would type it."""
+    if isinstance(command, str):
+        return command
+    import shlex
+
+    return shlex.join(command)
+
+
+def dump(plan: Plan) -> dict[str, Any]:
+    """The plan as plain data in file order: all that governs the run, and of each task what is said of it."""
+    data: dict[str, Any] = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    data.update(
+        {"$schema": plan.schema_id, "format_version": plan.format_version},
+        execution_mode=plan.execution_mode,
+        max_concurrent_tasks=plan.max_concurrent_tasks,
+        defaults=plan.defaults.model_dump(mode="json", exclude_none=True),
+        tasks=[_dump_task(task) for task in plan.tasks],
+    )
+    order = [field.alias or name for name, field in Plan.model_fields.items()]
+    return {key: data[key] for key in order if key in data}
+
+
+def _dump_task(task: Task) -> dict[str, Any]:
+    data = task.model_dump(mode="json", exclude_defaults=True)
+    data["kind"] = task.kind
+    return {key: data[key] for key in Task.model_fields if key in data}
+
+
+# -- the one validator of what holds between tasks ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong at ``loc`` (a path into the plan's data, such as ``("tasks", 3, "role")``)."""
+
+    loc: tuple[str | int, ...]
+    message: str
+    cure: str = ""
+    word: str = ""
+    """The text to underline, where it stands in the line."""
+
+
+def faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
+    """Everything wrong between the tasks of *plan*, cycles aside (``graph.cycle_faults``).
+
+    *known* are tasks that exist already, when *plan* is a Patch to a running one.
+    """
+    tasks = {task.id: task for task in (*known, *plan.tasks)}
+    parents = {task.parent_id for task in tasks.values() if task.parent_id}
+    found: list[Fault] = _duplicates(plan.tasks, known)
+    for index, task in enumerate(plan.tasks):
+        found += [Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word)
+                  for fault in _task_faults(task, plan, tasks, task.id in parents)]  # fmt: skip
+    return found
+
+
+def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:
+    seen = {task.id for task in known}
+    found = []
+    for index, task in enumerate(tasks):
+        if task.id in seen:
+            cure = "give one of them another id: {#another-id}"
+            found.append(Fault(("tasks", index, "id"), f'two tasks have the id "{task.id}"', cure, task.id))
+        seen.add(task.id)
+    return found
+
+
+def _task_faults(task: Task, plan: Plan, tasks: dict[str, Task], is_group: bool) -> list[Fault]:
+    found = _id_faults(task) + _reference_faults(task, plan, tasks) + _kind_faults(task, is_group)
+    if task.cwd is not None and not stays_inside(task.cwd):
+        found.append(Fault(("cwd",), f'cwd "{task.cwd}" leads out of the workspace', "", task.cwd))
+    return found
+
+
+def _id_faults(task: Task) -> list[Fault]:
+    if re.fullmatch(r"\w[\w.-]{0,119}", task.id):
+        return []
+    cure = "use letters, digits, - _ and ., at most 120, the first a letter or digit"
+    return [Fault(("id",), f'"{task.id}" cannot be an id', cure, task.id)]
+
+
+def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fault]:
+    found = []
+    for position, needed in enumerate(task.dependencies):
+        if needed not in tasks:
+            message = f'task "{task.id}" needs "{needed}", which is not in this plan'
+            found.append(Fault(("dependencies", position), message, did_you_mean(needed, tasks), needed))
+    if task.parent_id is not None and task.parent_id not in tasks:
+        message = f'task "{task.id}" has the parent "{task.parent_id}", which is not in this plan'
+        found.append(Fault(("parent_id",), message, did_you_mean(task.parent_id, tasks), task.parent_id))
+    if task.role is not None and task.role not in plan.roles:
+        cure = did_you_mean(task.role, plan.roles) or f"describe it under roles.{task.role}"
+        found.append(Fault(("role",), f'there is no role "{task.role}"', cure, task.role))
+    return found
+
+
+def _kind_faults(task: Task, is_group: bool) -> list[Fault]:
+    found = []
+    if task.kind == "command" and not task.command:
+        found.append(Fault(("command",), f'task "{task.id}" is a command without one', 'add run="..."'))
+    if task.kind != "command" and task.command:
+        cure = "leave kind out, or write kind=command"
+        found.append(Fault(("command",), f'task "{task.id}" has a command but is an {task.kind}', cure))
+    if task.backup and task.kind != "command":
+        found.append(Fault(("backup",), f'task "{task.id}" has a backup but is an {task.kind}', ""))
+    if is_group and task.kind != "agent":
+        cure = "make them tasks of their own that need it"
+        found.append(Fault(("kind",), f'task "{task.id}" is a {task.kind} and cannot have subtasks', cure))
+    return found
+
+
+def stays_inside(path: str) -> bool:
+    """Whether the relative *path* cannot leave the directory it starts from."""
+    pure = PurePath(path)
+    if pure.is_absolute():
+        return False
+    depth = 0
+    for part in pure.parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return False
+    return True

@@ -1,0 +1,405 @@
+"""Child processes that end when they should, with all that they started.
+
+Each child leads a session and process group of its own. To stop it is to interrupt, wait, terminate,
+wait, and kill; whatever way it ends, nothing it started is left running (``aca.leftovers``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from aca import leftovers
+from aca.errors import MachineError
+from aca.leftovers import become_subreaper, boot_id, end_everything, end_orphans, started
+from aca.plan import Command
+
+__all__ = [
+    "Child",
+    "Ended",
+    "NotStarted",
+    "OutsideWorkspace",
+    "Patience",
+    "Place",
+    "become_subreaper",
+    "boot_id",
+    "end_everything",
+    "end_orphans",
+    "run",
+    "started",
+    "stream",
+]
+
+LINGER = 10.0
+"""How long a child may go on after its output is no longer wanted."""
+_DRAIN = 0.5
+"""How long output is awaited from what still holds the pipe of a child that has ended."""
+_CHUNK = 1 << 16
+_File = int | IO[bytes]
+
+
+@dataclass(eq=False)
+class Patience:
+    """How long to wait at each step of stopping a child; one value is shared by a whole run."""
+
+    interrupt: float = 10.0
+    """After SIGINT."""
+    terminate: float = 5.0
+    """After SIGTERM, before SIGKILL."""
+    _out: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)
+
+    def run_out(self) -> None:
+        """From now on nothing is waited for, waits in progress included."""
+        self._out.set()
+
+    async def wait(self, ended: asyncio.Future[float], seconds: float) -> None:
+        """Until *ended*, for at most *seconds*, while patience lasts."""
+        out = asyncio.ensure_future(self._out.wait())
+        either: set[asyncio.Future[Any]] = {ended, out}
+        try:
+            await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            out.cancel()
+
+
+class OutsideWorkspace(ValueError):
+    """A path that leads out of the workspace."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an attempt works."""
+
+    root: Path
+    """The workspace; tools never reach outside it."""
+    path: Path
+    """The task's working directory, inside ``root``."""
+    env: Mapping[str, str]
+    """The children's whole environment, ``ACA_SESSION``, ``ACA_TASK`` and ``ACA_ATTEMPT`` included."""
+    mark: str
+    """The value of ``ACA_ATTEMPT``, ``<session>/<task>/<attempt>``; finds this attempt's processes."""
+    patience: Patience
+
+    def inside(self, name: str) -> Path:
+        """The file *name* means here, links resolved. Raises OutsideWorkspace when it is not inside."""
+        if "\0" in name:
+            raise OutsideWorkspace("a path cannot contain a null character")
+        target = Path(os.path.realpath(self.path / name))
+        if not target.is_relative_to(os.path.realpath(self.root)):
+            raise OutsideWorkspace(f"{name} is outside the workspace {self.root}")
+        return target
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended. A negative exit code is the signal that killed it."""
+
+    exit_code: int
+    seconds: float
+    timed_out: bool = False
+    silent: bool = False
+    """It was stopped because it printed nothing for too long."""
+
+
+class NotStarted(MachineError):
+    """A program could not be started; ``exit_status`` is what a shell would have returned."""
+
+    def __init__(self, reason: str, exit_status: int) -> None:
+        self.exit_status = exit_status
+        super().__init__(reason)
+
+
+async def run(
+    command: Command, place: Place, *, output: Path, stdin: Path | None = None, timeout: float | None = None
+) -> Ended:
+    """Run *command* to its end, or to its stop after *timeout* seconds or when cancelled.
+
+    All that it prints is appended to the file *output*, never to a pipe that could fill. What cannot be
+    started ends as it would in a shell (127 not found, 126 not executable), the reason in *output*.
+    """
+    argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+    with _append(output) as out:
+        try:
+            child = _Process(argv, place, stdin, stdout=out, stderr=subprocess.STDOUT)
+        except NotStarted as error:
+            out.write(f"{error}\n".encode())
+            return Ended(error.exit_status, 0.0)
+    try:
+        await asyncio.wait({child.exited}, timeout=timeout)
+        timed_out = not child.exited.done()
+    finally:
+        await _undisturbed(child.end())
+    return Ended(child.exit_code, child.seconds, timed_out)
+
+
+@asynccontextmanager
+async def stream(
+    argv: Sequence[str],
+    place: Place,
+    *,
+    stdin: Path | None = None,
+    stderr: Path,
+    copy: Path,
+    timeout: float | None = None,
+    idle: float | None = None,
+    linger: float = LINGER,
+) -> AsyncIterator[Child]:
+    """Run *argv* and read what it prints; all of that goes to the file *copy* too.
+
+    It is stopped after *timeout* seconds, or *idle* seconds without a byte. When the block is left in good
+    order it has *linger* seconds to exit by itself, otherwise none. Raises NotStarted.
+    """
+    with contextlib.ExitStack() as files:
+        errors = files.enter_context(_append(stderr))
+        copied = files.enter_context(_append(copy))
+        pipe, write_end = os.pipe()
+        files.callback(os.close, pipe)
+        try:
+            process = _Process(argv, place, stdin, stdout=write_end, stderr=errors)
+        finally:
+            os.close(write_end)
+        child = Child(process, pipe, copied, timeout, idle)
+        try:
+            yield child
+            await child.leave(linger)
+        finally:
+            await _undisturbed(child.end())
+
+
+class Child:
+    """A running child whose output is read line by line."""
+
+    idle: float | None
+    """Seconds without a byte after which it is stopped; may be changed while it runs."""
+
+    def __init__(
+        self, process: _Process, pipe: int, copy: IO[bytes], timeout: float | None, idle: float | None
+    ) -> None:
+        self._process, self._pipe, self._copy, self.idle = process, pipe, copy, idle
+        os.set_blocking(pipe, False)
+        self._heard = time.monotonic()
+        self._deadline = None if timeout is None else self._heard + timeout
+        self._stopping: asyncio.Task[None] | None = None
+        self._timed_out = self._silent = False
+
+    @property
+    def ended(self) -> Ended:
+        """How it ended; known when the ``async with`` block of ``stream`` has been left."""
+        return Ended(self._process.exit_code, self._process.seconds, self._timed_out, self._silent)
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """Its output as lines of any length, without their ends, until it exits."""
+        pieces: list[bytes] = []
+        while chunk := await self._chunk():
+            first, *more = chunk.split(b"\n")
+            pieces.append(first)
+            for piece in more:
+                yield b"".join(pieces)
+                pieces = [piece]
+        if last := b"".join(pieces):
+            yield last
+
+    async def leave(self, linger: float) -> None:
+        """Let it exit by itself within *linger* seconds, its output read so that it is not held up."""
+        self.idle = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(linger):
+                await self._read_on()
+                await asyncio.wait({self._process.exited})
+
+    async def end(self) -> None:
+        """Stop it if it still runs, keep the rest of its output, and end what it started."""
+        self.idle = self._deadline = None
+        rest = asyncio.create_task(self._read_on())
+        if self._stopping:
+            await self._stopping
+        await self._process.end()
+        await rest
+
+    async def _read_on(self) -> None:
+        while await self._chunk():
+            pass
+
+    async def _chunk(self) -> bytes:
+        """The next bytes it printed; none when it has ended or closed its output."""
+        while True:
+            try:
+                chunk = os.read(self._pipe, _CHUNK)
+            except BlockingIOError:
+                if self._drained():
+                    return b""
+                await self._news()
+            else:
+                self._heard = time.monotonic()
+                self._copy.write(chunk)
+                return chunk
+
+    def _drained(self) -> bool:
+        exited = self._process.exited
+        return exited.done() and time.monotonic() >= exited.result() + _DRAIN
+
+    async def _news(self) -> None:
+        """Wait until there is something to read, it exits, or a time limit passes."""
+        loop = asyncio.get_running_loop()
+        readable: asyncio.Future[float] = loop.create_future()
+        loop.add_reader(self._pipe, _note, readable)
+        waits = {readable} if self._process.exited.done() else {readable, self._process.exited}
+        try:
+            await asyncio.wait(waits, timeout=self._time_left(), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            loop.remove_reader(self._pipe)
+        self._keep_limits()
+
+    def _time_left(self) -> float | None:
+        """Seconds until the next time limit."""
+        if self._process.exited.done():
+            limits = [self._process.exited.result() + _DRAIN]
+        elif self._stopping:
+            return None
+        else:
+            idle = None if self.idle is None else self._heard + self.idle
+            limits = [limit for limit in (self._deadline, idle) if limit is not None]
+        return max(0.0, min(limits) - time.monotonic()) if limits else None
+
+    def _keep_limits(self) -> None:
+        if self._stopping or self._process.exited.done():
+            return
+        now = time.monotonic()
+        self._timed_out = self._deadline is not None and now >= self._deadline
+        self._silent = self.idle is not None and now >= self._heard + self.idle
+        if self._timed_out or self._silent:
+            # In the background: what it says on being stopped is still read.
+            self._stopping = asyncio.create_task(self._process.stop())
+
+
+class _Process:
+    """A child that leads a session of its own, from its start until it is reaped."""
+
+    def __init__(
+        self, argv: Sequence[str], place: Place, stdin: Path | None, *, stdout: _File, stderr: _File
+    ) -> None:
+        self._place, self._began = place, time.monotonic()
+        self._popen = _spawn(argv, place, stdin, stdout, stderr)
+        leftovers.started_here.add(self._popen.pid)
+        self.exited = _exit_of(self._popen)
+        """Done, with the time, when it has exited; it stays unreaped, so its pid stays its own."""
+
+    @property
+    def seconds(self) -> float:
+        return (self.exited.result() if self.exited.done() else time.monotonic()) - self._began
+
+    @property
+    def exit_code(self) -> int:
+        return -signal.SIGKILL if self._popen.returncode is None else self._popen.returncode
+
+    async def stop(self) -> None:
+        """Interrupt, terminate, kill; each time wait for it as long as patience lasts."""
+        patience = self._place.patience
+        for signum, seconds in ((signal.SIGINT, patience.interrupt), (signal.SIGTERM, patience.terminate)):
+            self._signal(signum)
+            await patience.wait(self.exited, seconds)
+            if self.exited.done():
+                return
+        self._signal(signal.SIGKILL)
+        # Not for ever: a child of another user, or one stuck in the kernel, may not die.
+        await asyncio.wait({self.exited}, timeout=5.0)
+
+    async def end(self) -> None:
+        """Stop it if it still runs, reap it and end whatever it has left behind."""
+        if not self.exited.done():
+            await self.stop()
+        self._signal(signal.SIGKILL)  # the rest of its group
+        self._popen.poll()
+        leftovers.started_here.discard(self._popen.pid)
+        await leftovers.end_leftovers(self._place.mark, self._popen.pid)
+
+    def _signal(self, signum: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signum)
+
+
+def _append(path: Path) -> IO[bytes]:
+    return open(path, "ab", buffering=0)
+
+
+def _spawn(
+    argv: Sequence[str], place: Place, stdin: Path | None, stdout: _File, stderr: _File
+) -> subprocess.Popen[bytes]:
+    with open(stdin or os.devnull, "rb") as source:
+        try:
+            return subprocess.Popen(
+                argv,
+                cwd=place.path,
+                env=place.env,
+                stdin=source,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise _not_started(argv[0], place.path, error) from None
+
+
+def _not_started(program: str, directory: Path, error: OSError | ValueError) -> MachineError:
+    if isinstance(error, ValueError):
+        return NotStarted(f"cannot start {program}: {error}", 126)
+    if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return MachineError(f"cannot start {program}: {error.strerror}; the machine has no room for it now")
+    if not directory.is_dir():
+        return NotStarted(f"cannot start {program}: the directory {directory} does not exist", 126)
+    if error.errno == errno.ENOENT:
+        return NotStarted(f"{program}: command not found", 127)
+    return NotStarted(f"cannot start {program}: {error.strerror}", 126)
+
+
+def _exit_of(popen: subprocess.Popen[bytes]) -> asyncio.Future[float]:
+    loop = asyncio.get_running_loop()
+    exited: asyncio.Future[float] = loop.create_future()
+
+    def readable(descriptor: int) -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        _note(exited)
+
+    def wait() -> None:
+        popen.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            loop.call_soon_threadsafe(_note, exited)
+
+    try:
+        descriptor = os.pidfd_open(popen.pid)
+    except (AttributeError, OSError):  # not Linux, or a kernel that is old or forbids it
+        threading.Thread(target=wait, daemon=True).start()
+    else:
+        loop.add_reader(descriptor, readable, descriptor)
+    return exited
+
+
+def _note(happened: asyncio.Future[float]) -> None:
+    if not happened.done():
+        happened.set_result(time.monotonic())
+
+
+async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Finish *work* before anything else, a cancellation included."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError

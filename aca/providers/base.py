@@ -1,0 +1,117 @@
+"""The seam to whoever does an agent task: one method, a few values.
+
+``work`` is cut at the task, not at the message: some providers are whole agents. It yields steps as they
+happen and ends with exactly one ``Result``; a provider that cannot go on says so in the Result's ``stop``
+and never raises for what the outside did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from aca.events import Category, FileChange, Usage
+from aca.plan import Permissions
+from aca.process import Place
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What an agent is asked to do, ready to be handed over."""
+
+    task_id: str
+    title: str
+    attempt: int
+    prompt: str
+    """The whole text for the agent: context, references, results of dependencies, the task."""
+    system_prompt: str
+    model: str | None
+    permissions: Permissions
+    conversation: str | None
+    """Continue this conversation where the provider can; None starts a new one."""
+    logs: Path
+    """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The plan's ``providers.<name>`` section, as validated by the provider."""
+
+
+class Said(msgspec.Struct, frozen=True, tag="said", tag_field="step"):
+    """Text for people."""
+
+    text: str
+
+
+class Used(msgspec.Struct, frozen=True, tag="used", tag_field="step", omit_defaults=True):
+    """A tool was used. ``detail`` is one short line: the path, the command."""
+
+    tool: str
+    detail: str = ""
+    error: str = ""
+
+
+class Changed(msgspec.Struct, frozen=True, tag="changed", tag_field="step"):
+    """A file was changed."""
+
+    change: FileChange
+
+
+class Conversed(msgspec.Struct, frozen=True, tag="conversed", tag_field="step"):
+    """The provider's own name for the conversation this is."""
+
+    conversation: str
+
+
+class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit_defaults=True):
+    """What the provider told about its limits, as it told it."""
+
+    info: dict[str, Any]
+
+
+Stop = Literal["done", "failed", "denied", "quota", "interrupted"]
+
+
+class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_defaults=True):
+    """How the work ended, in the provider's view: *claimed*, not yet verified.
+
+    ``failed`` carries ``reason`` and ``category``; ``denied`` lists in ``denied`` the tools that were
+    refused; ``quota`` has ``until`` (Unix time the window opens again) where known.
+    """
+
+    stop: Stop
+    text: str = ""
+    reason: str = ""
+    category: Category = "task"
+    usage: Usage | None = None
+    denied: tuple[str, ...] = ()
+    until: float | None = None
+    subtasks: tuple[dict[str, Any], ...] = ()
+
+
+Step = Said | Used | Changed | Conversed | Limited | Result
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a provider can be used here; ``cure`` tells how to get it when it cannot."""
+
+    ok: bool
+    detail: str
+    cure: str = ""
+
+
+class Provider(Protocol):
+    """Does agent tasks."""
+
+    name: str
+
+    def check(self, options: Mapping[str, Any]) -> Availability:
+        """Whether it can be used, found out without running it at any cost."""
+        ...
+
+    def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
+        """Do *assignment* in *place*, yielding steps, last of all one Result."""
+        ...

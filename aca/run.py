@@ -1,0 +1,406 @@
+"""The loop that carries a plan out: the page to read first.
+
+It has never heard of Claude, Docker or Typer. What an attempt is comes in as ``execute``, who watches as
+``observers``, what other processes say as ``inbox``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+
+from aca import events as ev
+from aca import graph, schedule
+from aca.errors import Exit, MachineError
+from aca.journal import Journal
+from aca.plan import Mode, Task, profile
+from aca.session import Answer, CheckpointRequest, Message
+from aca.state import SessionState, verdict
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[ev.Event], None]
+"""Records a fact that an attempt learns on its way; durable when it returns."""
+Execute = Callable[[str, int, Tell], Coroutine[Any, Any, ev.Ending]]
+"""``execute(task id, attempt number, tell)``: do it, and say how it ended. Cancelled, it stops politely."""
+
+POLL_SECONDS = 0.2
+"""How often the inbox is looked at while something runs."""
+MAX_RETRY_DELAY = 60.0
+
+
+class Observer(Protocol):
+    """Watches, and nothing more: it cannot stop a task, and one that fails is dropped."""
+
+    def event(self, event: ev.Event, state: SessionState) -> None: ...
+
+
+class Inbox(Protocol):
+    """Messages from other processes, such as ``session.Session`` keeps them."""
+
+    def messages(self) -> Iterable[tuple[str, Message | None]]: ...
+
+    def forget(self, names: Iterable[str]) -> None: ...
+
+
+@dataclass
+class Stop:
+    """A wish to end the run, from anywhere: a signal, a limit, a closed quota window.
+
+    ``interrupt`` cuts off what is running; otherwise it may finish, and only nothing new starts.
+    """
+
+    exit_code: Exit | None = None
+    reason: str = ""
+    interrupt: bool = False
+    until: float | None = None
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def request(self, code: Exit, reason: str, *, interrupt: bool, until: float | None = None) -> None:
+        """The first wish decides the exit code; a later one may only make it more urgent."""
+        if self.exit_code is None:
+            self.exit_code, self.reason, self.until = code, reason, until
+        self.interrupt = self.interrupt or interrupt
+        self.wake.set()
+
+
+async def run(
+    state: SessionState,
+    journal: Journal,
+    execute: Execute,
+    *,
+    inbox: Inbox,
+    observers: Sequence[Observer] = (),
+    stop: Stop | None = None,
+    clock: Callable[[], float] = time.time,
+) -> ev.RunEnded:
+    """Drive the plan of *state* to its end. The journal is the truth: to resume is to run again.
+
+    until nothing can run:
+        read   the inbox (approvals, checkpoints)
+        skip   what a failure has made hopeless
+        settle what needs no work: groups whose tasks are done, approvals
+        start  what is ready, best first, up to the plan's number at once and within its limits
+        wait   for something to end, and record how
+
+    Everything one turn has to say is one commit, and nothing starts before it. Raises MachineError when
+    the journal cannot be written; the attempts then running are stopped, and are pending on resume.
+    """
+    this = _Run(state, journal, execute, inbox, list(observers), stop or Stop(), clock)
+    try:
+        this.recover()
+        while True:
+            this.read_inbox()
+            this.keep_checkpoints()
+            this.settle()
+            this.check_limits()
+            started = this.start()
+            this.commit()
+            this.launch(started)
+            if this.is_over():
+                break
+            await this.wait()
+        return this.end()
+    finally:
+        await this.abandon()
+
+
+@dataclass
+class _Run:
+    state: SessionState
+    journal: Journal
+    execute: Execute
+    inbox: Inbox
+    observers: list[Observer]
+    stop: Stop
+    clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self.plan = self.state.plan
+        self.parallel = 1 if self.plan.execution_mode == "sequential" else self.plan.max_concurrent_tasks
+        self.running: dict[asyncio.Task[ev.Ending], str] = {}
+        self.finished: deque[asyncio.Task[ev.Ending]] = deque()
+        self.recent: deque[Task] = deque(maxlen=2 * schedule.LOOKAHEAD)
+        self.interrupted: set[asyncio.Task[ev.Ending]] = set()
+        self.bug: Exception | None = None
+        self.unseen: list[ev.Event] = []
+        self.absorbed: list[str] = []
+        self.deadline = self.clock() + (self.plan.limits.max_duration or float("inf"))
+        self.next_poll = self.clock()
+        self.next_checkpoint = self.clock() + self.plan.checkpoint_interval
+        self.frontier: graph.Frontier
+
+    # -- the turns of the loop ----------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Bring back what a crash or a missing permission left behind, through the ordinary door."""
+        for task_id, task in self.state.states.items():
+            if task.status == "in_progress":
+                reason = "aca ended while this was running"
+                self.record(ev.TaskInterrupted(task=task_id, attempt=task.attempts, reason=reason))
+            elif task.status == "blocked" and task.waits_for == "permission":
+                self.record(ev.TaskReopened(task=task_id, reason="tried again on resume", cause=task.seq))
+        lengths = graph.path_lengths(self.plan) if self.plan.execution_mode == "intelligent" else {}
+        self.frontier = graph.Frontier(self.state, partial(_rank, self.plan.execution_mode, lengths))
+
+    def read_inbox(self) -> None:
+        """Turn messages into events; they are removed once those are durable."""
+        if self.clock() < self.next_poll:
+            return
+        self.next_poll = self.clock() + POLL_SECONDS
+        for name, message in self.inbox.messages():
+            if name not in self.state.messages and message is not None:
+                self.record(*absorb(self.state, name, message))
+            self.absorbed.append(name)
+
+    def keep_checkpoints(self) -> None:
+        """Name the place reached every ``checkpoint_interval``."""
+        if self.clock() >= self.next_checkpoint:
+            self.next_checkpoint = self.clock() + self.plan.checkpoint_interval
+            self.record(ev.CheckpointCreated(name="interval"))
+
+    def settle(self) -> None:
+        """Record everything that follows from what is known, until nothing more does."""
+        self.frontier.wake(self.clock())
+        while self.frontier.hopeless or self.frontier.instant:
+            while self.frontier.hopeless:
+                self.skip(*self.frontier.hopeless.popleft())
+            if self.frontier.instant:
+                self.settle_instant(self.frontier.instant.popleft())
+
+    def check_limits(self) -> None:
+        """Ask the run to stop when a limit of the plan is reached."""
+        limits, state = self.plan.limits, self.state
+        if self.clock() >= self.deadline and self.stop.exit_code is None:
+            self.stop.request(Exit.LIMIT, "the time limit (max_duration) is reached", interrupt=True)
+        if limits.max_tokens is not None and state.tokens >= limits.max_tokens:
+            reason = f"the token limit is reached: {state.tokens} of {limits.max_tokens}"
+            self.stop.request(Exit.LIMIT, reason, interrupt=False)
+        if limits.max_cost_usd is not None and state.cost_usd >= limits.max_cost_usd:
+            reason = f"the cost limit is reached: ${state.cost_usd:.2f} of ${limits.max_cost_usd:.2f}"
+            self.stop.request(Exit.LIMIT, reason, interrupt=False)
+
+    def start(self) -> list[tuple[str, int]]:
+        """Record the start of what is ready, best first, while there is room."""
+        started: list[tuple[str, int]] = []
+        while self.stop.exit_code is None and len(self.running) + len(started) < self.parallel:
+            task_id = self.frontier.take(self.chooser(started))
+            if task_id is None:
+                break
+            before = self.state.states[task_id]
+            attempt = before.attempts + 1
+            cause = before.seq if before.attempts else 0
+            self.record(ev.TaskStarted(task=task_id, attempt=attempt, cause=cause))
+            self.recent.append(self.state.tasks[task_id])
+            started.append((task_id, attempt))
+        return started
+
+    def launch(self, started: Iterable[tuple[str, int]]) -> None:
+        """Let the attempts run whose start is durable."""
+        for task_id, attempt in started:
+            work = asyncio.create_task(self.execute(task_id, attempt, self.tell), name=f"{task_id}/{attempt}")
+            self.running[work] = task_id
+            work.add_done_callback(self.note_end)
+
+    def is_over(self) -> bool:
+        if self.running:
+            return False
+        return self.stop.exit_code is not None or self.frontier.next_wake() is None
+
+    async def wait(self) -> None:
+        """Sleep until an attempt ends, somebody wants to stop, or there is something to look at."""
+        if self.stop.interrupt:
+            self.interrupt()
+        pause = min(POLL_SECONDS, max(0.0, (self.frontier.next_wake() or float("inf")) - self.clock()))
+        try:
+            async with asyncio.timeout(pause):
+                await self.stop.wake.wait()
+        except TimeoutError:
+            pass
+        self.stop.wake.clear()
+        while self.finished:
+            self.record_end(self.finished.popleft())
+
+    def end(self) -> ev.RunEnded:
+        """Record how the run ended; the last line of a run in good order."""
+        code, reason = verdict(self.state)
+        until = None
+        if self.stop.exit_code is not None and self.state.unfinished():
+            code, reason, until = self.stop.exit_code, self.stop.reason, self.stop.until
+        ended = self.record(ev.RunEnded(exit_code=int(code), reason=reason, until=until))[0]
+        self.commit()
+        if self.bug is not None:
+            raise self.bug
+        assert isinstance(ended, ev.RunEnded)
+        return ended
+
+    async def abandon(self) -> None:
+        """Stop what still runs when the loop itself cannot go on."""
+        self.interrupt()
+        await asyncio.gather(*self.running, return_exceptions=True)
+
+    def interrupt(self) -> None:
+        """Ask every attempt to stop, each one once: asked again it would cut its own clean-up short."""
+        for work in self.running.keys() - self.interrupted:
+            work.cancel()
+        self.interrupted |= self.running.keys()
+
+    # -- recording ----------------------------------------------------------------------------------
+
+    def record(self, *events: ev.Event) -> list[ev.Event]:
+        """Take events into journal and state. They are durable, and seen by others, after ``commit``."""
+        stamped = [self.journal.append(event) for event in events]
+        for event in stamped:
+            self.state.apply(event)
+            task_id = getattr(event, "task", None)
+            if task_id is not None and hasattr(self, "frontier"):
+                self.frontier.update(task_id)
+        self.unseen += stamped
+        return stamped
+
+    def tell(self, event: ev.Event) -> None:
+        self.record(event)
+        self.commit()
+
+    def commit(self) -> None:
+        """Durable first, then visible."""
+        self.journal.commit()
+        self.inbox.forget(self.absorbed)
+        self.absorbed.clear()
+        for event in self.unseen:
+            self.show(event)
+        self.unseen.clear()
+
+    def show(self, event: ev.Event) -> None:
+        for observer in list(self.observers):
+            try:
+                observer.event(event, self.state)
+            except Exception:  # whatever an observer does wrong must not cost the run
+                log.exception("%s failed and is dropped", type(observer).__name__)
+                self.observers.remove(observer)
+
+    # -- the decisions ------------------------------------------------------------------------------
+
+    def skip(self, task_id: str, because: str) -> None:
+        if self.state.states[task_id].settled:
+            return
+        cause = self.state.states[because]
+        what = "failed" if cause.status == "failed" else "was skipped"
+        reason = f'"{because}" {what}'
+        self.record(ev.TaskSkipped(task=task_id, reason=reason, failed=True, cause=cause.seq))
+
+    def settle_instant(self, task_id: str) -> None:
+        task, state = self.state.tasks[task_id], self.state.states[task_id]
+        if state.settled:
+            return
+        if task.kind == "approval":
+            self.settle_approval(task, state.answer)
+        elif failed := self.state.failed_children(task_id):
+            total = len(self.state.children[task_id])
+            reason = f"{len(failed)} of {total} subtasks not done: {', '.join(failed[:5])}"
+            self.record(ev.TaskFailed(task=task_id, reason=reason, cause=self.state.states[failed[0]].seq))
+        else:
+            self.record(ev.TaskCompleted(task=task_id, summary=state.summary))
+
+    def settle_approval(self, task: Task, answer: ev.ApprovalAnswered | None) -> None:
+        if answer is None:
+            if self.state.states[task.id].status == "pending":
+                reason = f"waits for approval: aca approve {task.id}"
+                self.record(ev.TaskBlocked(task=task.id, reason=reason, waits_for="approval"))
+            return
+        remark = f" by {answer.by}" + (f": {answer.comment}" if answer.comment else "")
+        if answer.approved:
+            self.record(ev.TaskCompleted(task=task.id, summary=f"approved{remark}", cause=answer.seq))
+        else:
+            self.record(ev.TaskFailed(task=task.id, reason=f"rejected{remark}", cause=answer.seq))
+
+    def chooser(self, started: list[tuple[str, int]]) -> Callable[[Sequence[Task]], Task] | None:
+        if self.plan.execution_mode != "intelligent":
+            return None
+        ids = [*self.running.values(), *(task_id for task_id, _ in started)]
+        return partial(schedule.choose, recent=self.recent, running=[self.state.tasks[one] for one in ids])
+
+    # -- endings ------------------------------------------------------------------------------------
+
+    def note_end(self, work: asyncio.Task[ev.Ending]) -> None:
+        self.finished.append(work)
+        self.stop.wake.set()
+
+    def record_end(self, work: asyncio.Task[ev.Ending]) -> None:
+        task_id = self.running.pop(work)
+        self.record(*self.decide(task_id, self.ending(work, task_id)))
+
+    def ending(self, work: asyncio.Task[ev.Ending], task_id: str) -> ev.Ending:
+        """How the attempt ended. One that raises ends the run, but in good order: others' results count."""
+        if work.cancelled():
+            return self.cut_off(task_id, self.stop.reason or "stopped")
+        error = work.exception()
+        if error is None:
+            return work.result()
+        if isinstance(error, MachineError):
+            self.stop.request(Exit.MACHINE, str(error), interrupt=True)
+        elif isinstance(error, Exception):
+            self.bug = error
+            self.stop.request(Exit.BUG, f"a bug in aca: {error!r}", interrupt=True)
+        else:
+            raise error
+        return self.cut_off(task_id, str(error))
+
+    def cut_off(self, task_id: str, reason: str) -> ev.TaskInterrupted:
+        return ev.TaskInterrupted(task=task_id, attempt=self.state.states[task_id].attempts, reason=reason)
+
+    def decide(self, task_id: str, ending: ev.Ending) -> list[ev.Event]:
+        """What follows from an ending is written into it, so that it is decided once."""
+        if isinstance(ending, ev.TaskFailed):
+            return [self.decide_failure(self.state.tasks[task_id], ending)]
+        if isinstance(ending, ev.TaskInterrupted) and ending.until is not None:
+            self.stop.request(Exit.QUOTA, ending.reason, interrupt=False, until=ending.until)
+        if ending.files:
+            paths = tuple(change.path for change in ending.files)
+            task = self.state.tasks[task_id]
+            self.recent.append(task.model_copy(update={"touches": (*task.touches, *paths)}))
+        return [ending]
+
+    def decide_failure(self, task: Task, failure: ev.TaskFailed) -> ev.Event:
+        """Another attempt, a skip that excuses what depends on it, or the end of the matter."""
+        settings = profile(self.plan, task)
+        failures = self.state.states[task.id].failures + 1
+        if failure.category in ("task", "transient") and failures <= settings.retries:
+            delay = retry_delay(settings.retry_delay, failures)
+            return msgspec.structs.replace(failure, retry=True, not_before=self.clock() + delay)
+        if task.on_failure == "skip":
+            return msgspec.structs.replace(failure, excused=True)
+        if self.plan.fail_fast:
+            self.stop.request(Exit.TASK_FAILED, f'"{task.id}" failed (fail_fast)', interrupt=True)
+        return failure
+
+
+def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
+    """The events that inbox entry *name* amounts to."""
+    if isinstance(message, CheckpointRequest):
+        return [ev.CheckpointCreated(name=message.name, message=name)]
+    if message.task not in state.tasks or state.states[message.task].settled:
+        return []
+    answer = ev.ApprovalAnswered(
+        task=message.task, approved=message.approved, by=message.by, comment=message.comment, message=name
+    )
+    return [answer]
+
+
+def retry_delay(base: float, failures: int, rng: Callable[[], float] = random.random) -> float:
+    """Seconds to wait after the given number of failures: doubling from *base*, with jitter, capped."""
+    longest = max(MAX_RETRY_DELAY, base)
+    return min(longest, base * 2.0 ** (failures - 1)) * (0.75 + 0.25 * rng())
+
+
+def _rank(mode: Mode, lengths: dict[str, int], task: Task) -> schedule.Rank:
+    return schedule.rank(task, mode, lengths.get(task.id, lengths.get(task.parent_id or "", 0)))

@@ -1,0 +1,320 @@
+"""``.aca/sessions/<id>/``: create, find, list, fork, inbox, clean up.
+
+One directory holds everything about one execution of one plan. Only the runner that holds its lock writes
+to it, the inbox aside, where any process may leave a message. Reading never writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aca import __version__, journal
+from aca.errors import DriftError, MachineError, SessionError, did_you_mean
+from aca.events import AnyEvent, SessionCreated
+from aca.plan import Plan, profile
+from aca.state import Checkpoint, SessionState, fold
+
+HOME = ".aca"
+IGNORE = "# what aca keeps about its runs stays out of commits\n*\n"
+README = """\
+This directory is one session of aca: one execution of one plan.
+
+plan.json        the plan as it runs
+journal.jsonl    what happened, one JSON line per fact; everything else is derived from it
+lock             who is running the session now, empty when nobody is
+inbox/           messages to the runner (approvals, checkpoints)
+meta/            session.json: a readable picture of the state, rewritten now and then
+execution_logs/  task_logs/<task>/<attempt>...: prompt, steps and raw output of every attempt; system_logs/
+file_changes/    change_log.json: which files each task is known to have changed
+<provider>/      conversations, settings and limits of each provider that was used
+
+`aca status` and `aca show` read it; `aca resume` goes on with it; `aca gc` removes it.
+"""
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer", tag_field="type"):
+    """A person approves or rejects a task."""
+
+    task: str
+    approved: bool
+    by: str
+    comment: str = ""
+
+
+class CheckpointRequest(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="type"):
+    """A person wants a name for the place the session has reached."""
+
+    name: str
+
+
+Message = Answer | CheckpointRequest
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session directory. Opening one reads nothing yet."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def workspace(self) -> Path:
+        return self.path.parent.parent.parent
+
+    @property
+    def journal_path(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def task_logs(self) -> Path:
+        return self.path / "execution_logs" / "task_logs"
+
+    @property
+    def system_log(self) -> Path:
+        return self.path / "execution_logs" / "system_logs" / "aca.log"
+
+    def lock(self) -> journal.Lock:
+        """The right to write; raises SessionInUse when entered while another process has it."""
+        return journal.Lock(self.lock_path, self.id)
+
+    def is_running(self) -> bool:
+        return journal.is_locked(self.lock_path)
+
+    def runner(self) -> str:
+        """Who runs it, such as ``process 4242``."""
+        return journal.holder(self.lock_path)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan as run. Raises DriftError when the file is not the one the session began with."""
+        data = (self.path / "plan.json").read_bytes()
+        first = journal.read(self.journal_path, until=1)
+        if first and isinstance(first[0], SessionCreated) and first[0].plan_sha256 != digest(data):
+            cure = "put it back, or run the edited plan as a session of its own: aca --execution-plan"
+            message = f"{self.path / 'plan.json'} was changed after the session began\n   {cure}"
+            raise DriftError("plan.json", message)
+        return Plan.model_validate_json(data)
+
+    def state(self, until: int | None = None) -> SessionState:
+        """The fold of its journal, or of the first *until* events. Raises DamagedJournal."""
+        return fold(self.plan, journal.read(self.journal_path, until))
+
+    # -- inbox --------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """Leave *message* for the runner, whether one is alive now or later."""
+        name = f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(2)}.json"
+        journal.write_aside(self.path / "inbox" / name, msgspec.json.encode(message))
+
+    def messages(self) -> Iterator[tuple[str, Message | None]]:
+        """(name, message) of everything in the inbox, oldest first; None for what cannot be read."""
+        with os.scandir(self.path / "inbox") as entries:
+            names = sorted(entry.name for entry in entries if entry.name.endswith(".json"))
+        for name in names:
+            try:
+                yield name, msgspec.json.decode((self.path / "inbox" / name).read_bytes(), type=Message)
+            except msgspec.DecodeError:
+                yield name, None
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Remove messages that are in the journal by now."""
+        for name in names:
+            (self.path / "inbox" / name).unlink(missing_ok=True)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def home(workspace: Path) -> Path:
+    """``.aca`` of the workspace, made with its ``.gitignore`` when missing. Raises MachineError."""
+    path = workspace / HOME
+    try:
+        (path / "sessions").mkdir(parents=True, exist_ok=True)
+        ignore = path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text(IGNORE)
+    except OSError as error:
+        raise MachineError(f"{path}: cannot be made: {error.strerror}") from error
+    return path
+
+
+def create(workspace: Path, plan_text: str) -> Session:
+    """A new session for the plan written in *plan_text* (canonical JSON)."""
+    data = plan_text.encode()
+    created = SessionCreated(session="", plan_sha256=digest(data), aca_version=__version__)
+    return _make(workspace, data, [created])
+
+
+def fork(origin: Session, until: int) -> Session:
+    """A new session with the same plan and the first *until* events of *origin*'s past."""
+    first, *rest = journal.read(origin.journal_path, until)
+    first = msgspec.structs.replace(first, forked_from=f"{origin.id}:{until}")
+    return _make(origin.workspace, (origin.path / "plan.json").read_bytes(), [first, *rest])
+
+
+def _make(workspace: Path, plan: bytes, past: list[AnyEvent]) -> Session:
+    """Build the directory aside and rename it: a session exists whole or not at all."""
+    sessions = home(workspace) / "sessions"
+    session_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    aside = sessions / f".{session_id}"
+    try:
+        for part in ("inbox", "meta", "file_changes/snapshots", "execution_logs/task_logs",
+                     "execution_logs/system_logs"):  # fmt: skip
+            (aside / part).mkdir(parents=True)
+        past[0] = msgspec.structs.replace(past[0], session=session_id, seq=1, at=past[0].at or time.time())
+        journal.write_aside(aside / "plan.json", plan)
+        journal.write_aside(aside / "journal.jsonl", journal.lines(past))
+        (aside / "README").write_text(README)
+        aside.rename(sessions / session_id)
+        journal.sync_directory(sessions)
+    except OSError as error:
+        raise MachineError(f"{aside}: cannot be made: {error.strerror}") from error
+    return Session(sessions / session_id)
+
+
+def listing(workspace: Path) -> list[Session]:
+    """All sessions of the workspace, oldest first."""
+    folder = workspace / HOME / "sessions"
+    if not folder.is_dir():
+        return []
+    found = (Session(path) for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted((one for one in found if one.journal_path.exists()), key=lambda one: one.id)
+
+
+def find(workspace: Path, name: str) -> Session:
+    """The session called *name*, or the only one whose id begins so. Raises SessionError."""
+    sessions = {one.id: one for one in listing(workspace)}
+    if name in sessions:
+        return sessions[name]
+    near = [session_id for session_id in sessions if name and session_id.startswith(name)]
+    if len(near) == 1:
+        return sessions[near[0]]
+    if near:
+        raise SessionError(f'"{name}" fits several sessions: {", ".join(near)}')
+    cure = did_you_mean(name, sessions) or "`aca status` lists the sessions of this workspace"
+    raise SessionError(f'there is no session "{name}" in {workspace / HOME}\n   {cure}')
+
+
+def newest(workspace: Path) -> Session:
+    """The session begun last. Raises SessionError when there is none."""
+    sessions = listing(workspace)
+    if not sessions:
+        raise SessionError(f"there is no session in {workspace / HOME}: run a task file first")
+    return sessions[-1]
+
+
+def find_checkpoint(workspace: Path, name: str) -> tuple[Session, Checkpoint] | None:
+    """What ``SESSION:NUMBER``, ``SESSION:NAME`` or a plain checkpoint name means; None if nothing."""
+    session_name, colon, label = name.rpartition(":")
+    sessions = [find(workspace, session_name)] if colon else list(reversed(listing(workspace)))
+    for session in sessions:
+        for checkpoint in reversed(session.state().checkpoints):
+            if label in ((checkpoint.name, str(checkpoint.seq)) if colon else (checkpoint.name,)):
+                return session, checkpoint
+    return None
+
+
+def snapshot(state: SessionState) -> dict[str, Any]:
+    """A readable picture of *state* for ``meta/session.json``: metadata, task hierarchy, progress."""
+    return {
+        "session": state.session,
+        "name": state.plan.name,
+        "created_at": state.created_at,
+        "updated_at": state.updated_at,
+        "forked_from": state.forked_from or None,
+        "journal_seq": state.seq,
+        "progress": {**state.counts, "total": len(state.tasks)},
+        "usage": {
+            "tokens": state.tokens,
+            "cost_usd": state.cost_usd,
+            "attempts_of_unknown_cost": state.unknown_costs,
+        },
+        "tasks": [_picture(state, task_id) for task_id in state.tasks],
+    }
+
+
+def _picture(state: SessionState, task_id: str) -> dict[str, Any]:
+    task, now = state.tasks[task_id], state.states[task_id]
+    return {
+        "id": task_id,
+        "title": task.title,
+        "kind": task.kind,
+        "status": now.status,
+        "reason": now.reason,
+        "parent_id": task.parent_id,
+        "children": state.children.get(task_id, []),
+        "dependencies": list(task.dependencies),
+        "attempts": now.attempts,
+        "created_at": state.created_at,
+        "started_at": now.started_at or None,
+        "updated_at": now.ended_at or now.started_at or state.created_at,
+        "seconds": round(now.seconds, 3),
+    }
+
+
+def write_derived(session: Session, state: SessionState) -> None:
+    """Rewrite everything that is derived from the journal: pictures for people and other tools."""
+    conversations: dict[str, list[dict[str, str]]] = {}
+    for task_id, now in state.states.items():
+        if now.conversation is not None:
+            provider, conversation = now.conversation
+            entry = {"task": task_id, "conversation": conversation, "last_message": now.summary}
+            conversations.setdefault(provider, []).append(entry)
+    changes = [
+        {"task": task_id, "path": change.path, "action": change.action}
+        for task_id, now in state.states.items()
+        for change in now.files
+    ]
+    _write_json(session.path / "meta" / "session.json", snapshot(state))
+    _write_json(session.path / "file_changes" / "change_log.json", changes)
+    for provider in _used_providers(state):
+        _write_json(session.path / provider / "messages.json", conversations.get(provider, []))
+        options = state.plan.providers.get(provider, {})
+        defaults = state.plan.defaults.model_dump(mode="json")
+        _write_json(session.path / provider / "session_config.json", {"options": options, "defaults": defaults})
+
+
+def _used_providers(state: SessionState) -> set[str]:
+    agents = (task for task in state.tasks.values() if task.kind == "agent" and state.states[task.id].attempts)
+    return {name for task in agents if (name := profile(state.plan, task).provider)}
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(exist_ok=True)
+    journal.write_aside(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def remove(session: Session) -> None:
+    """Delete the directory. The caller has made sure that nothing in it is still wanted."""
+    doomed = session.path.with_name(f".{session.id}.removed")
+    session.path.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def sweep(workspace: Path) -> None:
+    """Remove what crashes left of sessions being made or removed."""
+    folder = workspace / HOME / "sessions"
+    if folder.is_dir():
+        for path in folder.glob(".*"):
+            with suppress(OSError):
+                shutil.rmtree(path)

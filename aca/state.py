@@ -1,0 +1,271 @@
+"""The state of a session: a fold of its events, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from aca import events as ev
+from aca.errors import Exit
+from aca.plan import Plan, Task
+
+Status = Literal["pending", "in_progress", "blocked", "completed", "failed", "skipped"]
+STATUSES: tuple[Status, ...] = ("pending", "in_progress", "blocked", "completed", "failed", "skipped")
+
+
+class TaskState(msgspec.Struct):
+    """What is known of one task. ``reason`` says why it is blocked, failed or skipped."""
+
+    status: Status = "pending"
+    reason: str = ""
+    attempts: int = 0
+    failures: int = 0
+    """Failed attempts since it was last (re)opened; interruptions do not count."""
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    seconds: float = 0.0
+    """Time spent in attempts, all together."""
+    not_before: float = 0.0
+    summary: str = ""
+    usage: ev.Usage | None = None
+    files: tuple[ev.FileChange, ...] = ()
+    checks: tuple[ev.CheckResult, ...] = ()
+    waits_for: str = ""
+    answer: ev.ApprovalAnswered | None = None
+    conversation: tuple[str, str] | None = None
+    """(provider, conversation id) of the latest attempt that had one."""
+    excused: bool = False
+    """Skipped for another reason than a failure: what needs it may go on."""
+    worked: bool = False
+    """Its own attempt is done and it waits for the subtasks it handed in."""
+    seq: int = 0
+    """The event that put it where it is."""
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether what needs this task may start."""
+        return self.status == "completed" or (self.status == "skipped" and self.excused)
+
+    @property
+    def dead(self) -> bool:
+        """Whether what needs this task is hopeless."""
+        return self.status == "failed" or (self.status == "skipped" and not self.excused)
+
+    @property
+    def settled(self) -> bool:
+        return self.status in ("completed", "failed", "skipped")
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A place to come back to: after event ``seq``, at Unix time ``at``."""
+
+    seq: int
+    at: float
+    name: str
+    completed: int
+    """Tasks completed by then."""
+
+
+class SessionState:
+    """Tasks, their states, and the totals of a session.
+
+    ``tasks`` are in file order, subtasks that came later at the end. Only ``apply`` changes anything.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.session = ""
+        self.forked_from = ""
+        self.tasks: dict[str, Task] = {}
+        self.states: dict[str, TaskState] = {}
+        self.order: dict[str, int] = {}
+        self.children: dict[str, list[str]] = {}
+        self.counts: Counter[Status] = Counter()
+        self.seq = 0
+        self.created_at = 0.0
+        self.updated_at = 0.0
+        self.overrides: dict[str, Any] = {}
+        self.checkpoints: list[Checkpoint] = []
+        self.messages: set[str] = set()
+        self.tokens = 0
+        self.cost_usd = 0.0
+        self.unknown_costs = 0
+        """Attempts that used a model at a cost nobody told us."""
+        self.runs = 0
+        self.ended: ev.RunEnded | None = None
+        self._add(plan.tasks)
+
+    def apply(self, event: ev.Event) -> None:
+        """Take one event in. Events must come in the order of their ``seq``."""
+        self.seq, self.updated_at = event.seq, event.at
+        _APPLY[type(event)](self, event)
+
+    # -- questions ----------------------------------------------------------------------------------
+
+    def unfinished(self) -> bool:
+        """Whether a further run could get on with something."""
+        return any(self.counts[status] for status in ("pending", "in_progress", "blocked"))
+
+    def failed(self) -> bool:
+        """Whether some task failed, or was skipped because of a failure."""
+        return any(state.dead for state in self.states.values())
+
+    def leaves(self) -> Iterable[str]:
+        """The tasks that are work themselves: all but the groups."""
+        return (task_id for task_id in self.tasks if task_id not in self.children)
+
+    def failed_children(self, task_id: str) -> list[str]:
+        return [child for child in self.children.get(task_id, ()) if self.states[child].dead]
+
+    def finished_children(self, task_id: str) -> int:
+        return sum(self.states[child].settled for child in self.children.get(task_id, ()))
+
+    # -- one method per event -----------------------------------------------------------------------
+
+    def _session_created(self, event: ev.SessionCreated) -> None:
+        self.session, self.created_at, self.forked_from = event.session, event.at, event.forked_from
+
+    def _run_started(self, event: ev.RunStarted) -> None:
+        self.runs += 1
+        self.ended = None
+        self.overrides = {**self.overrides, **event.overrides}
+
+    def _run_ended(self, event: ev.RunEnded) -> None:
+        self.ended = event
+
+    def _task_started(self, event: ev.TaskStarted) -> None:
+        state = self._move(event.task, "in_progress", event)
+        state.attempts = event.attempt
+        state.started_at = state.started_at or event.at
+
+    def _conversation_started(self, event: ev.ConversationStarted) -> None:
+        self.states[event.task].conversation = (event.provider, event.conversation)
+
+    def _task_completed(self, event: ev.TaskCompleted) -> None:
+        state = self._end(event, "completed")
+        state.summary, state.checks = event.summary or state.summary, event.checks
+        self.checkpoints.append(Checkpoint(event.seq, event.at, event.task, self.counts["completed"]))
+
+    def _task_split(self, event: ev.TaskSplit) -> None:
+        state = self._end(event, "pending")
+        state.worked, state.summary = True, event.summary
+        self._add(Task.model_validate(data) for data in event.tasks)
+
+    def _task_failed(self, event: ev.TaskFailed) -> None:
+        status: Status = "pending" if event.retry else "skipped" if event.excused else "failed"
+        state = self._end(event, status, event.reason)
+        state.failures, state.excused = state.failures + 1, event.excused
+        state.not_before, state.checks = event.not_before, event.checks
+
+    def _task_interrupted(self, event: ev.TaskInterrupted) -> None:
+        self._end(event, "pending", event.reason)
+
+    def _task_blocked(self, event: ev.TaskBlocked) -> None:
+        self._end(event, "blocked", event.reason).waits_for = event.waits_for
+
+    def _approval_answered(self, event: ev.ApprovalAnswered) -> None:
+        self.states[event.task].answer = event
+        self.messages.add(event.message)
+
+    def _task_skipped(self, event: ev.TaskSkipped) -> None:
+        state = self._move(event.task, "skipped", event, event.reason)
+        state.excused, state.ended_at = not event.failed, event.at
+
+    def _task_reopened(self, event: ev.TaskReopened) -> None:
+        state = self._move(event.task, "pending", event)
+        state.failures, state.not_before, state.answer, state.excused = 0, 0.0, None, False
+
+    def _checkpoint_created(self, event: ev.CheckpointCreated) -> None:
+        self.checkpoints.append(Checkpoint(event.seq, event.at, event.name, self.counts["completed"]))
+        self.messages.add(event.message)
+
+    # -- the few moves they are made of --------------------------------------------------------------
+
+    def _add(self, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            self.order[task.id] = len(self.order)
+            self.tasks[task.id] = task
+            if task.parent_id is not None:
+                self.children.setdefault(task.parent_id, []).append(task.id)
+            self.states[task.id] = TaskState(status=task.status, excused=task.status == "skipped")
+            self.counts[task.status] += 1
+
+    def _move(self, task_id: str, status: Status, event: ev.Event, reason: str = "") -> TaskState:
+        state = self.states[task_id]
+        self.counts[state.status] -= 1
+        self.counts[status] += 1
+        state.status, state.reason, state.waits_for, state.seq = status, reason, "", event.seq
+        return state
+
+    def _end(self, event: ev.AttemptEnded, status: Status, reason: str = "") -> TaskState:
+        state = self._move(event.task, status, event, reason)
+        state.ended_at = event.at
+        state.seconds += event.seconds
+        if event.files:
+            state.files = tuple({change.path: change for change in (*state.files, *event.files)}.values())
+        if event.usage is not None:
+            state.usage = add_usage(state.usage, event.usage)
+            self.tokens += event.usage.tokens
+            self.cost_usd += event.usage.cost_usd or 0.0
+            self.unknown_costs += event.usage.cost_usd is None
+        return state
+
+
+_APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
+    ev.SessionCreated: SessionState._session_created,
+    ev.RunStarted: SessionState._run_started,
+    ev.RunEnded: SessionState._run_ended,
+    ev.TaskStarted: SessionState._task_started,
+    ev.ConversationStarted: SessionState._conversation_started,
+    ev.TaskCompleted: SessionState._task_completed,
+    ev.TaskSplit: SessionState._task_split,
+    ev.TaskFailed: SessionState._task_failed,
+    ev.TaskInterrupted: SessionState._task_interrupted,
+    ev.TaskBlocked: SessionState._task_blocked,
+    ev.ApprovalAnswered: SessionState._approval_answered,
+    ev.TaskSkipped: SessionState._task_skipped,
+    ev.TaskReopened: SessionState._task_reopened,
+    ev.CheckpointCreated: SessionState._checkpoint_created,
+}
+
+
+def fold(plan: Plan, events: Iterable[ev.Event]) -> SessionState:
+    """The state after *events*, which are those of one journal from its first line on."""
+    state = SessionState(plan)
+    for event in events:
+        state.apply(event)
+    return state
+
+
+def add_usage(before: ev.Usage | None, more: ev.Usage) -> ev.Usage:
+    """Both together. A cost is known only where both are."""
+    if before is None:
+        return more
+    known = before.cost_usd is not None and more.cost_usd is not None
+    return ev.Usage(
+        input_tokens=before.input_tokens + more.input_tokens,
+        output_tokens=before.output_tokens + more.output_tokens,
+        cache_read_tokens=before.cache_read_tokens + more.cache_read_tokens,
+        cache_write_tokens=before.cache_write_tokens + more.cache_write_tokens,
+        cost_usd=(before.cost_usd or 0.0) + (more.cost_usd or 0.0) if known else None,
+    )
+
+
+def verdict(state: SessionState) -> tuple[Exit, str]:
+    """What the process says when nothing more can run, and why."""
+    blocked = state.counts["blocked"]
+    if blocked:
+        return Exit.WAITING, f"{_tasks(blocked)} for a person: `aca status` says for what"
+    if state.failed():
+        failed = sum(task.status == "failed" for task in state.states.values())
+        skipped = sum(task.dead for task in state.states.values()) - failed
+        tail = f", {skipped} skipped because of that" if skipped else ""
+        return Exit.TASK_FAILED, f"{failed} task{'s' if failed != 1 else ''} failed{tail}"
+    return Exit.OK, "every task is completed and verified"
+
+
+def _tasks(count: int) -> str:
+    return "1 task waits" if count == 1 else f"{count} tasks wait"

@@ -1,0 +1,41 @@
+"""A place to work in, for tests of whatever works in one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import psutil
+
+from aca.process import Patience, Place
+
+
+def place(root: Path, task: str = "task", patience: Patience | None = None) -> Place:
+    """*root* as a workspace, with the environment that the first attempt at *task* gives its children.
+
+    Each workspace is a session of its own: tests that run side by side do not end each other's processes.
+    """
+    session = hashlib.sha256(str(root).encode()).hexdigest()[:12]
+    mark = f"{session}/{task}/1"
+    marks = {"ACA_SESSION": session, "ACA_TASK": task, "ACA_ATTEMPT": mark}
+    return Place(root, root, os.environ | marks, mark, patience or Patience(0.3, 0.3))
+
+
+def running(pid: int) -> bool:
+    """Whether the process exists and is not a zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def pid_in(file: Path, seconds: float = 10.0) -> int:
+    """The process id that a child writes into *file*, as soon as it has."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if file.exists() and (text := file.read_text()).endswith("\n"):
+            return int(text)
+        time.sleep(0.005)
+    raise AssertionError(f"nothing was written to {file}")
