@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from aca import config, journal, parse, process, providers, session
 from aca import events as ev
 from aca.attempt import Attempts, Watch
-from aca.errors import DriftError, Exit, InputError, MachineError, Problem, SessionError, did_you_mean
+from aca.errors import DriftError, Exit, InputError, MachineError, Problem, SessionError, SessionInUse, did_you_mean
 from aca.logs import system_log
 from aca.plan import Plan, Task, profile
 from aca.run import Observer, Stop, absorb, run
@@ -87,6 +87,7 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
     _let_jobs_choose_the_mode(merged, above)
     if not document.is_plan:
         parse.imply_mode(merged.data)
+        parse.share_checks(merged.data)
         merged.data["source"] = _source(document, request)
     merged.data.setdefault("defaults", {}).setdefault("provider", DEFAULT_PROVIDER)
     return merged
@@ -390,7 +391,7 @@ def tell(one: Session, message: session.Message) -> bool:
                             state.apply(written.append(event))
                 written.commit()
             one.forget(names)
-    except session.SessionInUse:
+    except SessionInUse:
         return True
     return False
 

@@ -53,7 +53,7 @@ class Frontier:
             added = self._state.children.get(task_id, [])
             self._register(added)
             self._open(task_id)
-        elif task.status == "pending":
+        elif self._waits[task_id] == 0:
             self._offer(task_id)
 
     def wake(self, now: float) -> None:
@@ -88,8 +88,8 @@ class Frontier:
             task = state.tasks[task_id]
             for needed in task.dependencies:
                 self._dependents.setdefault(needed, []).append(task_id)
-            waits = sum(not state.states[needed].satisfied for needed in task.dependencies)
-            self._waits[task_id] = waits + (task.parent_id is not None)
+            before = [*task.dependencies, *([task.parent_id] if task.parent_id is not None else [])]
+            self._waits[task_id] = sum(not state.states[one].satisfied for one in before)
             if task_id in state.children:
                 open_children = (not state.states[child].settled for child in state.children[task_id])
                 self._unsettled[task_id] = sum(open_children)
@@ -102,7 +102,7 @@ class Frontier:
             children = self._state.children.get(current, ())
             if not children or self._unsettled.setdefault(current, len(children)) == 0:
                 self._offer(current)
-            if not self._state.states[current].dead:
+            if not self._state.states[current].settled:
                 opened += [child for child in children if self._count_down(child) == 0]
 
     def _count_down(self, task_id: str) -> int:
@@ -218,11 +218,14 @@ def _cycles(tasks: list[Task], stuck: set[str]) -> Iterator[list[str]]:
 
     knot: nx.DiGraph[str] = nx.DiGraph()
     knot.add_edges_from((later, earlier) for earlier, later in edges(tasks) if {earlier, later} <= stuck)
+    told: set[frozenset[str]] = set()
     for component in nx.strongly_connected_components(knot):
         if len(component) == 1 and not knot.has_edge(*(list(component) * 2)):
             continue
         names = [edge[0].removesuffix(":opens") for edge in nx.find_cycle(knot.subgraph(sorted(component)))]
-        yield list(dict.fromkeys(names))
+        if frozenset(names) not in told:  # groups that are each other's parent close two circles
+            told.add(frozenset(names))
+            yield list(dict.fromkeys(names))
 
 
 def digraph(plan: Plan) -> nx.DiGraph[str]:

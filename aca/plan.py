@@ -57,7 +57,7 @@ def format_duration(seconds: float) -> str:
     """The shortest text that ``parse_duration`` reads back as *seconds*: ``"1h30m"``, ``"250ms"``."""
     millis = round(seconds * 1000)
     if abs(seconds * 1000 - millis) > 1e-6:
-        return f"{seconds!r}s"
+        return f"{seconds:.9f}".rstrip("0") + "s"
     pieces = []
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
         count, millis = divmod(millis, size)

@@ -100,6 +100,13 @@ class Place:
             raise OutsideWorkspace(f"{name} is outside the workspace {self.root}")
         return target
 
+    def name_of(self, path: Path) -> str:
+        """What *path* is called from where the task works; in full when it is outside the workspace."""
+        full = os.path.realpath(self.path / path)
+        if not Path(full).is_relative_to(os.path.realpath(self.root)):
+            return full
+        return Path(os.path.relpath(full, os.path.realpath(self.path))).as_posix()
+
 
 @dataclass(frozen=True)
 class Ended:

@@ -17,6 +17,7 @@ Loc = tuple[str | int, ...]
 
 Format = Literal["markdown", "toml", "json", "text"]
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WINDOW = 160
 """How much of a very long line (a plan written on one) is shown around the caret."""
 
@@ -35,7 +36,7 @@ Marks = dict[Loc, Mark]
 
 @dataclass
 class Document:
-    """What one file says, in the plan's own keys. ``marks`` is asked only when something is wrong."""
+    """What one file says, in the plan's own keys, and what is wrong with it so far."""
 
     path: str
     text: str
@@ -43,7 +44,7 @@ class Document:
     data: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     is_plan: bool = False
-    marks: Callable[[], Marks] = dict
+    _find_marks: Callable[[], Marks] = dict
 
     @cached_property
     def lines(self) -> list[str]:
@@ -51,7 +52,12 @@ class Document:
 
     @cached_property
     def _marks(self) -> Marks:
-        return self.marks()
+        return self._find_marks()
+
+    def stands_at(self, find_marks: Callable[[], Marks]) -> None:
+        """Tell where everything stands; *find_marks* is asked only when something is wrong."""
+        self._find_marks = find_marks
+        self.__dict__.pop("_marks", None)
 
     def locate(self, loc: Loc) -> Mark | None:
         """Where *loc* stands, or else the nearest thing around it that has a known place."""
@@ -70,8 +76,8 @@ class Document:
             return Problem(message, cure, self.path)
         source = self.lines[mark.line - 1] if mark.line <= len(self.lines) else ""
         column, width = _underlined(source, mark, word)
-        source, column = _window(source, column)
-        return Problem(message, cure, self.path, mark.line, column, width, source)
+        source, column = _window(_harmless(source), column)
+        return Problem(_harmless(message), cure, self.path, mark.line, column, width, source)
 
     def note(self, loc: Loc, message: str, cure: str = "", word: str = "") -> None:
         """Keep a problem at *loc* for later, when all of them are told at once."""
@@ -95,6 +101,11 @@ def _underlined(source: str, mark: Mark, word: str) -> tuple[int | None, int]:
         if at >= 0:
             return at + 1, len(word)
     return mark.column, mark.width
+
+
+def _harmless(text: str) -> str:
+    """Control characters of a file must not reach the terminal."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _window(source: str, column: int | None) -> tuple[str, int | None]:

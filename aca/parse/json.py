@@ -59,19 +59,19 @@ def _scan(text: str) -> Iterator[tuple[Loc, Mark, bool]]:
     counts: list[int] = []
     loc: Loc = ()
     for match, following in _with_next(text):
-        token = match.group()
-        if counts and token not in "]},:" and (counts[-1] >= 0 or following == ":"):
+        sign = match.group()
+        if counts and sign not in "]},:" and (counts[-1] >= 0 or following == ":"):
             is_key = counts[-1] < 0
-            step = json.loads(token, strict=False) if is_key else counts[-1]
+            step = json.loads(sign, strict=False) if is_key else counts[-1]
             loc = (*open_locs[-1], step)
             yield loc, _mark(match, starts), is_key
-        if token in "[{":
+        if sign in "[{":
             open_locs.append(loc)
-            counts.append(0 if token == "[" else -1)
-        elif token in "]}":
+            counts.append(0 if sign == "[" else -1)
+        elif sign in "]}":
             loc = open_locs.pop()
             counts.pop()
-        elif token == "," and counts[-1] >= 0:
+        elif sign == "," and counts[-1] >= 0:
             counts[-1] += 1
 
 

@@ -57,7 +57,7 @@ def _not_utf8(path: Path, raw: bytes, offset: int) -> InputError:
 def nearest_file(path: Path) -> str:
     """``did you mean "tasks.md"?`` from what is in the directory *path* would be in."""
     try:
-        names = os.listdir(path.parent)
+        names = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
         return ""
-    return did_you_mean(path.name, sorted(names)[:2000])
+    return did_you_mean(path.name, names[:2000])

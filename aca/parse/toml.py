@@ -21,6 +21,8 @@ _TOKEN = re.compile(
 )
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
+_END = ("", Mark(0))
+
 
 def load(document: Document, text: str, first_line: int = 1) -> dict[str, Any]:
     """The data of *text*, which starts on *first_line* of the document. Raises InputError."""
@@ -57,12 +59,11 @@ class _Scan:
         self.marks: Marks = {}
         self._sizes: dict[Loc, int] = {}
         self._tokens = _tokens(text, first_line)
-        self._take()
+        self._next = next(self._tokens, _END)
         self._document()
 
     def _take(self) -> tuple[str, Mark]:
-        taken = getattr(self, "_next", ("", Mark(0)))
-        self._next = next(self._tokens, ("", Mark(0)))
+        taken, self._next = self._next, next(self._tokens, _END)
         return taken
 
     def _document(self) -> None:

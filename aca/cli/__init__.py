@@ -1,0 +1,84 @@
+"""The command line: one file per command; a command reads options, calls ``app``, prints, returns a code.
+
+``main`` is the one boundary at which errors become words and exit codes. Nothing heavy is imported before
+a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from aca.errors import AcaError, Exit
+
+
+def run_main() -> None:
+    """The program ``aca``."""
+    sys.exit(main())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``aca ARGV``; returns what the process is to exit with, whatever happens."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except AcaError as error:
+        _complain(str(error))
+        return error.exit_code
+    except OSError as error:
+        return _machine(error, arguments)
+    except Exception as error:  # the last boundary: whatever comes here is our mistake
+        return _bug(error, arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    import typer
+
+    from aca.cli.root import program
+    from aca.cli.screen import be_readable
+
+    be_readable()
+    try:
+        return int(program().main(arguments, prog_name="aca", standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        _complain(f"aca: {_in_our_words(error.format_message())}")
+        if (context := getattr(error, "ctx", None)) is not None:
+            _complain(f"   `{context.command_path} --help` tells more")
+        return Exit.USAGE
+
+
+def _in_our_words(message: str) -> str:
+    return message.replace("Value error, ", "")
+
+
+def _machine(error: OSError, arguments: list[str]) -> int:
+    """A disk that is full or must not be written is nobody's bug."""
+    from aca.journal import DISK_ERRORS
+
+    if error.errno not in DISK_ERRORS:
+        return _bug(error, arguments)
+    _complain(f"{error.filename or 'aca'}: {error.strerror}")
+    return Exit.MACHINE
+
+
+def _bug(error: Exception, arguments: list[str]) -> int:
+    from aca.cli import bug
+
+    path = bug.report(error, arguments)
+    _complain(f"this is a bug in aca: {bug.masked(repr(error))}\n   a report to paste is in {path}")
+    return Exit.BUG
+
+
+def _complain(text: str) -> None:
+    from aca.cli.screen import Screen
+
+    Screen().remark(shortened(text))
+
+
+def shortened(text: str) -> str:
+    """*text* with paths below the current directory written from there."""
+    from pathlib import Path
+
+    here = f"{Path.cwd()}/"
+    return text.replace(here, "") if len(here) > 2 else text

@@ -1,0 +1,70 @@
+"""Carry a session out, with the reporter that fits the terminal and the options."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from aca.cli.options import Output
+from aca.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from aca.events import RunEnded
+    from aca.report.base import Reporter
+    from aca.session import Session
+    from aca.state import SessionState
+
+
+def check(output: Output) -> None:
+    """Refuse options that exclude each other."""
+    for one, other in (("json", "jsonl"), ("quiet", "verbose")):
+        if getattr(output, one) and getattr(output, other):
+            raise typer.BadParameter(f"--{one} and --{other} exclude each other")
+
+
+def carry_out(one: Session, screen: Screen, overrides: Mapping[str, Any] | None = None) -> int:
+    """Run *one* to its end, tell how it goes and how it ended; returns the exit code."""
+    from aca import app
+    from aca.report.summary import start_line
+
+    began = time.monotonic()
+    state = one.state()
+    if not (screen.output.jsonl or screen.output.quiet):
+        screen.remark(start_line(state.plan, one))
+    with reporter(one, state, screen) as watching:
+        watchers = app.Watchers([watching], watching.step, watching.notice)
+        ended = app.carry_out(one, watchers, overrides)
+    _conclude(one, watching.state, ended, time.monotonic() - began, screen)
+    return ended.exit_code
+
+
+def reporter(one: Session, state: SessionState, screen: Screen) -> Reporter:
+    """JSON lines where asked for, a live tree where there is a terminal, plain lines elsewhere."""
+    from aca.report.base import Reporter
+    from aca.report.jsonl import JsonLines
+    from aca.report.lines import Lines
+
+    output = screen.output
+    if output.jsonl:
+        return JsonLines(screen.result, state, one, screen.remark)
+    if output.quiet:
+        return Reporter(screen.remark, state)
+    if screen.is_live and not output.verbose:
+        from aca.report.live import LiveTree
+
+        return LiveTree(screen.console(), state)
+    return Lines(screen.remark, state, one.task_logs, verbose=output.verbose)
+
+
+def _conclude(one: Session, state: SessionState, ended: RunEnded, took: float, screen: Screen) -> None:
+    from aca.report import summary
+
+    if screen.output.json:
+        screen.document(summary.document(state, ended, one))
+    elif screen.output.quiet:
+        screen.result(summary.headline(state, ended, screen.marks))
+    elif not screen.output.jsonl:
+        screen.results(summary.summary(state, ended, one, took, screen.marks))

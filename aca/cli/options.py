@@ -1,0 +1,261 @@
+"""The options that commands share, as groups: each is a frozen value that a command takes whole.
+
+``takes`` spreads a group's fields into the command's own parameters, which is what Typer reads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+T = TypeVar("T")
+Command = Callable[..., int]
+
+
+def takes(*groups: type[Any]) -> Callable[[Command], Command]:
+    """Let a command take each of *groups* as its last arguments, in that order, by name of the group.
+
+    The parameter that receives a group has the group's name in lower case.
+    """
+
+    def spread(command: Command) -> Command:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())
+        kept = [parameter for parameter in own if parameter.annotation not in groups]
+        spreads = [field for group in groups for field in _parameters(group)]
+
+        @functools.wraps(command)
+        def wrapper(**given: Any) -> int:
+            made = {group.__name__.lower(): _gather(group, given) for group in groups}
+            return command(**given, **made)
+
+        signature = inspect.Signature([*kept, *spreads])
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
+        return wrapper
+
+    return spread
+
+
+def _parameters(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in dataclasses.fields(group)
+    ]
+
+
+def _gather(group: type[T], given: dict[str, Any]) -> T:
+    """The group's value, its fields taken out of what was *given*."""
+    return group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})  # type: ignore[arg-type]
+
+
+def on_command_line(ctx: typer.Context, name: str) -> bool:
+    """Whether the option was written on the command line, and is not from the environment."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+# -- values that need a closer look -----------------------------------------------------------------------
+
+
+def duration(text: str | None) -> str | None:
+    """A duration as the plan's own parser takes it."""
+    from aca.plan import parse_duration
+
+    try:
+        if text is not None:
+            parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
+def dollars(amount: float | None) -> float | None:
+    """An amount that can be spent."""
+    if amount is not None and not 0 < amount < float("inf"):
+        raise typer.BadParameter("this must be more than 0")
+    return amount
+
+
+def directory(path: Path) -> Path:
+    """A directory that exists, as an absolute path."""
+    if not path.is_dir():
+        what = "is not a directory" if path.exists() else "does not exist"
+        raise typer.BadParameter(f"{path} {what}")
+    return path.resolve()
+
+
+def one_of(*words: str) -> Callable[[str | None], str | None]:
+    """A word out of *words*."""
+
+    def chosen(text: str | None) -> str | None:
+        if text is not None and text not in words:
+            from aca.errors import did_you_mean
+
+            cure = did_you_mean(text, words) or f"use one of {', '.join(words)}"
+            raise typer.BadParameter(f'"{text}" is unknown here; {cure}')
+        return text
+
+    return chosen
+
+
+# -- the groups -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where aca works."""
+
+    workspace: Annotated[
+        Path,
+        typer.Option(
+            "--workspace",
+            metavar="DIR",
+            envvar="ACA_WORKSPACE",
+            callback=directory,
+            show_default=False,
+            help="Directory to work in; default: the current one.",
+        ),
+    ] = Path()
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is printed, and how."""
+
+    json: Annotated[
+        bool, typer.Option("--json", envvar="ACA_JSON", help="One JSON document on stdout at the end.")
+    ] = False
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", envvar="ACA_JSONL", help="Every event as a JSON line on stdout.")
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", envvar="ACA_QUIET", help="Only the result, on one line, and errors.")
+    ] = False
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", envvar="ACA_VERBOSE", help="What agents say and commands print, too.")
+    ] = False
+    no_color: Annotated[
+        bool, typer.Option("--no-color", envvar="ACA_NO_COLOR", help="No colours; NO_COLOR does the same.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the plan that the command line may decide."""
+
+    jobs: Annotated[
+        int | None,
+        typer.Option("-j", "--jobs", metavar="N", min=1, max=1000, help="How many tasks may run at once."),
+    ] = None
+    fail_fast: Annotated[
+        bool | None,
+        typer.Option("--fail-fast/--keep-going", help="Stop at the first failed task, or do all that is possible."),
+    ] = None
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME", help="Who does agent tasks that name nobody.")
+    ] = None
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Model for tasks that name none.")
+    ] = None
+    permissions: Annotated[
+        str | None,
+        typer.Option(
+            "--permissions",
+            metavar="RIGHTS",
+            callback=one_of("read-only", "workspace-write", "full"),
+            help="read-only, workspace-write or full, for tasks that say nothing.",
+        ),
+    ] = None
+    retries: Annotated[
+        int | None,
+        typer.Option("--retries", metavar="N", min=0, max=100, help="How often a failed agent task is tried again."),
+    ] = None
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="TIME", callback=duration, help='For one attempt, such as "90s" or "30m".'),
+    ] = None
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", metavar="USD", callback=dollars, help="Stop when this much is spent."),
+    ] = None
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", metavar="N", min=1, help="Stop when so many tokens are used.")
+    ] = None
+    max_duration: Annotated[
+        str | None,
+        typer.Option("--max-duration", metavar="TIME", callback=duration, help='Stop this run after, say, "8h".'),
+    ] = None
+    append_system_prompt: Annotated[
+        str | None,
+        typer.Option("--append-system-prompt", metavar="TEXT", help="Told to every agent as system prompt."),
+    ] = None
+    execution_mode: Annotated[
+        str | None,
+        typer.Option(
+            "--execution-mode",
+            metavar="MODE",
+            callback=one_of("sequential", "parallel", "intelligent"),
+            help="sequential, parallel or intelligent.",
+        ),
+    ] = None
+
+    def flags(self, ctx: typer.Context | None = None) -> dict[str, Any]:
+        """A piece of plan. With *ctx*, only what was written on the command line."""
+        given: dict[str, Any] = {}
+        for name, setting in SETTINGS.items():
+            value = getattr(self, name)
+            if value is not None and (ctx is None or on_command_line(ctx, name)):
+                table, _, key = setting.rpartition(".")
+                (given.setdefault(table, {}) if table else given)[key] = value
+        return given
+
+
+SETTINGS = {
+    "jobs": "max_concurrent_tasks",
+    "fail_fast": "fail_fast",
+    "provider": "defaults.provider",
+    "model": "defaults.model",
+    "permissions": "defaults.permissions",
+    "retries": "defaults.retries",
+    "timeout": "defaults.timeout",
+    "max_cost": "limits.max_cost_usd",
+    "max_tokens": "limits.max_tokens",
+    "max_duration": "limits.max_duration",
+    "append_system_prompt": "defaults.system_prompt",
+    "execution_mode": "execution_mode",
+}
+"""Option -> the part of the plan it decides."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of a plan is run, and whether it is run at all."""
+
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run; call nothing, write nothing.")
+    ] = False
+    dump_plan: Annotated[
+        Path | None,
+        typer.Option("--dump-plan", metavar="PATH", help="Write the plan, to .json or .toml."),
+    ] = None
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="ID", help="Run this task, and what it needs; may be repeated."),
+    ] = None
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="ID", help="Leave this task out; may be repeated.")
+    ] = None
+    allow_drift: Annotated[
+        list[str] | None,
+        typer.Option("--allow-drift", metavar="FIELD", help="Run a plan though this has changed: source."),
+    ] = None

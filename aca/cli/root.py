@@ -1,0 +1,157 @@
+"""The program: its commands, and the root options, which are those of ``run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from aca import __version__
+from aca.cli import (
+    answer,
+    checkpoint,
+    config,
+    doctor,
+    gc,
+    init,
+    resume,
+    run,
+    schema,
+    show,
+    status,
+)
+from aca.cli.options import Output, Place, Selection, Settings, on_command_line, takes
+from aca.errors import did_you_mean
+
+EPILOG = """\
+Exit codes:
+
+\b
+  0    every task is completed and verified, or there was nothing to do
+  1    some task failed, or was skipped because of a failure
+  2    input or usage: you must change something; nothing was run
+  3    a bug in aca; a report to paste is written, its path printed
+  4    waiting for a person
+  5    a budget or time limit was reached; resumable
+  6    the plan is not what was reviewed any more
+  7    the machine failed us (disk full, no permission); resumable
+  75   a provider's quota window is closed; try again later
+  130  interrupted (143: terminated); `aca resume` goes on
+"""
+
+
+class Commands(TyperGroup):
+    """Names the nearest command where there is none of that name."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if self.get_command(ctx, name) is None:
+            ctx.fail(unknown(name, self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
+
+
+def unknown(name: str, commands: list[str]) -> str:
+    """What to say to a first argument that is no command."""
+    cure = f"did you mean: aca run {name}" if Path(name).is_file() else did_you_mean(name, commands)
+    return f'there is no command "{name}"' + (f"; {cure}" if cure else "")
+
+
+def program() -> Any:
+    """The command line, ready to be run."""
+    app = typer.Typer(
+        cls=Commands,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={
+            "auto_envvar_prefix": "ACA",
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 110,
+        },
+    )
+    app.callback(invoke_without_command=True, epilog=EPILOG)(root)
+    for name, command in COMMANDS.items():
+        app.command(name, context_settings=CONTEXTS.get(name))(command)
+    app.add_typer(checkpoint.group(), name="checkpoint")
+    return typer.main.get_command(app)
+
+
+COMMANDS = {
+    "run": run.run,
+    "resume": resume.resume,
+    "status": status.status,
+    "show": show.show,
+    "approve": answer.approve,
+    "reject": answer.reject,
+    "init": init.init,
+    "doctor": doctor.doctor,
+    "config": config.config,
+    "schema": schema.schema,
+    "gc": gc.gc,
+}
+CONTEXTS = {"run": {"auto_envvar_prefix": "ACA"}}
+"""``aca run`` reads the variables of the root options, for it is the same command."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aca {__version__}")
+        raise typer.Exit
+
+
+@takes(Settings, Selection, Place, Output)
+def root(
+    ctx: typer.Context,
+    settings: Settings,
+    selection: Selection,
+    place: Place,
+    output: Output,
+    task_file: Annotated[
+        str | None,
+        typer.Option("--task-file", metavar="FILE", help="Markdown, TOML, JSON or text: make a plan of it and run it."),
+    ] = None,
+    execution_plan: Annotated[
+        str | None,
+        typer.Option("--execution-plan", metavar="PLAN", help="Run a plan (JSON or TOML) as it is."),
+    ] = None,
+    list_checkpoints: Annotated[
+        bool, typer.Option("--list-checkpoints", help="The same as `aca checkpoint list`.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> int:
+    """aca, the Automatic Coding Agent: runs a file of coding tasks with coding agents.
+
+    The options below belong to `aca --task-file FILE` and `aca --execution-plan PLAN`;
+    `aca run FILE` takes them too.
+    """
+    if ctx.invoked_subcommand is not None:
+        return _refuse_options(ctx)
+    if list_checkpoints:
+        return checkpoint.show_list(place, output)
+    if task_file is not None and execution_plan is not None:
+        task_file, execution_plan = _the_one_meant(ctx, task_file, execution_plan)
+    file = task_file or execution_plan
+    if file is None:
+        typer.echo(ctx.get_help())
+        return 0
+    return run.start(ctx, Path(file), execution_plan is not None, settings, selection, place, output)
+
+
+def _refuse_options(ctx: typer.Context) -> int:
+    """Options in front of a command would change nothing."""
+    for name in ctx.params:
+        if on_command_line(ctx, name):
+            flag = f"--{name.replace('_', '-')}"
+            ctx.fail(f"{flag} stands before the command: write it behind, aca {ctx.invoked_subcommand} {flag}")
+    return 0
+
+
+def _the_one_meant(ctx: typer.Context, task_file: str, plan: str) -> tuple[str | None, str | None]:
+    """The command line wins over the environment; both at once are one too many."""
+    if on_command_line(ctx, "task_file") == on_command_line(ctx, "execution_plan"):
+        ctx.fail("--task-file and --execution-plan are one too many: name one file")
+    return (task_file, None) if on_command_line(ctx, "task_file") else (None, plan)

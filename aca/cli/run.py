@@ -1,0 +1,94 @@
+"""``aca run`` and the root options: make a plan of a file and carry it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from aca.cli import carrying
+from aca.cli.options import Output, Place, Selection, Settings, takes
+from aca.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from aca.app import Prepared
+
+
+@takes(Settings, Selection, Place, Output)
+def run(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A task file or a plan; its content tells which.")],
+    settings: Settings,
+    selection: Selection,
+    place: Place,
+    output: Output,
+) -> int:
+    """Run a task file or a plan."""
+    return start(ctx, file, False, settings, selection, place, output)
+
+
+def start(
+    ctx: typer.Context,
+    file: Path,
+    must_be_plan: bool,
+    settings: Settings,
+    selection: Selection,
+    place: Place,
+    output: Output,
+) -> int:
+    """Plan *file*, then print the plan, write it or run it, as the options say."""
+    import os
+
+    from aca import app
+
+    carrying.check(output)
+    request = app.Request(
+        file=file,
+        workspace=place.workspace,
+        flags=settings.flags(ctx),
+        only=tuple(selection.only or ()),
+        skip=tuple(selection.skip or ()),
+        allow_drift=tuple(selection.allow_drift or ()),
+        must_be_plan=must_be_plan,
+    )
+    spelling = _spelling(selection.dump_plan, file)
+    prepared = app.prepare(request, os.environ)
+    if selection.dump_plan is not None and spelling is not None:
+        _dump(prepared, selection.dump_plan, spelling)
+    if selection.dry_run:
+        return _show(prepared, place.workspace, Screen(output))
+    return carrying.carry_out(app.start(prepared, place.workspace), Screen(output))
+
+
+def _spelling(path: Path | None, file: Path) -> Literal["json", "toml"] | None:
+    """How the plan is to be written; everything that speaks against it is said before anything is done."""
+    if path is None:
+        return None
+    if path.suffix not in (".json", ".toml"):
+        raise typer.BadParameter(f"{path}: a plan is written to .json or .toml", param_hint="--dump-plan")
+    if path.exists() and file.exists() and path.samefile(file):
+        raise typer.BadParameter(f"{path} is the file the plan is made from", param_hint="--dump-plan")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"the directory {path.parent} does not exist", param_hint="--dump-plan")
+    return "json" if path.suffix == ".json" else "toml"
+
+
+def _dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"]) -> None:
+    from aca import journal, parse
+
+    journal.write_aside(path, parse.dump_text(prepared.plan, spelling).encode())
+
+
+def _show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
+    """What would run, on stdout; what would keep it from running, on stderr."""
+    from aca import app, parse
+    from aca.report import tree
+
+    for problem in app.provider_problems(prepared, workspace):
+        screen.remark(f"warning: {problem}")
+    if screen.output.json:
+        screen.result(parse.dump_text(prepared.plan, "json").rstrip("\n"))
+    else:
+        screen.results(tree.outline(prepared.plan, screen.marks))
+    return 0

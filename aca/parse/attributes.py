@@ -1,0 +1,174 @@
+"""The first line of a task: its title, its attribute list ``{#id key=value .tag}``, its arrows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aca.parse.keys import TASK_KEYS
+from aca.parse.references import is_elsewhere, looks_like_path, mask, targets
+
+_OPENING = re.compile(r"(?:(?<=\s)|^)\{(?=\s*(?:[#.][^\s{}]|[\w.-]+=))")
+_ATTRIBUTE = re.compile(
+    r"""[\s,]*(?:\#(?P<id>[^\s{}"'=,]+)|\.(?P<tag>[^\s{}"'=,]+)
+    |(?P<key>[\w.-]+)=(?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>[^']*)'|(?P<bare>[^\s{}"']+)))
+    (?=[\s},])""",
+    re.VERBOSE,
+)
+_UNCLOSED_QUOTE = re.compile(r"""\s*[\w.-]+=(?:"(?:\\.|[^"\\])*|'[^']*)$""")
+_ARROW = re.compile(r"(?:^|(?<=\s))->\s+")
+
+_SPLIT = ("tags", "touches", "file_refs", "repository_refs")
+_NOT_HERE = {
+    "title": "the item's own text is the title",
+    "description": "the lines below the item are its description",
+    "context": "the text under the heading is its context",
+}
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One entry of an attribute list; ``start`` is where it stands in the text, from 0."""
+
+    key: str
+    value: str
+    start: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Something wrong in the text, at ``start`` (from 0)."""
+
+    start: int
+    width: int
+    message: str
+    cure: str = ""
+
+
+@dataclass
+class Headline:
+    """What the first line of a task says."""
+
+    title: str
+    attributes: list[Attribute] = field(default_factory=list)
+    arrows: list[tuple[int, str]] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def data(self) -> dict[str, Any]:
+        """The attributes as a part of a task, in the plan's keys."""
+        made: dict[str, Any] = {}
+        for attribute in self.attributes:
+            self._add(made, attribute)
+        return made
+
+    def _add(self, made: dict[str, Any], attribute: Attribute) -> None:
+        key, value = TASK_KEYS.get(attribute.key, attribute.key), attribute.value
+        if key in _NOT_HERE:
+            self._mistake(attribute, f"{attribute.key} is not an attribute", _NOT_HERE[key])
+        elif key in _SPLIT:
+            made.setdefault(key, []).extend(re.split(r"[,\s]+", value.strip(", ")))
+        elif key == "checks":
+            made.setdefault(key, []).append(value)
+        elif key.startswith("env."):
+            made.setdefault("env", {})[key.removeprefix("env.")] = value
+        elif key == "dependencies" and key in made:
+            made[key] += f", {value}"
+        elif key in made:
+            self._mistake(attribute, f"{attribute.key} is given twice", "")
+        else:
+            made[key] = value
+
+    def _mistake(self, attribute: Attribute, message: str, cure: str) -> None:
+        self.mistakes.append(Mistake(attribute.start, attribute.width, message, cure))
+
+
+def read_headline(text: str, is_file: Callable[[str], bool]) -> Headline:
+    """Take the first line of a task apart; *is_file* decides where an arrow may be prose."""
+    headline = Headline(text)
+    if "{" in text or "->" in text:
+        plain = mask(text)
+        rest = _without_arrows(text, plain, headline, is_file)
+        shorter = _without_attributes(rest, plain[: len(rest)], headline)
+        if len(shorter) < len(rest):
+            shorter = _without_arrows(shorter, plain[: len(shorter)], headline, is_file)
+        headline.title = shorter
+    headline.title = headline.title.strip()
+    headline.arrows.sort()
+    return headline
+
+
+def _without_arrows(text: str, plain: str, headline: Headline, is_file: Callable[[str], bool]) -> str:
+    """Cut the arrows at the end of *text*, as far as what they point to can be files."""
+    while arrows := list(_ARROW.finditer(plain[: len(text)])):
+        start, end = arrows[-1].span()
+        named = [(end + at, target) for at, target in targets(text[end:])]
+        if "`" in text[end:] or not named or not all(_may_be_file(target, is_file) for _, target in named):
+            break
+        headline.arrows += [(at, target.strip("<>")) for at, target in named]
+        text = text[:start].rstrip()
+    return text
+
+
+def _may_be_file(target: str, is_file: Callable[[str], bool]) -> bool:
+    if target.startswith("<"):
+        return True
+    return not is_elsewhere(target) and (looks_like_path(target) or is_file(target))
+
+
+def _without_attributes(text: str, plain: str, headline: Headline) -> str:
+    """Cut the attribute list at the end of *text*; other braces are text."""
+    for opening in _OPENING.finditer(plain):
+        attributes, end, mistake = _entries(text, opening.end())
+        closes_at_end = mistake is None and not text[end:].strip()
+        if mistake and (text.rstrip().endswith("}") or "}" not in text[opening.end() :]):
+            headline.mistakes.append(mistake)
+            return text[: opening.start()]
+        if closes_at_end:
+            headline.attributes = attributes
+            return text[: opening.start()]
+    return text
+
+
+def _entries(text: str, position: int) -> tuple[list[Attribute], int, Mistake | None]:
+    """The entries after ``{`` up to its ``}``, and where the list ends or what is wrong with it."""
+    entries: list[Attribute] = []
+    opened = position - 1
+    while True:
+        if closing := re.compile(r"[\s,]*\}").match(text, position):
+            return entries, closing.end(), None
+        match = _ATTRIBUTE.match(text, position)
+        if match is None:
+            return entries, position, _mistake(text, position, opened)
+        entries.append(_attribute(match))
+        position = match.end()
+
+
+def _attribute(match: re.Match[str]) -> Attribute:
+    start = match.end() - len(match.group().lstrip(" \t,"))
+    width = match.end() - start
+    if match["id"]:
+        return Attribute("id", match["id"], start, width)
+    if match["tag"]:
+        return Attribute("tags", match["tag"], start, width)
+    if match["double"] is not None:
+        return Attribute(match["key"], re.sub(r'\\(["\\])', r"\1", match["double"]), start, width)
+    return Attribute(match["key"], match["single"] or (match["bare"] or "").rstrip(","), start, width)
+
+
+def _mistake(text: str, position: int, opened: int) -> Mistake:
+    start = position + len(text[position:]) - len(text[position:].lstrip())
+    if start >= len(text):
+        return Mistake(opened, 1, "this attribute list is not closed", "end it with }")
+    if _UNCLOSED_QUOTE.match(text, position):
+        return Mistake(start, len(text) - start, "this quote is not closed", "")
+    word = re.compile(r"[^\s}]+|.").match(text, start)
+    width = len(word.group()) if word else 1
+    found = text[start : start + width]
+    if "}" not in text[start:] and _ATTRIBUTE.match(text + "}", position):
+        return Mistake(opened, 1, "this attribute list is not closed", "end it with }")
+    return Mistake(
+        start, width, f"`{found}` is not an attribute", 'write #id, .tag, key=value or key="two words"'
+    )

@@ -1,0 +1,230 @@
+"""Reading any file: find its format, read it, and bring what it says to the plan's shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from aca.errors import InputError, Problem
+from aca.parse import frontmatter, json, keys, markdown, names, org, rust, text, toml
+from aca.parse.compose import compose
+from aca.parse.document import Document, Loc, Mark, Marks, uncollected
+from aca.parse.explain import explain
+from aca.parse.outline import Outline
+from aca.parse.references import Shelf, Unfound, relative
+from aca.parse.source import read_text
+from aca.plan import Checks
+
+Kind = Literal["markdown", "toml", "json", "text", "org"]
+
+_BY_SUFFIX: dict[str, Kind] = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".toml": "toml",
+    ".json": "json",
+    ".txt": "text",
+    ".text": "text",
+    ".org": "org",
+}
+_MARKDOWN = re.compile(r"#{1,6} |```|~~~|\s*[-*+] \[[ xX-]\](?: |$)|---$|\+\+\+$")
+_TOML = re.compile(r"""\[\[?[\w."' -]+\]\]?\s*(?:#.*)?$|[\w."'-]+\s*=\s*\S""")
+_SUSPECT = re.compile(r"\\[uU]0*[dD][89a-fA-F]|0[xob]?[0-9a-fA-F_]{500}|[0-9_:]{500}")
+_HALF = re.compile("[\ud800-\udfff]")
+_MOST_BITS = 1024
+_PLAN_SCHEMA = "urn:aca:schema:plan"
+
+
+def read(path: Path, *, base: Path) -> Document:
+    """The task file or plan at *path*; *base* is the workspace, to which a plan's paths are relative.
+
+    What is wrong but leaves the rest readable is in the document's ``problems``; InputError otherwise.
+    """
+    with uncollected():
+        content = read_text(path)
+        if not content.strip():
+            raise InputError(Problem("this file is empty, it has no tasks", "", str(path)))
+        kind = _kind(path, content)
+        document = Document(str(path), content, "text" if kind == "org" else kind)
+        shelf = Shelf(path.parent, base)
+        if kind in ("toml", "json"):
+            _read_data(document, shelf, path, base)
+        else:
+            _read_prose(document, kind, shelf, path, base)
+        if document.data.get("tasks") in (None, []):
+            document.problems.append(Problem("this file has no tasks", "", str(path)))
+    return document
+
+
+def read_settings(path: Path, *, base: Path) -> Document:
+    """Settings (``aca.toml``): what may stand at the top of a task file, and no tasks."""
+    document = Document(str(path), read_text(path), "toml")
+    document.stands_at(lambda: _both(toml.marks(document.text), keys.canonical))
+    document.data = toml.load(document, document.text)
+    _refuse_unusable(document)
+    if document.data.pop("tasks", None) is not None:
+        document.note(("tasks",), "settings have no tasks", "write them to a task file", "tasks")
+    _expand_settings(document, path, base)
+    return document
+
+
+def _kind(path: Path, content: str) -> Kind:
+    suffix = path.suffix.lower()
+    if suffix in (".yaml", ".yml"):
+        cure = "write Markdown, TOML, JSON or plain text"
+        raise InputError(Problem("YAML task files are not read", cure, str(path)))
+    return _BY_SUFFIX.get(suffix) or _kind_of_text(content)
+
+
+def _kind_of_text(content: str) -> Kind:
+    if content.lstrip()[0] in "{[" and not _TOML.match(content.lstrip().split("\n", 1)[0]):
+        return "json"
+    lines = content.split("\n")
+    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    if _TOML.match(first):
+        return "toml"
+    if org.is_org(content):
+        return "org"
+    return "markdown" if any(map(_MARKDOWN.match, lines)) else "text"
+
+
+# -- prose: Markdown, plain text, org -------------------------------------------------------------------
+
+
+_OUTLINES: dict[str, Callable[[list[str], int], Outline]] = {
+    "markdown": markdown.read_outline,
+    "text": text.read_outline,
+    "org": org.read_outline,
+}
+
+
+def _read_prose(document: Document, kind: Kind, shelf: Shelf, path: Path, base: Path) -> None:
+    document.data, above, first = frontmatter.take(document)
+    settings = _both(above, keys.canonical)
+    document.stands_at(lambda: settings)
+    _refuse_unusable(document)
+    if document.data.pop("tasks", None) is not None:
+        document.note(("tasks",), "front matter has no tasks", "write them below it, as a list", "tasks")
+    _expand_settings(document, path, base)
+    is_org = kind != "markdown" and org.is_org(document.text)
+    outline = _OUTLINES["org" if is_org else "text" if kind == "org" else kind](list(document.lines), first)
+    compose(outline, document, shelf, settings)
+    _finish(document, path)
+
+
+# -- data: TOML and JSON ----------------------------------------------------------------------------------
+
+
+def _read_data(document: Document, shelf: Shelf, path: Path, base: Path) -> None:
+    scan = json.marks if document.format == "json" else toml.marks
+    document.stands_at(lambda: _both(scan(document.text), keys.canonical))
+    data = json.load(document) if document.format == "json" else toml.load(document, document.text)
+    if not isinstance(data, dict):
+        raise document.refuse(Mark(1), "a plan is a table of keys, with a list of tasks", "")
+    document.data = data
+    _refuse_unusable(document)
+    if "task_specs" in data:
+        canonical = rust.locator(data.get("setup_commands"))
+        document.stands_at(lambda: _both(scan(document.text), canonical))
+        rust.convert(document)
+    elif "format_version" in data or str(data.get("$schema", "")).startswith(_PLAN_SCHEMA):
+        document.is_plan = True
+        shelf = Shelf(base, base)
+    _expand_data(document, path, base)
+    _name_tasks(document)
+    _find_files(document, shelf)
+    if not document.is_plan:
+        _finish(document, path)
+
+
+def _refuse_unusable(document: Document) -> None:
+    """Text and numbers that can be read, but not written again: half characters, endless numbers."""
+    if not _SUSPECT.search(document.text):
+        return
+    waiting: list[tuple[Loc, Any]] = [((), document.data)]
+    while waiting:
+        loc, value = waiting.pop()
+        if isinstance(value, dict | list):
+            inner = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting += (
+                [(loc, key) for key in value if isinstance(key, str)] if isinstance(value, dict) else []
+            )
+            waiting += [((*loc, key), one) for key, one in inner]
+        elif isinstance(value, str) and _HALF.search(value):
+            raise document.refuse(document.locate(loc), "this text holds half a character (a lone surrogate)")
+        elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise document.refuse(document.locate(loc), "this number is too large")
+
+
+def _expand_data(document: Document, path: Path, base: Path) -> None:
+    if not document.is_plan:
+        _expand_settings(document, path, base)
+    keys.expand_tasks(document)
+
+
+def _name_tasks(document: Document) -> None:
+    tasks = _tables(document)
+    names.give_ids(tasks, lambda index: str(tasks[index].get("parent_id") or ""))
+    names.resolve(document)
+
+
+def _find_files(document: Document, shelf: Shelf) -> None:
+    """Give the referenced files the names they have in a plan."""
+    tasks = document.data.get("tasks")
+    for index, task in enumerate(tasks if isinstance(tasks, list) else ()):
+        refs = task.get("file_refs") if isinstance(task, dict) else None
+        if isinstance(refs, str):
+            refs = [refs]
+        if isinstance(refs, list) and all(isinstance(ref, str) for ref in refs):
+            task["file_refs"] = [_found(document, shelf, ("tasks", index, "file_refs", n), ref)
+                                 for n, ref in enumerate(refs)]  # fmt: skip
+
+
+def _found(document: Document, shelf: Shelf, loc: Loc, ref: str) -> str:
+    found = shelf.find(ref)
+    if isinstance(found, Unfound):
+        document.note(loc, found.message, found.cure, ref)
+        return ref
+    return found
+
+
+# -- both ---------------------------------------------------------------------------------------------------
+
+
+def _expand_settings(document: Document, path: Path, base: Path) -> None:
+    keys.expand_file(document)
+    _check_checks(document)
+    providers = document.data.get("providers")
+    replay = providers.get("replay") if isinstance(providers, dict) else None
+    if isinstance(replay, dict) and isinstance(replay.get("script"), str):
+        replay["script"] = relative(path.parent / replay["script"], base)
+
+
+def _check_checks(document: Document) -> None:
+    """``checks`` at the top are for many tasks: what is wrong with them is said once."""
+    given = document.data.get("checks", [])
+    try:
+        TypeAdapter(Checks).validate_python(given)
+        document.data |= {"checks": [given] if isinstance(given, str | dict) else given} if given else {}
+    except ValidationError as error:
+        for one in explain(error, {"checks": Checks}, given, {}):
+            document.note(("checks", *one.loc), f"checks {one.message}".strip(), one.cure, one.word)
+        del document.data["checks"]
+
+
+def _finish(document: Document, path: Path) -> None:
+    document.data.setdefault("name", path.stem)
+    keys.share_checks(document.data)
+
+
+def _tables(document: Document) -> list[dict[str, Any]]:
+    tasks = document.data.get("tasks")
+    return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
+
+
+def _both(marks: Marks, canonical: Callable[[Loc], Loc]) -> Marks:
+    """Places by what the file calls them and by what the plan does."""
+    return {canonical(loc): mark for loc, mark in marks.items()} | marks

@@ -1,0 +1,112 @@
+"""The one gate into the core: plan-shaped data becomes a Plan, or every problem is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from aca import graph
+from aca import plan as model
+from aca.errors import InputError, Problem
+from aca.parse.document import Loc, uncollected
+from aca.parse.explain import Complaint, explain, value_at
+from aca.parse.keys import TASK_KEYS, TOP_KEYS
+from aca.plan import Fault, Plan, Task
+
+Report = Callable[[Loc, str, str, str], Problem]
+
+_ALIASES = {Plan: TOP_KEYS, Task: tuple(TASK_KEYS)}
+
+
+def validate(data: dict[str, Any], problem: Report, earlier: Sequence[Problem] = ()) -> Plan:
+    """The plan *data* describes. Raises InputError with all problems, the *earlier* ones too.
+
+    *problem* makes a Problem of a place in the data, a message, a cure and a word to underline.
+    """
+    with uncollected():
+        plan, complaints = _shape(data)
+        found = [*earlier, *(problem(one.loc, one.message, one.cure, one.word) for one in complaints)]
+        if plan is not None:
+            known = {one.loc for one in complaints}
+            found += [_told(fault, plan, problem) for fault in _faults(plan) if fault.loc not in known]
+        if found or plan is None:
+            raise InputError(sorted(dict.fromkeys(found), key=_by_place))
+    return plan
+
+
+def _shape(data: dict[str, Any]) -> tuple[Plan | None, list[Complaint]]:
+    """The plan; with what does not fit taken out, if need be, so that the rest can be looked at."""
+    try:
+        return Plan.model_validate(data), []
+    except ValidationError as error:
+        complaints = [_of_version(one, data) for one in explain(error, Plan, data, _ALIASES)]
+    if any(_hides_tasks(one.loc) for one in complaints):
+        return None, complaints
+    try:
+        return Plan.model_validate(
+            _without(data, [_present(data, one.loc) for one in complaints])
+        ), complaints
+    except ValidationError:
+        return None, complaints
+
+
+def _of_version(complaint: Complaint, data: dict[str, Any]) -> Complaint:
+    if complaint.loc != ("format_version",):
+        return complaint
+    message = (
+        f"this plan has format version {data['format_version']}, and this aca reads {model.FORMAT_VERSION}"
+    )
+    return Complaint(complaint.loc, message, "make it again from its task file", complaint.word)
+
+
+def _hides_tasks(loc: Loc) -> bool:
+    """Whether what is wrong at *loc* leaves open which tasks there are."""
+    return loc == ("tasks",) or (loc[0] == "tasks" and (len(loc) == 2 or loc[2] in ("id", "title")))
+
+
+def _present(data: Any, loc: Loc) -> Loc:
+    """*loc*, or what lacks it."""
+    return loc if value_at(data, loc) is not None else loc[:-1]
+
+
+def _without(data: Any, locs: Sequence[Loc]) -> Any:
+    """A copy of *data* in which nothing is at *locs*."""
+    if () in locs:
+        return None
+    if isinstance(data, dict):
+        return {key: _without(value, _inside(key, locs)) for key, value in data.items() if (key,) not in locs}
+    if isinstance(data, list) and locs:
+        kept = [(index, value) for index, value in enumerate(data) if (index,) not in locs]
+        return [_without(value, _inside(index, locs)) for index, value in kept]
+    return data
+
+
+def _inside(key: str | int, locs: Sequence[Loc]) -> list[Loc]:
+    return [loc[1:] for loc in locs if loc[0] == key]
+
+
+def _faults(plan: Plan) -> Iterator[Fault]:
+    yield from model.faults(plan)
+    yield from graph.cycle_faults(plan)
+    if plan.execution_mode == "sequential" and plan.max_concurrent_tasks > 1:
+        message = f"sequential runs one task at a time, not {plan.max_concurrent_tasks}"
+        cure = "write execution_mode = parallel, or leave max_concurrent_tasks out"
+        yield Fault(("max_concurrent_tasks",), message, cure, str(plan.max_concurrent_tasks))
+
+
+def _told(fault: Fault, plan: Plan, problem: Report) -> Problem:
+    """A fault as a problem. Two things with one name are both named by their lines."""
+    told = problem(fault.loc, fault.message, fault.cure, fault.word)
+    match fault.loc:
+        case ("tasks", int(index), "id") if fault.message.startswith("two tasks"):
+            first = next(n for n, task in enumerate(plan.tasks) if task.id == plan.tasks[index].id)
+            other = problem(("tasks", first, "id"), "", "", "").line
+            message = f"{fault.message}: lines {other} and {told.line}" if other else fault.message
+            return problem(fault.loc, message, fault.cure, fault.word)
+    return told
+
+
+def _by_place(problem: Problem) -> tuple[str, int, int]:
+    return problem.path, problem.line or 0, problem.column or 0

@@ -1,0 +1,282 @@
+"""The replay script: what a model does in each task, as a file that is written by hand or recorded.
+
+TOML, by task id or title (``"*"`` is every task without an entry of its own):
+
+    [tasks.greet]
+    steps = [
+      {say = "I write a greeting."},
+      {write = "hello.py", content = "print('hello')"},
+      {edit = "hello.py", old = "'hello'", new = "'hello, world'"},
+      {run = "python hello.py", must = true},
+      {usage = {input_tokens = 900, output_tokens = 120, cost_usd = 0.01}},
+      {fail = "the network is gone", category = "transient", attempt = 1},
+    ]
+
+or JSON lines, each a step that also names its ``task``. ``attempt`` limits a step to that attempt.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Field, JsonValue, ValidationError
+
+from aca.errors import InputError, Problem, did_you_mean
+from aca.events import Category
+from aca.plan import Command, Duration, Model
+
+
+class Step(Model):
+    """One thing the replayed model does."""
+
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    """Only in this attempt."""
+
+
+class Say(Step):
+    say: str
+
+
+class Write(Step):
+    """Write a file, and its directories."""
+
+    write: str
+    content: str
+
+
+class Edit(Step):
+    """Replace ``old``, which must be in the file exactly once."""
+
+    edit: str
+    old: str = Field(min_length=1)
+    new: str
+
+
+class Run(Step):
+    run: Command
+    must: bool = False
+    """Fail the attempt when the command fails."""
+
+
+class Tokens(Model):
+    input_tokens: int = Field(default=0, ge=0)
+    output_tokens: int = Field(default=0, ge=0)
+    cache_read_tokens: int = Field(default=0, ge=0)
+    cache_write_tokens: int = Field(default=0, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+
+
+class Use(Step):
+    """What the steps cost; several add up."""
+
+    usage: Tokens
+
+
+class Split(Step):
+    """Hand in subtasks, as a plan would write them."""
+
+    subtasks: tuple[dict[str, JsonValue], ...] = Field(min_length=1)
+
+
+class Wait(Step):
+    wait: Duration
+
+
+class Hang(Step):
+    """Do nothing for ever."""
+
+    hang: Literal[True]
+
+
+class Fail(Step):
+    """End with an error."""
+
+    fail: str
+    category: Category = "task"
+
+
+class Deny(Step):
+    """Have the use of a tool refused."""
+
+    deny: str
+
+
+class Quota(Step):
+    """Run into a closed quota window that opens again at this time."""
+
+    quota: AwareDatetime
+
+
+class Converse(Step):
+    """Name the conversation this is."""
+
+    conversation: str
+
+
+VERBS: dict[str, type[Step]] = {
+    "say": Say,
+    "write": Write,
+    "edit": Edit,
+    "run": Run,
+    "usage": Use,
+    "subtasks": Split,
+    "wait": Wait,
+    "hang": Hang,
+    "fail": Fail,
+    "deny": Deny,
+    "quota": Quota,
+    "conversation": Converse,
+}
+EVERY = "*"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script that was read: the steps of each task it has an entry for."""
+
+    path: Path
+    tasks: dict[str, list[Step]] = field(default_factory=dict)
+
+    def steps(self, task_id: str, title: str) -> list[Step] | None:
+        """What to do in this task; None when the script does not say."""
+        for name in (task_id, title, EVERY):
+            if name in self.tasks:
+                return self.tasks[name]
+        return None
+
+    def missing(self, task_id: str, title: str) -> Problem | None:
+        """What is wrong when the script does not say what to do in this task."""
+        if self.steps(task_id, title) is not None:
+            return None
+        cure = did_you_mean(task_id, self.tasks) or f'add [tasks.{task_id}] to it, or [tasks."*"] for every task'
+        return Problem(f'the replay script has no entry for the task "{task_id}"', cure, str(self.path))
+
+
+def load(path: Path) -> Script:
+    """Read a script, TOML or (``.jsonl``) JSON lines. Raises InputError with every problem in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        cure = "providers.replay.script names it, relative to the workspace"
+        raise InputError(Problem(f"cannot read the replay script: {why}", cure, str(path))) from None
+    reading = _Reading(path, text)
+    script = reading.json_lines() if path.suffix == ".jsonl" else reading.toml()
+    if reading.problems:
+        raise InputError(reading.problems)
+    return script
+
+
+class _Reading:
+    """One pass over a script, in which problems add up."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.text, self.lines = path, text, text.splitlines()
+        self.problems: list[Problem] = []
+
+    def json_lines(self) -> Script:
+        script = Script(self.path)
+        for number, line in enumerate(self.lines, 1):
+            if not line.strip():
+                continue
+            try:
+                raw = json.loads(line)
+            except ValueError as error:
+                self.wrong(number, f"this line is not JSON: {error}")
+                continue
+            task = raw.pop("task", None) if isinstance(raw, dict) else None
+            if isinstance(task, str):
+                script.tasks.setdefault(task, []).extend(self.step(raw, number))
+            else:
+                self.wrong(number, "this line does not name its task", 'write {"task": "<id or title>", ...}')
+        return script
+
+    def toml(self) -> Script:
+        try:
+            data = tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            at = re.search(r"at line (\d+)", str(error))
+            self.wrong(int(at[1]) if at else None, f"this is not TOML: {error}")
+            return Script(self.path)
+        for key in data.keys() - {"tasks"}:
+            self.wrong(self.find(key), f'unknown key "{key}"', "a script has [tasks.<id or title>] and nothing else")
+        entries = data.get("tasks", {})
+        if not isinstance(entries, dict):
+            self.wrong(self.find("tasks"), "tasks is not a table", "write [tasks.<id or title>]")
+            return Script(self.path)
+        return Script(self.path, {name: list(self.entry(name, entry)) for name, entry in entries.items()})
+
+    def entry(self, name: str, entry: object) -> Iterator[Step]:
+        if not isinstance(entry, dict) or not isinstance(steps := entry.get("steps"), list):
+            self.wrong(self.find(name), f'the entry "{name}" has no list of steps', "write steps = [{say = ...}]")
+            return
+        for key in entry.keys() - {"steps"}:
+            self.wrong(self.find(key), f'unknown key "{key}" in the entry "{name}"', "an entry has steps")
+        places = self.step_lines(name)
+        for raw in steps:
+            yield from self.step(raw, next(places, None))
+
+    def step(self, raw: object, line: int | None) -> Iterable[Step]:
+        verbs = [verb for verb in VERBS if verb in raw] if isinstance(raw, dict) else []
+        if not isinstance(raw, dict) or len(verbs) != 1:
+            self.wrong(line, _not_one(raw, verbs), f"a step is one of {', '.join(VERBS)}")
+            return []
+        kind = VERBS[verbs[0]]
+        try:
+            return [kind.model_validate(raw)]
+        except ValidationError as error:
+            for fault in error.errors():
+                self.wrong(line, *_explain(verbs[0], kind, fault["loc"], fault["msg"], fault["type"]))
+            return []
+
+    def wrong(self, line: int | None, message: str, cure: str = "") -> None:
+        source = self.lines[line - 1] if line and line <= len(self.lines) else ""
+        self.problems.append(Problem(message, cure, str(self.path), line, source=source))
+
+    def find(self, word: str) -> int | None:
+        """The line on which *word* is a key or part of a header."""
+        pattern = re.compile(rf"""^\s*(\[.*)?["']?{re.escape(word)}["']?\s*[].=]""")
+        return next((number for number, line in enumerate(self.lines, 1) if pattern.search(line)), None)
+
+    def step_lines(self, name: str) -> Iterator[int]:
+        """Where the steps of the entry *name* begin, as far as a look at the text can tell."""
+        header = rf"""(?m)^\s*\[\[?\s*tasks\s*\.\s*["']?{re.escape(name)}["']?\s*(\.\s*steps\s*)?\]"""
+        for start in re.finditer(header, self.text):
+            if start[1]:
+                yield self.line_at(start.end())
+                continue
+            end = re.compile(r"(?m)^\s*\[\[?\s*tasks\b").search(self.text, start.end())
+            body = self.text[: end.start() if end else None]
+            for step in re.compile(r"""(?m)(?:^|[\[,])\s*\{\s*[\w"']+\s*=""").finditer(body, start.end()):
+                yield self.line_at(step.end())
+
+    def line_at(self, position: int) -> int:
+        return self.text.count("\n", 0, position) + 1
+
+
+def _not_one(raw: object, verbs: list[str]) -> str:
+    if not isinstance(raw, dict):
+        return "a step is a table"
+    if verbs:
+        return f"a step does one thing, this one has {' and '.join(verbs)}"
+    return f"a step with {', '.join(raw) or 'nothing in it'} does nothing"
+
+
+def _explain(
+    verb: str, kind: type[Step], loc: tuple[int | str, ...], message: str, error: str
+) -> tuple[str, str]:
+    """A problem and its cure, from what pydantic found at *loc* of a step."""
+    key = ".".join(str(part) for part in loc)
+    if error == "extra_forbidden":
+        known = ", ".join(name for name in kind.model_fields if name != verb)
+        cure = did_you_mean(str(loc[-1]), kind.model_fields) if len(loc) == 1 else ""
+        return f'unknown key "{key}" in a step that has {verb}', cure or f"it may also have {known}"
+    if error == "missing":
+        return f'a step with {verb} needs "{key}"', ""
+    return f"{key}: {message[:1].lower()}{message[1:].removeprefix('Value error, ')}", ""

@@ -1,0 +1,192 @@
+"""The story of one task: why it is where it is, and each attempt at it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aca import events as ev
+from aca.plan import command_text, profile
+from aca.report import words
+from aca.report.lines import worker
+from aca.report.spending import usage_text
+from aca.report.summary import short_path
+from aca.report.tree import label, roll_up
+from aca.session import Session
+from aca.state import SessionState
+
+_OUTCOMES: dict[type[ev.Event], str] = {
+    ev.TaskCompleted: "completed",
+    ev.TaskFailed: "failed",
+    ev.TaskInterrupted: "interrupted",
+    ev.TaskBlocked: "blocked",
+    ev.TaskSplit: "split",
+}
+
+
+@dataclass
+class Attempt:
+    """One attempt, from its start to its end; ``ended`` is None while it runs."""
+
+    number: int
+    began: float
+    ended: float | None = None
+    outcome: str = "running"
+    reason: str = ""
+    seconds: float = 0.0
+    usage: ev.Usage | None = None
+    checks: tuple[ev.CheckResult, ...] = ()
+    files: tuple[ev.FileChange, ...] = ()
+
+    def end(self, event: ev.AttemptEnded) -> None:
+        """Take in how it ended."""
+        self.ended, self.outcome = event.at, _OUTCOMES[type(event)]
+        self.reason = getattr(event, "reason", "") or getattr(event, "summary", "")
+        self.seconds, self.usage, self.files = event.seconds, event.usage, event.files
+        self.checks = getattr(event, "checks", ())
+
+
+def attempts(events: Iterable[ev.Event], task_id: str) -> list[Attempt]:
+    """Every attempt at a task, first to last."""
+    found: list[Attempt] = []
+    for event in events:
+        if isinstance(event, ev.TaskStarted) and event.task == task_id:
+            found.append(Attempt(event.attempt, event.at))
+        elif isinstance(event, ev.AttemptEnded) and (event.task, event.attempt) == (task_id, len(found)):
+            found[-1].end(event)
+    return found
+
+
+def waits_for(state: SessionState, task_id: str, now: float) -> Iterator[str]:
+    """What has to happen before a pending or blocked task goes on."""
+    this = state.states[task_id]
+    if this.status == "blocked":
+        yield this.reason
+    if this.status != "pending":
+        return
+    for owner in (task_id, *_groups_of(state, task_id)):
+        for needed in state.tasks[owner].dependencies:
+            if not state.states[needed].satisfied:
+                yield _needs(state, owner, needed, task_id)
+    if children := [one for one in state.children.get(task_id, ()) if not state.states[one].settled]:
+        yield f"{words.counted(len(children), 'subtask')} not done yet: {', '.join(children[:5])}"
+    if this.not_before > now:
+        why = words.first_line(this.reason)
+        yield f"its next attempt, in {words.lasting(this.not_before - now)} (the last one failed: {why})"
+
+
+def _needs(state: SessionState, owner: str, needed: str, task_id: str) -> str:
+    whose = "" if owner == task_id else f" (its group {owner} needs it)"
+    return f"{needed}, which is {words.STATUS_WORDS[state.states[needed].status]}{whose}"
+
+
+def _groups_of(state: SessionState, task_id: str) -> Iterator[str]:
+    parent = state.tasks[task_id].parent_id
+    while parent is not None:
+        yield parent
+        parent = state.tasks[parent].parent_id
+
+
+def log_files(session: Session, task_id: str, number: int) -> list[Path]:
+    """The files of one attempt: prompt, steps, output, and whatever the provider keeps."""
+    folder = session.task_logs / task_id
+    found = [path for path in folder.glob(f"{number}.*") if path.is_file()]
+    own = folder / str(number)
+    return sorted(found) + (sorted(path for path in own.rglob("*") if path.is_file()) if own.is_dir() else [])
+
+
+# -- for people -------------------------------------------------------------------------------------------
+
+
+def told(session: Session, state: SessionState, task_id: str, past: list[Attempt]) -> list[str]:
+    """Everything that is known of a task."""
+    rows = [*_facts(state, task_id), *(("waits for", why) for why in waits_for(state, task_id, time.time()))]
+    lines = [label(state.tasks[task_id]), *(_row(name, text) for name, text in rows)]
+    for attempt in past:
+        lines += ["", *_attempt(session, task_id, attempt)]
+    return lines
+
+
+def _row(name: str, text: str) -> str:
+    first, *rest = words.plain(text).splitlines() or [""]
+    return "\n".join([f"  {name:<10}{first}", *(f"{'':12}{line}" for line in rest)])
+
+
+def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
+    task, now = state.tasks[task_id], state.states[task_id]
+    yield "status", words.STATUS_WORDS[now.status]
+    if now.reason and now.status != "blocked":
+        yield "reason", now.reason
+    yield (
+        "kind",
+        f"group, {roll_up(state, task_id)} completed" if task_id in state.children else _work(state, task_id),
+    )
+    for needed in task.dependencies:
+        yield "needs", f"{needed} ({words.STATUS_WORDS[state.states[needed].status]})"
+    if task.parent_id is not None:
+        yield "part of", task.parent_id
+    if now.attempts:
+        yield "took", f"{words.lasting(now.seconds)} in {words.counted(now.attempts, 'attempt')}"
+    if now.conversation is not None:
+        yield "talk", f"{now.conversation[0]} conversation {now.conversation[1]}"
+    if now.summary:
+        yield "result", now.summary
+    for change in now.files:
+        yield change.action, change.path
+
+
+def _work(state: SessionState, task_id: str) -> str:
+    task = state.tasks[task_id]
+    if task.command is not None:
+        return f"command: {command_text(task.command)}"
+    if task.kind == "approval":
+        return "approval by a person"
+    return f"agent: {worker(state, task)}, {profile(state.plan, task).permissions}"
+
+
+def _attempt(session: Session, task_id: str, attempt: Attempt) -> Iterator[str]:
+    took = f", {words.lasting(attempt.seconds)}" if attempt.ended is not None else ""
+    yield f"  attempt {attempt.number}, {words.moment(attempt.began)}{took}: {attempt.outcome}"
+    if attempt.reason and attempt.outcome != "completed":
+        yield from words.indented(attempt.reason, "    ")
+    if attempt.usage is not None:
+        yield f"    {usage_text(attempt.usage)}"
+    for check in attempt.checks:
+        yield from _check(check)
+    for path in log_files(session, task_id, attempt.number):
+        yield f"    log {short_path(session)}/{path.relative_to(session.path)}"
+
+
+def _check(check: ev.CheckResult) -> Iterator[str]:
+    how = "passed" if check.passed else f"failed with exit code {check.exit_code}"
+    yield f"    check {words.one_line(check.name)}: {how} in {words.lasting(check.seconds)}"
+    yield from words.indented(check.output, "      ")
+
+
+# -- for machines -----------------------------------------------------------------------------------------
+
+
+def document(session: Session, state: SessionState, task_id: str, past: list[Attempt]) -> dict[str, Any]:
+    """The same as plain data."""
+    now = state.states[task_id]
+    return {
+        "session": session.id,
+        "task": state.tasks[task_id].model_dump(mode="json", exclude_defaults=True),
+        "status": now.status,
+        "reason": now.reason,
+        "waits_for": list(waits_for(state, task_id, time.time())),
+        "children": state.children.get(task_id, []),
+        "summary": now.summary,
+        "files": msgspec.to_builtins(now.files),
+        "attempts": [_attempt_document(session, task_id, attempt) for attempt in past],
+    }
+
+
+def _attempt_document(session: Session, task_id: str, attempt: Attempt) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.to_builtins(attempt)
+    return {**data, "logs": [str(path) for path in log_files(session, task_id, attempt.number)]}

@@ -1,0 +1,132 @@
+"""How a run ended: for people, and as one document for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from aca import events as ev
+from aca.errors import Exit
+from aca.plan import Plan
+from aca.report import words
+from aca.report.spending import replayed, spending
+from aca.report.tree import counts_text, leaf_counts
+from aca.session import Session, snapshot
+from aca.state import SessionState, Status
+
+LISTED = 12
+"""How many files or failed tasks are named; the rest is counted."""
+REPLAYED = "replayed: no model was called"
+
+
+def headline(state: SessionState, ended: ev.RunEnded, marks: Mapping[Status, str]) -> str:
+    """The result in one line."""
+    mark = marks["completed" if ended.exit_code == Exit.OK else "failed"]
+    name = f"{state.plan.name}: " if state.plan.name else ""
+    return f"{mark} {name}{words.first_line(ended.reason)} ({counts_text(leaf_counts(state))})"
+
+
+def summary(
+    state: SessionState, ended: ev.RunEnded, session: Session, took: float, marks: Mapping[Status, str]
+) -> list[str]:
+    """What was made, what failed and why, what it took, where it lies and what to do next."""
+    rows = [
+        *_made(state),
+        *_failures(state, marks),
+        ("time", words.lasting(took)),
+        ("used", _used(state)),
+        ("session", f"{short_path(session)}"),
+        *_next(state, ended),
+    ]
+    return [headline(state, ended, marks), *(f"  {name:<9}{text}" for name, text in rows)]
+
+
+def document(state: SessionState, ended: ev.RunEnded, session: Session) -> dict[str, Any]:
+    """The same for machines. What is not known is null."""
+    picture = snapshot(state)
+    return {
+        "session": session.id,
+        "path": str(session.path),
+        "name": state.plan.name,
+        "exit_code": ended.exit_code,
+        "reason": ended.reason,
+        "until": ended.until,
+        "replayed": replayed(state.plan),
+        "progress": picture["progress"],
+        "usage": spending(state).document(),
+        "files": [{"path": path, "action": action} for path, action in made_files(state).items()],
+        "tasks": picture["tasks"],
+    }
+
+
+def made_files(state: SessionState) -> dict[str, str]:
+    """Path -> the last thing that is known to have happened to it, in the order of the tasks' ends."""
+    ended = sorted(state.states.values(), key=lambda now: now.seq)
+    return {change.path: change.action for now in ended for change in now.files}
+
+
+def short_path(session: Session) -> str:
+    """The session's directory, seen from where people are."""
+    for base in (Path.cwd(), session.workspace):
+        if session.path.is_relative_to(base):
+            return str(session.path.relative_to(base))
+    return str(session.path)
+
+
+def start_line(plan: Plan, session: Session) -> str:
+    """What begins now, and where."""
+    note = f"; {REPLAYED.replace('was', 'is')}" if replayed(plan) else ""
+    return f"{plan.name or 'Plan'}: session {session.id}{note}"
+
+
+def _made(state: SessionState) -> Iterator[tuple[str, str]]:
+    by_action: dict[str, list[str]] = {}
+    for path, action in made_files(state).items():
+        by_action.setdefault(action, []).append(path)
+    for action, paths in by_action.items():
+        more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
+        yield action, ", ".join(map(words.one_line, paths[:LISTED])) + more
+
+
+def _failures(state: SessionState, marks: Mapping[Status, str]) -> Iterator[tuple[str, str]]:
+    failed = [task_id for task_id in state.leaves() if state.states[task_id].status == "failed"]
+    failed += [
+        one
+        for one in state.children
+        if state.states[one].status == "failed" and not state.failed_children(one)
+    ]
+    for task_id in failed[:LISTED]:
+        yield "failed", f"{marks['failed']} {task_id}: {words.first_line(state.states[task_id].reason)}"
+    if len(failed) > LISTED:
+        yield "", f"and {len(failed) - LISTED} more: aca status --all"
+    for task_id in state.leaves():
+        if state.states[task_id].status == "blocked":
+            yield "waits", f"{marks['blocked']} {task_id}: {words.first_line(state.states[task_id].reason)}"
+
+
+def _used(state: SessionState) -> str:
+    told = str(spending(state))
+    return f"{told} ({REPLAYED})" if replayed(state.plan) else told
+
+
+def _next(state: SessionState, ended: ev.RunEnded) -> Iterator[tuple[str, str]]:
+    for command in next_commands(state, ended):
+        yield "next", command
+
+
+def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
+    """What a person would type now."""
+    code = ended.exit_code
+    failed = [task_id for task_id, now in state.states.items() if now.status == "failed"]
+    blocked = [task_id for task_id, now in state.states.items() if now.waits_for == "approval"]
+    if failed:
+        yield f"aca show {failed[0]}   (why it failed)"
+    if code == Exit.TASK_FAILED:
+        yield "aca resume --failed   (tries again what failed)"
+    if code == Exit.WAITING and blocked:
+        yield f"aca approve {blocked[0]}   (or aca reject), then aca resume"
+    if code == Exit.QUOTA and ended.until:
+        yield f"aca resume   (after {words.moment(ended.until)})"
+    elif code not in (Exit.OK, Exit.TASK_FAILED, Exit.WAITING):
+        yield "aca resume   (goes on where it stopped)"

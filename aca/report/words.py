@@ -1,0 +1,97 @@
+"""How amounts, marks and foreign text read to people."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+
+from aca.state import Status
+
+GLYPHS: dict[Status, str] = {
+    "pending": "·",
+    "in_progress": "▶",
+    "blocked": "◆",
+    "completed": "✔",
+    "failed": "✘",
+    "skipped": "–",
+}
+PLAIN: dict[Status, str] = {
+    "pending": ".",
+    "in_progress": ">",
+    "blocked": "?",
+    "completed": "x",
+    "failed": "!",
+    "skipped": "-",
+}
+"""For terminals that cannot show the others."""
+
+STATUS_WORDS: dict[Status, str] = {
+    "pending": "pending",
+    "in_progress": "running",
+    "blocked": "waiting for a person",
+    "completed": "completed",
+    "failed": "failed",
+    "skipped": "skipped",
+}
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def marks(encoding: str | None) -> Mapping[Status, str]:
+    """One character per status, such as a stream of *encoding* can show it."""
+    try:
+        "".join(GLYPHS.values()).encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return PLAIN
+    return GLYPHS
+
+
+def plain(text: str) -> str:
+    """*text* without anything that would move a terminal's cursor or colour what follows."""
+    return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+
+
+def one_line(text: str, width: int = 100) -> str:
+    """*text* on one line, cut after *width* characters."""
+    line = " ".join(plain(text).split())
+    return line if len(line) <= width else line[: max(0, width - 3)] + "..."
+
+
+def first_line(text: str, width: int = 200) -> str:
+    """The first line of *text* that says something."""
+    lines = (line for line in text.splitlines() if line.strip())
+    return one_line(next(lines, ""), width)
+
+
+def indented(text: str, indent: str) -> list[str]:
+    """The lines of *text*, each behind *indent*."""
+    return [f"{indent}{line}".rstrip() for line in plain(text).splitlines()]
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 task``, ``3 tasks``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def lasting(seconds: float) -> str:
+    """``0.4s``, ``12.3s``, ``3m05s``, ``1h02m``, ``2d03h``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def moment(at: float) -> str:
+    """Unix time as local date and time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def money(dollars: float) -> str:
+    """``$0.0123``: as many digits as it takes to see anything."""
+    return f"${dollars:.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.4f}"

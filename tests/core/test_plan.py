@@ -1,0 +1,119 @@
+"""The small values of a plan, and what is wrong between tasks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aca import plan as p
+from tests.core.stories import task
+
+
+@given(st.integers(0, 10**10))
+def test_every_duration_reads_back(millis: int) -> None:
+    """What is dumped as text is the same number of seconds when loaded."""
+    seconds = millis / 1000
+    assert p.parse_duration(p.format_duration(seconds)) == pytest.approx(seconds, abs=1e-9)
+
+
+@given(st.floats(0, 1e9))
+def test_odd_fractions_of_a_second_survive_too(seconds: float) -> None:
+    """No rounding on the way through a plan file."""
+    again = p.parse_duration(p.format_duration(seconds))
+    assert again == pytest.approx(seconds, abs=2e-9, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), (5, 5), ("30m", 1800), ("1h30m", 5400), ("1.5h", 5400), ("250ms", 0.25)]
+)
+def test_durations_are_written_in_many_ways(text: object, seconds: float) -> None:
+    """Numbers are seconds; units can be combined."""
+    assert p.parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "-3", -1, True, "inf", "nan", None])
+def test_what_is_no_duration_is_refused(text: object) -> None:
+    """With a ValueError that pydantic turns into a message."""
+    with pytest.raises(ValueError, match="duration"):
+        p.parse_duration(text)
+
+
+@pytest.mark.parametrize(("word", "number"), [("high", 7), ("LOW", 3), ("critical", 9), ("4", 4), (10, 10)])
+def test_priorities_may_be_words(word: object, number: int) -> None:
+    """Words are aliases of 0 to 10, bigger first."""
+    assert p.Task.model_validate({"id": "a", "title": "A", "priority": word}).priority == number
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        ("Create the user model", "create-the-user-model"),
+        ("Größe & Übermaß!", "größe-übermaß"),
+        ("???", "task"),
+        ("a " * 100, ("a-" * 30)[:-1]),
+    ],
+)
+def test_a_title_makes_an_id(title: str, slug: str) -> None:
+    """Letters of any language stay, the rest becomes dashes."""
+    assert p.slug(title) == slug
+
+
+def test_task_wins_over_role_wins_over_defaults() -> None:
+    """The order in which one task's settings are resolved."""
+    plan = p.Plan(
+        defaults=p.Defaults(provider="replay", model="base", system_prompt="Be brief."),
+        roles={"backend": p.Role(model="big", system_prompt="You write services.", permissions="read-only")},
+    )
+    plain = p.profile(plan, task("a"))
+    roled = p.profile(plan, task("b", role="backend"))
+    special = p.profile(plan, task("c", role="backend", model="mine"))
+    assert (plain.model, roled.model, special.model) == ("base", "big", "mine")
+    assert (plain.permissions, roled.permissions) == ("workspace-write", "read-only")
+    assert roled.system_prompt == "You write services.\n\nBe brief."
+
+
+def test_commands_are_not_repeated_unless_asked() -> None:
+    """Retries by default are for agents: a failing linter fails again."""
+    plan = p.Plan()
+    assert p.profile(plan, task("a")).retries == 2
+    assert p.profile(plan, task("b", kind="command", command="false")).retries == 0
+    assert p.profile(plan, task("c", kind="command", command="false", retries=1)).retries == 1
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ([task("a"), task("a")], 'two tasks have the id "a"'),
+        ([task("a", dependencies=("b",))], 'task "a" needs "b", which is not in this plan'),
+        ([task("a", parent_id="b")], 'task "a" has the parent "b", which is not in this plan'),
+        ([task("a", role="cook")], 'there is no role "cook"'),
+        ([task("a", kind="command")], 'task "a" is a command without one'),
+        ([task("a", command="ls")], 'task "a" has a command but is an agent'),
+        ([task("a", kind="approval"), task("b", parent_id="a")], "is a approval and cannot have subtasks"),
+        ([task("a", cwd="../x")], 'cwd "../x" leads out of the workspace'),
+        ([task("a/b")], '"a/b" cannot be an id'),
+        ([task("..")], '".." cannot be an id'),
+        ([task("a", backup="ls")], "has a backup but is an agent"),
+    ],
+)
+def test_faults_between_tasks_are_found(tasks: list[p.Task], message: str) -> None:
+    """Each kind of fault has its message and a place in the data."""
+    found = p.faults(p.Plan(tasks=tuple(tasks)))
+    assert [fault for fault in found if message in fault.message], found
+    assert all(fault.loc[0] == "tasks" for fault in found)
+
+
+def test_a_sound_plan_has_no_faults() -> None:
+    """The validator does not cry wolf."""
+    plan = p.Plan(tasks=(task("a"), task("b", dependencies=("a",)), task("c", parent_id="b")))
+    assert p.faults(plan) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [("a/b", True), (".", True), ("a/../b", True), ("..", False), ("a/../../b", False), ("/etc", False)],
+)
+def test_a_path_stays_inside_or_does_not(path: str, inside: bool) -> None:
+    """Dots are followed, absolute paths are out."""
+    assert p.stays_inside(path) is inside

@@ -1,0 +1,365 @@
+"""The loop: legal orders, limits, failures, approvals, recovery; on random plans and chosen ones."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aca import events as ev
+from aca import journal
+from aca.errors import MachineError
+from aca.plan import Limits, Plan
+from aca.run import Stop, retry_delay
+from aca.session import Answer, CheckpointRequest
+from aca.state import SessionState
+from tests.core.stories import Clock, Memory, Story, done, plans, task, unique
+
+patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+def story(tmp_path: Path, *tasks: object, **plan: object) -> Story:
+    return Story(tmp_path / "journal.jsonl", Plan(tasks=tasks, **plan))  # type: ignore[arg-type]
+
+
+def failing(*names: str, times: int = 99) -> object:
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        if task_id in names and attempt <= times:
+            return ev.TaskFailed(task=task_id, attempt=attempt, reason="as scripted")
+        return done(task_id, attempt)
+
+    return work
+
+
+# -- on any plan --------------------------------------------------------------------------------------
+
+
+@patient
+@given(plan=plans())
+def test_every_plan_comes_to_its_end_in_a_legal_order(tmp_path: Path, plan: Plan) -> None:
+    """Everything pending is done once, after what it and its groups need, never too many at once."""
+    told = Story(unique(tmp_path), plan)
+    assert told.run().exit_code == 0
+    assert all(status in ("completed", "skipped") for status in told.statuses().values())
+    assert len(told.started()) == len(set(told.started()))
+    assert told.peak <= (1 if plan.execution_mode == "sequential" else plan.max_concurrent_tasks)
+    ended: set[str] = {one.id for one in plan.tasks if one.status != "pending"}
+    known = {one.id: one for one in plan.tasks}
+    for event in journal.read(told.path):
+        if isinstance(event, ev.TaskStarted):
+            for above in _lineage(plan, event.task):
+                if known[above].status != "pending":
+                    break  # a group given as completed holds nothing back
+                assert set(known[above].dependencies) <= ended
+        elif isinstance(event, ev.TaskCompleted):
+            ended.add(event.task)
+
+
+@patient
+@given(plan=plans(), bad=st.sets(st.integers(0, 8)))
+def test_a_failure_stops_exactly_what_depends_on_it(tmp_path: Path, plan: Plan, bad: set[int]) -> None:
+    """Nothing waits for ever, and a skipped task can name the failure that is to blame."""
+    told = Story(unique(tmp_path), plan)
+    code = told.run(failing(*(f"t{number}" for number in bad))).exit_code  # type: ignore[arg-type]
+    state = told.state()
+    assert not state.unfinished()
+    assert code == (1 if state.failed() else 0)
+    for task_id, now in state.states.items():
+        if now.status == "skipped" and now.dead:
+            above = _lineage(plan, task_id)
+            needed = {name for one in above for name in state.tasks[one].dependencies} | set(above[1:])
+            assert any(state.states[name].dead for name in needed), task_id
+
+
+@patient
+@given(plan=plans(), bad=st.sets(st.integers(0, 8)), data=st.data())
+def test_cut_anywhere_and_resumed_the_end_is_the_same(
+    tmp_path: Path, plan: Plan, bad: set[int], data: st.DataObject
+) -> None:
+    """The journal cut at any byte resumes to the same statuses, and nothing finished runs again."""
+    names = [f"t{number}" for number in bad]
+    whole = Story(unique(tmp_path), plan)
+    whole.run(failing(*names))  # type: ignore[arg-type]
+    written = whole.path.read_bytes()
+    cut = Story(unique(tmp_path), plan)
+    cut.path.write_bytes(written[: data.draw(st.integers(0, len(written)))])
+    finished = {name for name, status in cut.statuses().items() if status in ("completed", "failed", "skipped")}
+    before = len(cut.started())
+    cut.run(failing(*names))  # type: ignore[arg-type]
+    assert cut.statuses() == whole.statuses()
+    assert not finished & set(cut.started()[before:])
+
+
+@patient
+@given(plan=plans())
+def test_resuming_a_finished_session_does_nothing(tmp_path: Path, plan: Plan) -> None:
+    """Recovering twice is recovering once."""
+    told = Story(unique(tmp_path), plan)
+    told.run()
+    started = told.started()
+    assert told.run().exit_code == 0
+    assert told.started() == started
+
+
+def _lineage(plan: Plan, task_id: str) -> list[str]:
+    parents = {one.id: one.parent_id for one in plan.tasks}
+    above, current = [], task_id
+    while True:
+        above.append(current)
+        parent = parents[current]
+        if parent is None:
+            return above
+        current = parent
+
+
+# -- failures and retries -----------------------------------------------------------------------------
+
+
+def test_a_failed_task_is_tried_again_as_often_as_allowed(tmp_path: Path) -> None:
+    """Two failures and two retries: the third attempt counts."""
+    told = story(tmp_path, task("a", retries=2, retry_delay=0))
+    assert told.run(failing("a", times=2)).exit_code == 0  # type: ignore[arg-type]
+    assert told.started() == ["a", "a", "a"]
+    assert told.state().states["a"].failures == 2
+
+
+def test_each_retry_names_the_failure_it_follows(tmp_path: Path) -> None:
+    """The second start has the first failure as its cause."""
+    told = story(tmp_path, task("a", retries=1, retry_delay=0))
+    told.run(failing("a", times=1))  # type: ignore[arg-type]
+    starts = [event for event in told.seen if isinstance(event, ev.TaskStarted)]
+    (failure,) = [event for event in told.seen if isinstance(event, ev.TaskFailed)]
+    assert [start.cause for start in starts] == [0, failure.seq]
+
+
+@pytest.mark.parametrize("category", ["input", "system"])
+def test_what_cannot_succeed_again_is_not_tried_again(tmp_path: Path, category: ev.Category) -> None:
+    """A wrong key or a bad request fails once."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        return ev.TaskFailed(task=task_id, attempt=attempt, reason="no", category=category)
+
+    told = story(tmp_path, task("a", retries=5, retry_delay=0))
+    assert told.run(work).exit_code == 1
+    assert told.started() == ["a"]
+
+
+def test_retry_delays_double_with_jitter_and_a_cap() -> None:
+    """One, two, four ... seconds, up to a minute."""
+    longest = [retry_delay(1.0, failures, rng=lambda: 1.0) for failures in range(1, 9)]
+    assert longest == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert retry_delay(1.0, 3, rng=lambda: 0.0) == 3
+    assert retry_delay(0.0, 100) == 0
+
+
+def test_a_retry_waits_until_its_time(tmp_path: Path) -> None:
+    """The decision, and when it takes effect, is in the journal."""
+    told = story(tmp_path, task("a", retries=1, retry_delay=50))
+    told.clock = Clock(step=1)
+    told.run(failing("a", times=1))  # type: ignore[arg-type]
+    (failure,) = [event for event in told.seen if isinstance(event, ev.TaskFailed)]
+    second = [event for event in told.seen if isinstance(event, ev.TaskStarted)][1]
+    assert failure.retry
+    assert failure.not_before <= second.at
+
+
+def test_an_excused_failure_lets_the_rest_go_on(tmp_path: Path) -> None:
+    """``on_failure = skip``: skipped with its reason, and the run is a success."""
+    told = story(tmp_path, task("a", on_failure="skip", retries=0), task("b", dependencies=("a",)))
+    assert told.run(failing("a")).exit_code == 0  # type: ignore[arg-type]
+    assert told.statuses() == {"a": "skipped", "b": "completed"}
+    assert told.state().states["a"].reason == "as scripted"
+
+
+def test_independent_tasks_go_on_after_a_failure(tmp_path: Path) -> None:
+    """Fault isolation is the default."""
+    told = story(tmp_path, task("a", retries=0), task("b"), task("c", dependencies=("a",)))
+    assert told.run(failing("a")).exit_code == 1  # type: ignore[arg-type]
+    assert told.statuses() == {"a": "failed", "b": "completed", "c": "skipped"}
+
+
+def test_fail_fast_starts_nothing_more(tmp_path: Path) -> None:
+    """The rest stays pending and can be resumed."""
+    told = story(tmp_path, task("a", retries=0), task("b"), fail_fast=True)
+    assert told.run(failing("a")).exit_code == 1  # type: ignore[arg-type]
+    assert told.statuses() == {"a": "failed", "b": "pending"}
+
+
+def test_a_group_fails_with_its_child(tmp_path: Path) -> None:
+    """And says which one."""
+    told = story(tmp_path, task("g"), task("a", parent_id="g", retries=0), task("b", parent_id="g"))
+    told.run(failing("a"))  # type: ignore[arg-type]
+    group = told.state().states["g"]
+    assert (group.status, group.reason) == ("failed", "1 of 2 subtasks not done: a")
+
+
+# -- subtasks, approvals, checkpoints ------------------------------------------------------------------
+
+
+def test_subtasks_run_before_their_parent_is_done(tmp_path: Path) -> None:
+    """The parent's own attempt is not repeated."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        if task_id == "a":
+            parts = tuple({"id": f"a.{n}", "title": f"Part {n}", "parent_id": "a"} for n in (1, 2))
+            return ev.TaskSplit(task="a", attempt=attempt, tasks=parts, summary="in two parts")
+        return done(task_id, attempt)
+
+    told = story(tmp_path, task("a"), task("b", dependencies=("a",)))
+    assert told.run(work).exit_code == 0
+    assert told.started() == ["a", "a.1", "a.2", "b"]
+    assert told.state().states["a"].summary == "in two parts"
+
+
+def test_an_approval_blocks_only_what_needs_it(tmp_path: Path) -> None:
+    """Exit code 4 once nothing else can run."""
+    told = story(tmp_path, task("ask", kind="approval"), task("after", dependencies=("ask",)), task("free"))
+    assert told.run().exit_code == 4
+    assert told.statuses() == {"ask": "blocked", "after": "pending", "free": "completed"}
+
+
+@pytest.mark.parametrize(("approved", "code", "status"), [(True, 0, "completed"), (False, 1, "failed")])
+def test_an_answer_settles_the_approval(tmp_path: Path, approved: bool, code: int, status: str) -> None:
+    """Given before the next run, it is read at its start; who and why is kept."""
+    told = story(tmp_path, task("ask", kind="approval"), task("after", dependencies=("ask",)))
+    told.run()
+    told.inbox = Memory(Answer(task="ask", approved=approved, by="ann", comment="fine"))
+    assert told.run().exit_code == code
+    now = told.state().states["ask"]
+    assert now.status == status
+    assert "by ann: fine" in now.summary + now.reason
+    assert not told.inbox.left
+
+
+def test_an_answer_may_come_before_the_question(tmp_path: Path) -> None:
+    """Approving ahead of time lets the run go through."""
+    told = story(tmp_path, task("first"), task("ask", kind="approval", dependencies=("first",)))
+    told.inbox = Memory(Answer(task="ask", approved=True, by="ann"))
+    assert told.run().exit_code == 0
+
+
+def test_a_message_that_was_recorded_is_not_recorded_again(tmp_path: Path) -> None:
+    """A crash between the commit and the removal of the message changes nothing."""
+    told = story(tmp_path, task("a"))
+    told.inbox = Memory(CheckpointRequest(name="here"))
+    told.run()
+    told.inbox = Memory(CheckpointRequest(name="here"))
+    told.run()
+    assert [one.name for one in told.state().checkpoints].count("here") == 1
+
+
+# -- ends ---------------------------------------------------------------------------------------------
+
+
+def test_a_token_limit_stops_before_the_next_task(tmp_path: Path) -> None:
+    """What ran is kept, the rest is pending, exit code 5."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        return ev.TaskCompleted(task=task_id, attempt=attempt, usage=ev.Usage(input_tokens=60))
+
+    told = story(tmp_path, *(task(name) for name in "abc"), limits=Limits(max_tokens=100))
+    assert told.run(work).exit_code == 5
+    assert told.statuses() == {"a": "completed", "b": "completed", "c": "pending"}
+
+
+def test_a_time_limit_interrupts_and_can_be_resumed(tmp_path: Path) -> None:
+    """Whoever is running is asked to stop; the task is pending again."""
+
+    async def long(_task: str, _attempt: int) -> ev.Ending:
+        await asyncio.sleep(60)
+        raise AssertionError("was not interrupted")
+
+    told = story(tmp_path, task("a"), limits=Limits(max_duration=5))
+    told.clock = Clock(step=1)
+    assert told.run(long).exit_code == 5
+    assert told.statuses() == {"a": "pending"}
+    told.clock = Clock()
+    assert told.run().exit_code == 0
+
+
+def test_a_closed_quota_window_ends_with_75_and_the_time(tmp_path: Path) -> None:
+    """The task is not at fault: it is pending, and nothing else starts."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        return ev.TaskInterrupted(task=task_id, attempt=attempt, reason="window closed", until=2e9)
+
+    told = story(tmp_path, task("a"), task("b"))
+    ended = told.run(work)
+    assert (ended.exit_code, ended.until) == (75, 2e9)
+    assert told.statuses() == {"a": "pending", "b": "pending"}
+
+
+def test_a_bug_in_one_attempt_does_not_cost_the_others_results(tmp_path: Path) -> None:
+    """The exception comes out at the end, after what else ended was recorded."""
+
+    async def work(task_id: str, attempt: int) -> ev.Ending:
+        if task_id == "buggy":
+            raise RuntimeError("our fault")
+        return done(task_id, attempt)
+
+    told = story(tmp_path, task("buggy"), task("fine"), execution_mode="parallel", max_concurrent_tasks=2)
+    with pytest.raises(RuntimeError, match="our fault"):
+        told.run(work)
+    assert told.statuses() == {"buggy": "pending", "fine": "completed"}
+
+
+def test_a_full_disk_in_an_attempt_ends_with_7(tmp_path: Path) -> None:
+    """The machine failed, not the task."""
+
+    async def work(_task: str, _attempt: int) -> ev.Ending:
+        raise MachineError("no space left")
+
+    told = story(tmp_path, task("a"))
+    assert told.run(work).exit_code == 7
+    assert told.statuses() == {"a": "pending"}
+
+
+def test_an_observer_that_fails_is_dropped_and_the_run_goes_on(tmp_path: Path) -> None:
+    """What may stop a task is not an observer."""
+
+    class Clumsy:
+        calls = 0
+
+        def event(self, _event: ev.Event, _state: SessionState) -> None:
+            self.calls += 1
+            raise ValueError("dropped something")
+
+    clumsy = Clumsy()
+    told = story(tmp_path, task("a"), task("b"))
+    assert told.run(observers=[clumsy]).exit_code == 0
+    assert clumsy.calls == 1
+
+
+def test_nothing_starts_before_its_start_is_durable(tmp_path: Path) -> None:
+    """Inside the attempt, its own start can be read back from the disk."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        assert task_id in told.started()
+        return done(task_id, attempt)
+
+    told = story(tmp_path, task("a"), task("b", dependencies=("a",)))
+    assert told.run(work).exit_code == 0
+
+
+def test_a_stop_asks_each_attempt_once(tmp_path: Path) -> None:
+    """A second cancellation would cut an attempt's own clean-up short."""
+    stop, asked = Stop(), []
+
+    async def work(task_id: str, attempt: int) -> ev.Ending:
+        from aca.errors import Exit
+
+        stop.request(Exit.INTERRUPTED, "Ctrl-C", interrupt=True)
+        for _ in range(3):
+            try:
+                await asyncio.sleep(0.3)
+            except asyncio.CancelledError:
+                asked.append(task_id)
+        return done(task_id, attempt)
+
+    told = story(tmp_path, task("a"), task("b"))
+    assert told.run(work, stop=stop).exit_code == 130
+    assert asked == ["a"]
+    assert told.statuses() == {"a": "completed", "b": "pending"}
