@@ -172,6 +172,16 @@ def _reach(start: Sequence[str], step: Callable[[str], Sequence[str]]) -> set[st
     return found
 
 
+def settings(workspace: Path, environ: Mapping[str, str]) -> Prepared:
+    """What a task file gets that says nothing itself, as a plan without tasks. Raises InputError."""
+    layers = [*config.file_layers(workspace, environ), *config.environment_layers(environ)]
+    merged = config.merge(layers)
+    parse.imply_mode(merged.data)
+    parse.share_checks(merged.data)
+    merged.data.setdefault("defaults", {}).setdefault("provider", DEFAULT_PROVIDER)
+    return Prepared(parse.validate(merged.data, merged.problem), merged)
+
+
 # -- providers ----------------------------------------------------------------------------------------
 
 
@@ -227,7 +237,6 @@ def carry_out(one: Session, watchers: Watchers, overrides: Mapping[str, Any] | N
     is left when this returns.
     """
     process.become_subreaper()
-    process.watch_children()
     with one.lock(), system_log(one.system_log, one.plan.logging):
         end_orphans(one.workspace, watchers.notice)
         with _no_garbage_collection():

@@ -153,6 +153,8 @@ def rows(plan: Plan, merged: Merged) -> Iterator[tuple[str, Any, str]]:
     """(setting, value, origin) of everything that can be set, in the plan's order."""
     data = plan.model_dump(mode="json", exclude=set(NOT_SETTINGS))
     yield from _rows(data, merged, ())
+    if ("checks",) in merged.layers:  # of the file, not of the plan: its tasks have them
+        yield "checks", merged.layers[("checks",)].data["checks"], merged.origin(("checks",))
 
 
 def _rows(data: Mapping[str, Any], merged: Merged, at: Loc) -> Iterator[tuple[str, Any, str]]:

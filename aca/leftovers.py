@@ -65,15 +65,20 @@ def end_everything() -> int:
 def end_orphans(sessions: Collection[str]) -> list[int]:
     """End the processes that the dead runners of *sessions* left behind; returns their pids.
 
-    They are asked to terminate and killed two seconds later. This process and its ancestors are spared.
+    They are asked to terminate and killed two seconds later.
     """
-    marks = {f"ACA_SESSION={session}".encode() for session in sessions}
-    found = _marked(lambda entries: not marks.isdisjoint(entries)) if marks else set()
+    found = orphans(sessions)
     _signal(found, signal.SIGTERM)
     left = _wait(found, 2.0)
     _signal(left, signal.SIGKILL)
     _wait(left, 1.0)
     return sorted(found)
+
+
+def orphans(sessions: Collection[str]) -> set[int]:
+    """The processes that the dead runners of *sessions* left behind; not this one or its ancestors."""
+    marks = {f"ACA_SESSION={session}".encode() for session in sessions}
+    return _marked(lambda entries: not marks.isdisjoint(entries)) if marks else set()
 
 
 def _wait(pids: set[int], seconds: float) -> set[int]:
@@ -181,10 +186,9 @@ def _children(pid: int) -> Iterable[int]:
 
 
 def _threads(pid: int) -> list[str]:
-    try:
-        return os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return []
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/task") as threads:
+        return [thread.name for thread in threads]
+    return []
 
 
 def _children_of_thread(pid: int, thread: str) -> Iterable[int]:

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from aca import leftovers
 from aca.errors import MachineError
-from aca.leftovers import become_subreaper, boot_id, end_everything, end_orphans, started
+from aca.leftovers import become_subreaper, boot_id, end_everything, end_orphans, orphans, started
 from aca.plan import Command
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "boot_id",
     "end_everything",
     "end_orphans",
+    "orphans",
     "run",
     "started",
     "stream",

@@ -205,7 +205,7 @@ class SessionState:
         state.ended_at = event.at
         state.seconds += event.seconds
         if event.files:
-            state.files = tuple({change.path: change for change in (*state.files, *event.files)}.values())
+            state.files = _merge_changes(state.files, event.files)
         if event.usage is not None:
             state.usage = add_usage(state.usage, event.usage)
             self.tokens += event.usage.tokens
@@ -252,6 +252,18 @@ def add_usage(before: ev.Usage | None, more: ev.Usage) -> ev.Usage:
         cache_write_tokens=before.cache_write_tokens + more.cache_write_tokens,
         cost_usd=(before.cost_usd or 0.0) + (more.cost_usd or 0.0) if known else None,
     )
+
+
+def _merge_changes(
+    before: tuple[ev.FileChange, ...], after: tuple[ev.FileChange, ...]
+) -> tuple[ev.FileChange, ...]:
+    """One entry per file; what an earlier attempt created stays created when a later one modifies it."""
+    changes = {change.path: change for change in before}
+    for change in after:
+        old = changes.get(change.path)
+        keeps = old is not None and old.action == "created" and change.action == "modified"
+        changes[change.path] = old if old is not None and keeps else change
+    return tuple(changes.values())
 
 
 def verdict(state: SessionState) -> tuple[Exit, str]:

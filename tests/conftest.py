@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,3 +17,11 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made = Project(tmp_path / "work", tmp_path / "home")
     yield made
     made.end()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where CI is set nothing may be missing: a skipped test is a failure there."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and terminal and terminal.stats.get("skipped") and not session.exitstatus:
+        terminal.write_line("\nA test was skipped, which is a failure where CI is set.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
             self.wfile.flush()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Say nothing: the test that fails will show the requests."""
 
 
@@ -217,7 +217,8 @@ def _events(blocks: Sequence[Block], model: str) -> Iterator[dict[str, Any]]:
 
 
 def _hollow(block: Block) -> Block:
-    return block | ({"text": ""} if block["type"] == "text" else {"input": {}})
+    empty: Block = {"text": ""} if block["type"] == "text" else {"input": {}}
+    return block | empty
 
 
 def _delta(block: Block) -> Block:

@@ -50,7 +50,9 @@ class Running:
     """An ``aca`` that runs beside the test. Its output goes to files, so that no pipe can fill."""
 
     def __init__(self, argv: list[str], cwd: Path, env: Mapping[str, str]) -> None:
-        self._files = [tempfile.TemporaryFile(), tempfile.TemporaryFile()]
+        with contextlib.ExitStack() as stack:
+            self._files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(2)]
+            self._open = stack.pop_all()
         out, err = self._files
         self.process = subprocess.Popen(
             argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
@@ -95,8 +97,7 @@ class Running:
     def close(self) -> None:
         if self.process.poll() is None:
             self.kill()
-        for file in self._files:
-            file.close()
+        self._open.close()
 
     def _text(self, number: int) -> str:
         descriptor = self._files[number].fileno()
@@ -200,6 +201,6 @@ class Project:
 
 
 def _checked(outcome: Outcome, expect: int | None) -> Outcome:
-    told = f"exit code {outcome.code}, expected {expect}\n-- stdout\n{outcome.stdout}\n-- stderr\n{outcome.stderr}"
+    told = f"exit code {outcome.code}, not {expect}\n-- stdout\n{outcome.stdout}\n-- stderr\n{outcome.stderr}"
     assert expect in (None, outcome.code), told
     return outcome

@@ -45,8 +45,9 @@ def test_the_end_of_long_output_is_kept(tmp_path: Path) -> None:
 
 def test_terminal_sequences_are_removed(tmp_path: Path) -> None:
     """Colours, titles, links and cursor moves do not reach a report."""
-    shown = r"printf '\033[1;31mred\033[0m \033]0;title\007plain \033]8;;http://x\033\\link\033]8;;\033\\ \033[2K\033(Bend\r\n'"
-    assert check(tmp_path, f"{shown}; false").output == "red plain link end"
+    coloured = r"\033[1;31mred\033[0m \033]0;title\007plain"
+    linked = r"\033]8;;http://x\033\\link\033]8;;\033\\ \033[2K\033(Bend\r\n"
+    assert check(tmp_path, f"printf '{coloured} {linked}'; false").output == "red plain link end"
 
 
 def test_output_that_is_no_text_is_told_as_far_as_it_goes(tmp_path: Path) -> None:

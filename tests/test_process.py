@@ -222,7 +222,9 @@ LEAVERS = {
     "in the background": "sleep 60 & echo $! > pid; wait_for pid",
     "in a session of its own": "setsid sh -c 'echo $$ > pid; exec sleep 60' & wait_for pid",
     "forked twice": "(setsid sh -c 'echo $$ > pid; exec sleep 60' &) ; wait_for pid",
-    "deaf": "setsid sh -c 'trap \"\" INT TERM HUP; echo $$ > pid; while :; do sleep 0.1; done' & wait_for pid",
+    "deaf": (
+        "setsid sh -c 'trap \"\" INT TERM HUP; echo $$ > pid; while :; do sleep 0.1; done' & wait_for pid"
+    ),
     "with an empty environment below": (
         "setsid sh -c 'env -i setsid sh -c \"echo \\$\\$ > pid; sleep 60; :\" ; :' & wait_for pid"
     ),
@@ -328,7 +330,9 @@ def test_ending_orphans_spares_this_process(tmp_path: Path) -> None:
     """A program started inside a dead session ends neither itself nor those it was started by."""
     program = script(
         tmp_path,
-        f"sys.path.insert(0, {str(Path.cwd())!r})\nfrom aca import process\nprint(process.end_orphans(['me']))",
+        f"sys.path.insert(0, {str(Path.cwd())!r})\n"
+        "from aca import process\n"
+        "print(process.end_orphans(['me']))",
     )
     told = subprocess.run(
         ["sh", "-c", f"{program}; echo alive"],

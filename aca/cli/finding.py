@@ -15,7 +15,8 @@ SessionArgument = Annotated[
     str | None, typer.Argument(metavar="SESSION", help="Its id, or how the id begins; default: the newest.")
 ]
 SessionOption = Annotated[
-    str | None, typer.Option("--session", metavar="SESSION", help="Its id, or how it begins; default: the newest.")
+    str | None,
+    typer.Option("--session", metavar="SESSION", help="Its id, or how it begins; default: the newest."),
 ]
 
 

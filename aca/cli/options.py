@@ -108,24 +108,21 @@ def one_of(*words: str) -> Callable[[str | None], str | None]:
     return chosen
 
 
+Workspace = Annotated[
+    Path,
+    typer.Option(
+        "--workspace",
+        metavar="DIR",
+        envvar="ACA_WORKSPACE",
+        callback=directory,
+        show_default=False,
+        help="Directory to work in; default: the current one.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", envvar="ACA_JSON", help="One JSON document on stdout.")]
+
+
 # -- the groups -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where aca works."""
-
-    workspace: Annotated[
-        Path,
-        typer.Option(
-            "--workspace",
-            metavar="DIR",
-            envvar="ACA_WORKSPACE",
-            callback=directory,
-            show_default=False,
-            help="Directory to work in; default: the current one.",
-        ),
-    ] = Path()
 
 
 @dataclass(frozen=True)
@@ -139,10 +136,14 @@ class Output:
         bool, typer.Option("--jsonl", envvar="ACA_JSONL", help="Every event as a JSON line on stdout.")
     ] = False
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", envvar="ACA_QUIET", help="Only the result, on one line, and errors.")
+        bool,
+        typer.Option("-q", "--quiet", envvar="ACA_QUIET", help="Only the result, on one line, and errors."),
     ] = False
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", envvar="ACA_VERBOSE", help="What agents say and commands print, too.")
+        bool,
+        typer.Option(
+            "-v", "--verbose", envvar="ACA_VERBOSE", help="What agents say and commands print, too."
+        ),
     ] = False
     no_color: Annotated[
         bool, typer.Option("--no-color", envvar="ACA_NO_COLOR", help="No colours; NO_COLOR does the same.")
@@ -159,7 +160,9 @@ class Settings:
     ] = None
     fail_fast: Annotated[
         bool | None,
-        typer.Option("--fail-fast/--keep-going", help="Stop at the first failed task, or do all that is possible."),
+        typer.Option(
+            "--fail-fast/--keep-going", help="Stop at the first failed task, or do all that is possible."
+        ),
     ] = None
     provider: Annotated[
         str | None, typer.Option("--provider", metavar="NAME", help="Who does agent tasks that name nobody.")
@@ -178,22 +181,29 @@ class Settings:
     ] = None
     retries: Annotated[
         int | None,
-        typer.Option("--retries", metavar="N", min=0, max=100, help="How often a failed agent task is tried again."),
+        typer.Option(
+            "--retries", metavar="N", min=0, max=100, help="How often a failed agent task is tried again."
+        ),
     ] = None
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", metavar="TIME", callback=duration, help='For one attempt, such as "90s" or "30m".'),
+        typer.Option(
+            "--timeout", metavar="TIME", callback=duration, help='For one attempt, such as "90s" or "30m".'
+        ),
     ] = None
     max_cost: Annotated[
         float | None,
         typer.Option("--max-cost", metavar="USD", callback=dollars, help="Stop when this much is spent."),
     ] = None
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", metavar="N", min=1, help="Stop when so many tokens are used.")
+        int | None,
+        typer.Option("--max-tokens", metavar="N", min=1, help="Stop when so many tokens are used."),
     ] = None
     max_duration: Annotated[
         str | None,
-        typer.Option("--max-duration", metavar="TIME", callback=duration, help='Stop this run after, say, "8h".'),
+        typer.Option(
+            "--max-duration", metavar="TIME", callback=duration, help='Stop this run after, say, "8h".'
+        ),
     ] = None
     append_system_prompt: Annotated[
         str | None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aca.cli import carrying
-from aca.cli.options import Output, Place, Settings, takes
+from aca.cli.options import Output, Settings, Workspace, takes
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -15,10 +16,9 @@ if TYPE_CHECKING:
     from aca.state import SessionState
 
 
-@takes(Settings, Place, Output)
+@takes(Settings, Output)
 def resume(
     settings: Settings,
-    place: Place,
     output: Output,
     name: Annotated[
         str | None,
@@ -30,13 +30,14 @@ def resume(
     failed: Annotated[
         bool, typer.Option("--failed", help="Try again what failed, and what was skipped because of that.")
     ] = False,
+    workspace: Workspace = Path(),
 ) -> int:
     """Go on where a session stopped. An older checkpoint becomes a session of its own."""
     from aca import app
 
     carrying.check(output)
     screen = Screen(output)
-    one = app.to_resume(place.workspace, name, failed)
+    one = app.to_resume(workspace, name, failed)
     if failed and app.reopen_failed(one):
         return carrying.carry_out(one, screen, settings.flags())
     state = one.state()

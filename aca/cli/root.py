@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from aca.cli import (
     show,
     status,
 )
-from aca.cli.options import Output, Place, Selection, Settings, on_command_line, takes
+from aca.cli.options import Output, Selection, Settings, Workspace, on_command_line, takes
 from aca.errors import did_you_mean
 
 EPILOG = """\
@@ -74,11 +75,11 @@ def program() -> Any:
     app.callback(invoke_without_command=True, epilog=EPILOG)(root)
     for name, command in COMMANDS.items():
         app.command(name, context_settings=CONTEXTS.get(name))(command)
-    app.add_typer(checkpoint.group(), name="checkpoint")
+    app.add_typer(checkpoint.group, name="checkpoint")
     return typer.main.get_command(app)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., int]] = {
     "run": run.run,
     "resume": resume.resume,
     "status": status.status,
@@ -101,26 +102,31 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@takes(Settings, Selection, Place, Output)
+@takes(Settings, Selection, Output)
 def root(
     ctx: typer.Context,
     settings: Settings,
     selection: Selection,
-    place: Place,
     output: Output,
     task_file: Annotated[
         str | None,
-        typer.Option("--task-file", metavar="FILE", help="Markdown, TOML, JSON or text: make a plan of it and run it."),
+        typer.Option(
+            "--task-file", metavar="FILE", help="Markdown, TOML, JSON or text: make a plan of it and run it."
+        ),
     ] = None,
     execution_plan: Annotated[
         str | None,
         typer.Option("--execution-plan", metavar="PLAN", help="Run a plan (JSON or TOML) as it is."),
     ] = None,
+    workspace: Workspace = Path(),
     list_checkpoints: Annotated[
         bool, typer.Option("--list-checkpoints", help="The same as `aca checkpoint list`.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", is_eager=True, allow_from_autoenv=False, callback=_version, help="Print the version."
+        ),
     ] = False,
 ) -> int:
     """aca, the Automatic Coding Agent: runs a file of coding tasks with coding agents.
@@ -131,14 +137,14 @@ def root(
     if ctx.invoked_subcommand is not None:
         return _refuse_options(ctx)
     if list_checkpoints:
-        return checkpoint.show_list(place, output)
+        return checkpoint.show_list(workspace, output.json)
     if task_file is not None and execution_plan is not None:
         task_file, execution_plan = _the_one_meant(ctx, task_file, execution_plan)
     file = task_file or execution_plan
     if file is None:
         typer.echo(ctx.get_help())
         return 0
-    return run.start(ctx, Path(file), execution_plan is not None, settings, selection, place, output)
+    return run.start(ctx, Path(file), execution_plan is not None, settings, selection, workspace, output)
 
 
 def _refuse_options(ctx: typer.Context) -> int:
@@ -146,7 +152,9 @@ def _refuse_options(ctx: typer.Context) -> int:
     for name in ctx.params:
         if on_command_line(ctx, name):
             flag = f"--{name.replace('_', '-')}"
-            ctx.fail(f"{flag} stands before the command: write it behind, aca {ctx.invoked_subcommand} {flag}")
+            ctx.fail(
+                f"{flag} stands before the command: write it behind, aca {ctx.invoked_subcommand} {flag}"
+            )
     return 0
 
 

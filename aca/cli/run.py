@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aca.cli import carrying
-from aca.cli.options import Output, Place, Selection, Settings, takes
+from aca.cli.options import Output, Selection, Settings, Workspace, takes
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
     from aca.app import Prepared
 
 
-@takes(Settings, Selection, Place, Output)
+@takes(Settings, Selection, Output)
 def run(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A task file or a plan; its content tells which.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A task file or a plan; its content tells which.")
+    ],
     settings: Settings,
     selection: Selection,
-    place: Place,
     output: Output,
+    workspace: Workspace = Path(),
 ) -> int:
     """Run a task file or a plan."""
-    return start(ctx, file, False, settings, selection, place, output)
+    return start(ctx, file, False, settings, selection, workspace, output)
 
 
 def start(
@@ -34,7 +36,7 @@ def start(
     must_be_plan: bool,
     settings: Settings,
     selection: Selection,
-    place: Place,
+    workspace: Path,
     output: Output,
 ) -> int:
     """Plan *file*, then print the plan, write it or run it, as the options say."""
@@ -45,7 +47,7 @@ def start(
     carrying.check(output)
     request = app.Request(
         file=file,
-        workspace=place.workspace,
+        workspace=workspace,
         flags=settings.flags(ctx),
         only=tuple(selection.only or ()),
         skip=tuple(selection.skip or ()),
@@ -57,8 +59,8 @@ def start(
     if selection.dump_plan is not None and spelling is not None:
         _dump(prepared, selection.dump_plan, spelling)
     if selection.dry_run:
-        return _show(prepared, place.workspace, Screen(output))
-    return carrying.carry_out(app.start(prepared, place.workspace), Screen(output))
+        return _show(prepared, workspace, Screen(output))
+    return carrying.carry_out(app.start(prepared, workspace), Screen(output))
 
 
 def _spelling(path: Path | None, file: Path) -> Literal["json", "toml"] | None:

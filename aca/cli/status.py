@@ -2,45 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aca.cli.finding import SessionArgument, find_session
-from aca.cli.options import Json, Place, takes
+from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
     from aca.session import Session
+    from aca.state import SessionState
 
 OTHERS = 5
 """How many other sessions are listed below the newest."""
 
 
-@takes(Place, Json)
 def status(
-    place: Place,
-    json: Json,
     name: SessionArgument = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every task, however many there are.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", envvar="ACA_STATUS_ALL", help="Every task, however many there are.")
+    ] = False,
     sessions: Annotated[bool, typer.Option("--sessions", help="Only list the sessions.")] = False,
+    workspace: Workspace = Path(),
+    json: Json = False,
 ) -> int:
-    """Show progress, what waits and why, and what was used."""
+    """Show how far a session is, what waits and why, and what was used."""
     from aca import session
 
     screen = Screen()
-    found = session.listing(place.workspace)
+    found = session.listing(workspace)
     if not found and name is None:
-        screen.document({"session": None}) if json.json else screen.result("no session yet")
-        return 0
-    if sessions:
-        return _list(found, screen, json.json)
-    one = find_session(place.workspace, name)
-    if json.json:
-        screen.document(_document(one))
+        screen.document([] if sessions else None) if json else screen.result("no session yet")
+    elif sessions:
+        screen.document([_brief(one) for one in found]) if json else screen.results(map(_line, found))
     else:
-        screen.results(_told(one, screen, everything))
-        others = [other for other in found if other.id != one.id]
-        screen.results(_others(others)) if others and name is None else None
+        one = find_session(workspace, name)
+        others = [other for other in found if other.id != one.id] if name is None else []
+        screen.document(_document(one)) if json else screen.results(_told(one, others, screen, everything))
     return 0
+
+
+def _told(one: Session, others: Sequence[Session], screen: Screen, everything: bool) -> Iterator[str]:
+    from aca.report import tree
+    from aca.report.words import first_line
+
+    state = one.state()
+    yield f"{state.plan.name or 'Plan'}: {tree.counts_text(tree.leaf_counts(state))}"
+    yield from tree.progress(state, screen.marks, None if everything else tree.SHOWN)
+    yield ""
+    yield from (f"  {name:<9}{first_line(text)}" for name, text in _facts(one, state))
+    if others:
+        yield f"\n{len(others)} earlier sessions:" if len(others) > 1 else "\n1 earlier session:"
+        yield from map(_line, reversed(others[-OTHERS:]))
+
+
+def _facts(one: Session, state: SessionState) -> Iterator[tuple[str, str]]:
+    from aca.report import story, summary, words
+    from aca.report.spending import spending
+
+    yield "session", summary.short_path(one)
+    yield "runs", _activity(one, state)
+    for task_id, now in state.states.items():
+        if now.status == "blocked" or (now.status == "pending" and now.not_before > time.time()):
+            yield "waits", f"{task_id}: {next(story.waits_for(state, task_id, time.time()), now.reason)}"
+    yield "used", f"{spending(state)}{_replayed(state)}"
+    yield "since", f"{words.moment(state.created_at)}, last event {words.moment(state.updated_at)}"
+    if state.ended is not None and not one.is_running():
+        yield from (("next", command) for command in summary.next_commands(state, state.ended))
+
+
+def _replayed(state: SessionState) -> str:
+    from aca.report.spending import replayed
+    from aca.report.summary import REPLAYED
+
+    return f" ({REPLAYED})" if replayed(state.plan) else ""
+
+
+def _activity(one: Session, state: SessionState) -> str:
+    """Whether somebody runs it, or how its last run ended."""
+    if one.is_running():
+        return f"now, by {one.runner()}"
+    if state.ended is None:
+        return "no; its last run was cut off: aca resume goes on" if state.runs else "not begun: aca resume"
+    return f"no; its last run ended with exit code {state.ended.exit_code}: {state.ended.reason}"
+
+
+def _line(one: Session) -> str:
+    brief = _brief(one)
+    running = ", running" if brief["running"] else ""
+    progress = brief.get("damaged") or f"{brief['completed']}/{brief['total']} completed{running}"
+    return f"  {one.id}  {progress}  {brief.get('name') or ''}".rstrip()
+
+
+def _brief(one: Session) -> dict[str, Any]:
+    from aca.errors import DriftError, SessionError
+    from aca.report.tree import leaf_counts
+
+    try:
+        state = one.state()
+    except (SessionError, DriftError) as error:
+        return {"session": one.id, "running": False, "damaged": str(error).splitlines()[0]}
+    counts = leaf_counts(state)
+    return {
+        "session": one.id,
+        "name": state.plan.name,
+        "running": one.is_running(),
+        "completed": counts["completed"],
+        "total": counts.total(),
+    }
+
+
+def _document(one: Session) -> dict[str, Any]:
+    from aca import session
+    from aca.report.spending import spending
+
+    state = one.state()
+    ended = state.ended
+    running = one.is_running()
+    return {
+        **session.snapshot(state),
+        "path": str(one.path),
+        "running": one.runner() if running else None,
+        "exit_code": None if running or ended is None else ended.exit_code,
+        "reason": None if running or ended is None else ended.reason,
+        "usage": spending(state).document(),
+    }

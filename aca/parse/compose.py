@@ -166,9 +166,9 @@ class _Composer:
     def _skip_parts(self) -> None:
         """What is left of a skipped group is skipped; groups stand before their parts."""
         for entry in self._entries:
-            if entry.group is not None and self._entries[entry.group].task["status"] == "skipped":
-                if entry.task["status"] == "pending":
-                    entry.task["status"] = "skipped"
+            is_open = entry.group is not None and entry.task["status"] == "pending"
+            if is_open and self._entries[entry.group or 0].task["status"] == "skipped":
+                entry.task["status"] = "skipped"
 
     def _reopen_groups(self) -> None:
         """A ticked group with an open part is not done."""

@@ -55,22 +55,21 @@ def explain(
     """Every error once. *extra* are keys that are understood besides those a model has."""
     alternatives: dict[Loc, list[ErrorDetails]] = {}
     for one in error.errors(include_url=False):
-        alternatives.setdefault(_real(data, one["loc"]), []).append(one)
+        alternatives.setdefault(_real(data, one), []).append(one)
     for loc, errors in alternatives.items():
         if not _is_other_branch(loc, errors, alternatives):
             yield _complaint(loc, errors, root, data, extra)
 
 
-def _real(data: object, loc: Loc) -> Loc:
-    """*loc* without what pydantic adds to it for unions; the missing key stays."""
+def _real(data: object, error: ErrorDetails) -> Loc:
+    """Where the error is in *data*, without what pydantic adds for unions; a missing key stays."""
     here: Any = data
-    for depth, part in enumerate(loc):
-        try:
+    found: Loc = ()
+    for part in error["loc"]:
+        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int)):
             here = here[part]
-        except (KeyError, IndexError, TypeError):
-            is_missing_key = isinstance(here, dict) and depth == len(loc) - 1
-            return loc[: depth + 1] if is_missing_key else loc[:depth]
-    return loc
+            found = (*found, part)
+    return (*found, error["loc"][-1]) if error["type"] == "missing" else found
 
 
 def _is_other_branch(loc: Loc, errors: Sequence[ErrorDetails], all_locs: Iterable[Loc]) -> bool:

@@ -26,7 +26,7 @@ def read_outline(lines: list[str], first: int) -> Outline:
 
 def _parser() -> MarkdownIt:
     """Block rules only: inline markup stays as the author wrote it."""
-    parser = MarkdownIt("zero", {"maxNesting": _DEEPEST}).enable(_BLOCKS)
+    parser = MarkdownIt("zero", {"maxNesting": _DEEPEST, "html": True}).enable(_BLOCKS)
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
 

@@ -35,6 +35,7 @@ _TOML = re.compile(r"""\[\[?[\w."' -]+\]\]?\s*(?:#.*)?$|[\w."'-]+\s*=\s*\S""")
 _SUSPECT = re.compile(r"\\[uU]0*[dD][89a-fA-F]|0[xob]?[0-9a-fA-F_]{500}|[0-9_:]{500}")
 _HALF = re.compile("[\ud800-\udfff]")
 _MOST_BITS = 1024
+_SHARED = TypeAdapter(dict[str, Checks])
 _PLAN_SCHEMA = "urn:aca:schema:plan"
 
 
@@ -205,13 +206,15 @@ def _expand_settings(document: Document, path: Path, base: Path) -> None:
 
 def _check_checks(document: Document) -> None:
     """``checks`` at the top are for many tasks: what is wrong with them is said once."""
-    given = document.data.get("checks", [])
+    given = document.data.get("checks")
+    if not given:
+        return
     try:
-        TypeAdapter(Checks).validate_python(given)
-        document.data |= {"checks": [given] if isinstance(given, str | dict) else given} if given else {}
+        _SHARED.validate_python({"checks": given})
+        document.data["checks"] = [given] if isinstance(given, str | dict) else given
     except ValidationError as error:
-        for one in explain(error, {"checks": Checks}, given, {}):
-            document.note(("checks", *one.loc), f"checks {one.message}".strip(), one.cure, one.word)
+        for one in explain(error, dict[str, Checks], {"checks": given}, {}):
+            document.note(one.loc, one.message, one.cure, one.word)
         del document.data["checks"]
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 from aca.errors import InputError, Problem, did_you_mean
-from aca.plan import Model
+from aca.plan import Model, Task
 from aca.providers.base import Provider
 
 KINDS = {
     "claude-cli": "aca.providers.claude_cli:ClaudeCli",
     "replay": "aca.providers.replay:Replay",
 }
+"""Name -> the class. Its module also has ``Options``, the model of the plan's ``providers.<name>``, and
+``problems(options, tasks, workspace)``."""
 
 
 def names() -> list[str]:
@@ -27,9 +30,21 @@ def get(name: str) -> Provider:
     return cast(Provider, getattr(_module(name), KINDS[name].partition(":")[2])())
 
 
-def options(name: str, data: Mapping[str, Any]) -> Model:
+def options(name: str, given: Mapping[str, Any]) -> Model:
     """The plan's ``providers.<name>`` section, checked. Raises pydantic's ValidationError."""
-    return cast(Model, _module(name).Options.model_validate(data))
+    return cast(Model, _module(name).Options.model_validate(given))
+
+
+def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+    """What keeps the provider *name* from doing *tasks*, found out without calling a model.
+
+    Raises pydantic's ValidationError when the options *given* cannot be used.
+    """
+    try:
+        checked = options(name, given)
+        return cast(list[Problem], _module(name).problems(checked, tasks, workspace))
+    except InputError as error:
+        return error.problems
 
 
 def _module(name: str) -> ModuleType:

@@ -23,9 +23,10 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 
 from aca.errors import InputError, Problem, did_you_mean
 from aca.events import Category
@@ -134,6 +135,7 @@ VERBS: dict[str, type[Step]] = {
     "conversation": Converse,
 }
 EVERY = "*"
+_LONG_STRING = re.compile(r'''"""(?:\\.|[^\\])*?"""|\'{3}.*?\'{3}''', re.S)
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,10 @@ class Script:
         """What is wrong when the script does not say what to do in this task."""
         if self.steps(task_id, title) is not None:
             return None
-        cure = did_you_mean(task_id, self.tasks) or f'add [tasks.{task_id}] to it, or [tasks."*"] for every task'
+        cure = (
+            did_you_mean(task_id, self.tasks)
+            or f'add one for "{task_id}", or for "{EVERY}", which is every task'
+        )
         return Problem(f'the replay script has no entry for the task "{task_id}"', cure, str(self.path))
 
 
@@ -178,6 +183,8 @@ class _Reading:
 
     def __init__(self, path: Path, text: str) -> None:
         self.path, self.text, self.lines = path, text, text.splitlines()
+        self.bare = _LONG_STRING.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+        """The text with what stands in long strings blanked: file contents look like anything."""
         self.problems: list[Problem] = []
 
     def json_lines(self) -> Script:
@@ -205,7 +212,9 @@ class _Reading:
             self.wrong(int(at[1]) if at else None, f"this is not TOML: {error}")
             return Script(self.path)
         for key in data.keys() - {"tasks"}:
-            self.wrong(self.find(key), f'unknown key "{key}"', "a script has [tasks.<id or title>] and nothing else")
+            self.wrong(
+                self.find(key), f'unknown key "{key}"', "a script has [tasks.<id or title>] and nothing else"
+            )
         entries = data.get("tasks", {})
         if not isinstance(entries, dict):
             self.wrong(self.find("tasks"), "tasks is not a table", "write [tasks.<id or title>]")
@@ -214,7 +223,9 @@ class _Reading:
 
     def entry(self, name: str, entry: object) -> Iterator[Step]:
         if not isinstance(entry, dict) or not isinstance(steps := entry.get("steps"), list):
-            self.wrong(self.find(name), f'the entry "{name}" has no list of steps', "write steps = [{say = ...}]")
+            self.wrong(
+                self.find(name), f'the entry "{name}" has no list of steps', "write steps = [{say = ...}]"
+            )
             return
         for key in entry.keys() - {"steps"}:
             self.wrong(self.find(key), f'unknown key "{key}" in the entry "{name}"', "an entry has steps")
@@ -231,8 +242,9 @@ class _Reading:
         try:
             return [kind.model_validate(raw)]
         except ValidationError as error:
-            for fault in error.errors():
-                self.wrong(line, *_explain(verbs[0], kind, fault["loc"], fault["msg"], fault["type"]))
+            told = [_explain(verbs[0], kind, fault) for fault in error.errors()]
+            for message, cure in dict.fromkeys(told):
+                self.wrong(line, message, cure)
             return []
 
     def wrong(self, line: int | None, message: str, cure: str = "") -> None:
@@ -242,22 +254,23 @@ class _Reading:
     def find(self, word: str) -> int | None:
         """The line on which *word* is a key or part of a header."""
         pattern = re.compile(rf"""^\s*(\[.*)?["']?{re.escape(word)}["']?\s*[].=]""")
-        return next((number for number, line in enumerate(self.lines, 1) if pattern.search(line)), None)
+        lines = enumerate(self.bare.splitlines(), 1)
+        return next((number for number, line in lines if pattern.search(line)), None)
 
     def step_lines(self, name: str) -> Iterator[int]:
         """Where the steps of the entry *name* begin, as far as a look at the text can tell."""
         header = rf"""(?m)^\s*\[\[?\s*tasks\s*\.\s*["']?{re.escape(name)}["']?\s*(\.\s*steps\s*)?\]"""
-        for start in re.finditer(header, self.text):
+        for start in re.finditer(header, self.bare):
             if start[1]:
                 yield self.line_at(start.end())
                 continue
-            end = re.compile(r"(?m)^\s*\[\[?\s*tasks\b").search(self.text, start.end())
-            body = self.text[: end.start() if end else None]
+            end = re.compile(r"(?m)^\s*\[\[?\s*tasks\b").search(self.bare, start.end())
+            body = self.bare[: end.start() if end else None]
             for step in re.compile(r"""(?m)(?:^|[\[,])\s*\{\s*[\w"']+\s*=""").finditer(body, start.end()):
                 yield self.line_at(step.end())
 
     def line_at(self, position: int) -> int:
-        return self.text.count("\n", 0, position) + 1
+        return self.bare.count("\n", 0, position) + 1
 
 
 def _not_one(raw: object, verbs: list[str]) -> str:
@@ -268,15 +281,16 @@ def _not_one(raw: object, verbs: list[str]) -> str:
     return f"a step with {', '.join(raw) or 'nothing in it'} does nothing"
 
 
-def _explain(
-    verb: str, kind: type[Step], loc: tuple[int | str, ...], message: str, error: str
-) -> tuple[str, str]:
-    """A problem and its cure, from what pydantic found at *loc* of a step."""
+def _explain(verb: str, kind: type[Step], fault: ErrorDetails) -> tuple[str, str]:
+    """A problem and its cure, from what pydantic found in a step."""
+    loc, message = fault["loc"], fault["msg"].removeprefix("Value error, ")
     key = ".".join(str(part) for part in loc)
-    if error == "extra_forbidden":
+    if fault["type"] == "extra_forbidden":
         known = ", ".join(name for name in kind.model_fields if name != verb)
         cure = did_you_mean(str(loc[-1]), kind.model_fields) if len(loc) == 1 else ""
         return f'unknown key "{key}" in a step that has {verb}', cure or f"it may also have {known}"
-    if error == "missing":
+    if fault["type"] == "missing":
         return f'a step with {verb} needs "{key}"', ""
-    return f"{key}: {message[:1].lower()}{message[1:].removeprefix('Value error, ')}", ""
+    if loc[0] == "run":
+        return "run: neither a shell line nor a list of words", 'write "pytest -q" or ["pytest", "-q"]'
+    return f"{key}: {message[:1].lower()}{message[1:]}", ""

@@ -93,5 +93,6 @@ def moment(at: float) -> str:
 
 
 def money(dollars: float) -> str:
-    """``$0.0123``: as many digits as it takes to see anything."""
-    return f"${dollars:.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.4f}"
+    """``$1.50``, ``$0.0123``: as many digits as it takes to see anything."""
+    cents, rest = f"{dollars:.4f}"[:-2], f"{dollars:.4f}"[-2:].rstrip("0")
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${cents}{rest}"

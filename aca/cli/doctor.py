@@ -1,0 +1,195 @@
+"""``aca doctor``: what is missing here and how to get it, and what a damaged session still holds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aca.cli import shortened
+from aca.cli.options import Json, Workspace
+from aca.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from aca.session import Session
+
+PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. ``cure`` says how to mend it; what is not ``needed`` may stay so."""
+
+    name: str
+    ok: bool
+    detail: str
+    cure: str = ""
+    needed: bool = True
+
+    def __str__(self) -> str:
+        mark = "ok     " if self.ok else "mend   " if self.needed else "note   "
+        return f"{mark} {self.name}: {self.detail}" + (
+            f"\n         {self.cure}" if self.cure and not self.ok else ""
+        )
+
+
+def doctor(
+    session: Annotated[
+        str | None, typer.Argument(metavar="SESSION", help="Look at this session's journal instead.")
+    ] = None,
+    workspace: Workspace = Path(),
+    json: Json = False,
+) -> int:
+    """Look whether everything aca needs is here, and whether its sessions are sound."""
+    from aca.errors import Exit
+
+    if session is not None:
+        return _look_at(workspace, session, json)
+    findings = [found for look in LOOKS for found in look(workspace)]
+    if json:
+        Screen().document([asdict(found) for found in findings])
+    else:
+        Screen().results(shortened(str(found)) for found in findings)
+    return Exit.OK if all(found.ok or not found.needed for found in findings) else Exit.USAGE
+
+
+# -- what is looked at ------------------------------------------------------------------------------------
+
+
+def _python(_: Path) -> Iterator[Finding]:
+    wanted = ".".join(map(str, PYTHON))
+    yield Finding(
+        "Python", sys.version_info >= PYTHON, platform.python_version(), f"aca needs Python {wanted}"
+    )
+
+
+def _git(_: Path) -> Iterator[Finding]:
+    path = shutil.which("git")
+    if path is None:
+        yield Finding("git", False, "not found", "install git, for example: apt install git")
+        return
+    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    yield Finding("git", told.returncode == 0, told.stdout.strip() or told.stderr.strip(), "mend git first")
+
+
+def _workspace(workspace: Path) -> Iterator[Finding]:
+    try:
+        with tempfile.TemporaryFile(dir=workspace):
+            yield Finding("workspace", True, str(workspace))
+    except OSError as error:
+        cure = "aca needs to write there: give yourself the right, or use --workspace"
+        yield Finding("workspace", False, f"{workspace}: {error.strerror}", cure)
+
+
+def _configuration(workspace: Path) -> Iterator[Finding]:
+    from aca import app
+    from aca.errors import AcaError
+
+    try:
+        app.settings(workspace, os.environ)
+    except AcaError as error:
+        yield Finding(
+            "configuration", False, str(error), "`aca config` shows every setting once this is mended"
+        )
+    else:
+        yield Finding("configuration", True, "valid")
+
+
+def _providers(workspace: Path) -> Iterator[Finding]:
+    """Only the provider that tasks get by default has to be there."""
+    from aca import app, providers
+    from aca.errors import AcaError
+
+    try:
+        plan = app.settings(workspace, os.environ).plan
+    except AcaError:
+        return  # told already
+    if plan.defaults.provider not in providers.names():
+        detail = f'there is no provider "{plan.defaults.provider}"'
+        yield Finding("provider", False, detail, f"use one of {', '.join(providers.names())}")
+    for name in providers.names():
+        there = providers.get(name).check(plan.providers.get(name, {}))
+        needed = name == plan.defaults.provider
+        yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed)
+
+
+def _sessions(workspace: Path) -> Iterator[Finding]:
+    from aca import session
+    from aca.errors import AcaError
+
+    damaged = 0
+    for one in session.listing(workspace):
+        try:
+            one.state()
+        except (AcaError, OSError, ValueError) as error:
+            damaged += 1
+            yield Finding(f"session {one.id}", False, str(error).splitlines()[0], f"aca doctor {one.id}")
+    count = len(session.listing(workspace))
+    yield Finding("sessions", True, f"{count - damaged} of {count} are sound" if count else "none yet")
+
+
+def _leftovers(workspace: Path) -> Iterator[Finding]:
+    from aca import process, session
+
+    pids = process.orphans([one.id for one in session.listing(workspace) if not one.is_running()])
+    cure = "the next run in this workspace ends them, or: kill " + " ".join(map(str, sorted(pids)))
+    detail = f"{len(pids)} of dead sessions still run" if pids else "none"
+    yield Finding("left-over processes", not pids, detail, cure)
+
+
+LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
+    _python, _git, _workspace, _configuration, _providers, _sessions, _leftovers,
+)  # fmt: skip
+
+
+# -- one session ------------------------------------------------------------------------------------------
+
+
+def _look_at(workspace: Path, name: str, json: bool) -> int:
+    """Exit code 0 for a sound journal, 7 for a damaged one; told is what can be saved of it."""
+    from aca import session
+    from aca.errors import DamagedJournal, Exit
+
+    one = session.find(workspace, name)
+    try:
+        state = one.state()
+    except DamagedJournal as error:
+        _tell(_damage(one, error), json)
+        return Exit.MACHINE
+    _tell({"session": one.id, "sound": True, "events": state.seq}, json)
+    return Exit.OK
+
+
+def _damage(one: Session, error: Any) -> dict[str, Any]:
+    """What is wrong, and what the events in front of it hold."""
+    found = {"session": one.id, "sound": False, "line": error.line, "why": error.why, "events": error.good}
+    if error.good == 0:
+        return {**found, "completed": 0, "cure": "nothing of it can be saved: aca gc --force removes it"}
+    saved = one.state(until=error.good)
+    cure = f"aca resume {one.id}:{error.good} goes on from there, as a session of its own"
+    return {**found, "completed": saved.counts["completed"], "total": len(saved.tasks), "cure": cure}
+
+
+def _tell(found: dict[str, Any], json: bool) -> None:
+    if json:
+        Screen().document(found)
+        return
+    name, events = found["session"], found["events"]
+    if found["sound"]:
+        Screen().result(f"session {name}: all {events} events are sound")
+        return
+    lines = [
+        f"session {name}: line {found['line']} of its journal is damaged: {found['why']}",
+        f"   the {events} events before it are sound; {found['completed']} tasks are completed in them",
+        f"   {found['cure']}",
+    ]
+    Screen().results(lines)

@@ -1,0 +1,40 @@
+"""``aca show``: the tasks of a session, or the story of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aca.cli.finding import SessionOption, find_session, find_task
+from aca.cli.options import Json, Workspace
+from aca.cli.screen import Screen
+
+
+def show(
+    task: Annotated[str | None, typer.Argument(metavar="TASK", help="Its id, or its title.")] = None,
+    session: SessionOption = None,
+    workspace: Workspace = Path(),
+    json: Json = False,
+) -> int:
+    """Show every task, or why one waits, why it failed, and each attempt at it."""
+    from aca import journal
+    from aca.report import story, tree
+    from aca.session import snapshot
+
+    screen = Screen()
+    one = find_session(workspace, session)
+    state = one.state()
+    if task is None:
+        screen.document(snapshot(state)["tasks"]) if json else screen.results(
+            tree.progress(state, screen.marks, None)
+        )
+        return 0
+    task_id = find_task(state, task)
+    past = story.attempts(journal.read(one.journal_path), task_id)
+    if json:
+        screen.document(story.document(one, state, task_id, past))
+    else:
+        screen.results(story.told(one, state, task_id, past))
+    return 0

@@ -1,0 +1,217 @@
+"""Replays a script in place of a model; what the script does with files and commands really happens.
+
+It needs no key and no network: for the quickstart, for tests, for trying a plan out, and to play a
+recorded run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from pydantic import Field
+
+from aca import process
+from aca.errors import InputError, Problem
+from aca.events import FileChange, Usage
+from aca.journal import DISK_ERRORS
+from aca.plan import Model, Task, command_text
+from aca.process import OutsideWorkspace, Place
+from aca.providers import script
+from aca.providers.base import Assignment, Availability, Changed, Conversed, Result, Said, Step, Used
+from aca.state import add_usage
+
+Action = Literal["created", "modified"]
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
+"""Said of one file, and a reason for the model to leave it alone rather than for aca to stop."""
+
+
+class Options(Model):
+    """``providers.replay`` of a plan."""
+
+    script: str = Field(min_length=1)
+    """The file to replay, relative to the workspace."""
+
+
+def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+    """What the script lacks for doing *tasks*. Raises InputError when it cannot be read."""
+    read = script.load(workspace / options.script)
+    found = (read.missing(task.id, task.title) for task in tasks)
+    return [problem for problem in found if problem]
+
+
+class Replay:
+    """Does what a script says."""
+
+    name = "replay"
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[Path, int], script.Script] = {}
+
+    def check(self, options: Mapping[str, Any]) -> Availability:
+        """Always there, once it is told what to replay."""
+        if "script" not in options:
+            cure = 'write the script and name it: [providers.replay] script = "replay.toml"'
+            return Availability(False, "replay has no script to replay", cure)
+        return Availability(True, f"replays {options['script']}")
+
+    async def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
+        """Play the steps the script has for this task and attempt."""
+        options = Options.model_validate(assignment.options)
+        try:
+            steps = self._steps(place.root / options.script, assignment)
+        except InputError as error:
+            reason = "; ".join(map(str, error.problems))
+            yield Result("failed", reason=reason, category="input")
+            return
+        playing = _Playing(assignment, place)
+        for step in steps:
+            if step.attempt in (None, assignment.attempt):
+                async for told in playing.play(step):
+                    yield told
+            if playing.over:
+                break
+        yield playing.result
+
+    def _steps(self, path: Path, assignment: Assignment) -> list[script.Step]:
+        read = self._script(path)
+        steps = read.steps(assignment.task_id, assignment.title)
+        if steps is None:
+            raise InputError(read.missing(assignment.task_id, assignment.title) or "")
+        return steps
+
+    def _script(self, path: Path) -> script.Script:
+        """Read once, and again only when the file has changed."""
+        try:
+            key = path, path.stat().st_mtime_ns
+        except OSError:
+            return script.load(path)  # which tells what is wrong
+        if key not in self._read:
+            self._read[key] = script.load(path)
+        return self._read[key]
+
+
+class _ToolError(Exception):
+    """A tool was used in a way that cannot work."""
+
+
+class _Playing:
+    """One attempt; ``result`` is what it would end with now."""
+
+    def __init__(self, assignment: Assignment, place: Place) -> None:
+        self.assignment, self.place = assignment, place
+        self.result = Result("done")
+        self.over = False
+
+    async def play(self, step: script.Step) -> AsyncIterator[Step]:
+        """Do one step and tell it."""
+        match step:
+            case script.Say():
+                self.note(text=step.say)
+                yield Said(step.say)
+            case script.Write() | script.Edit():
+                for told in self.change(step):
+                    yield told
+            case script.Run():
+                async for told in self.run(step):
+                    yield told
+            case script.Deny():
+                yield self.deny(step.deny)
+            case script.Converse():
+                yield Conversed(step.conversation)
+            case script.Wait():
+                await asyncio.sleep(step.wait)
+            case script.Hang():
+                await asyncio.Event().wait()
+            case _:
+                self.keep(step)
+
+    def keep(self, step: script.Step) -> None:
+        """The steps that only show in the result."""
+        match step:
+            case script.Use():
+                self.note(usage=add_usage(self.result.usage, Usage(**step.usage.model_dump())))
+            case script.Split():
+                self.note(subtasks=(*self.result.subtasks, *step.subtasks))
+            case script.Fail():
+                self.end(stop="failed", reason=step.fail, category=step.category)
+            case script.Quota():
+                opens = f"the quota window is closed until {step.quota:%Y-%m-%d %H:%M %Z}"
+                self.end(stop="quota", reason=opens, until=step.quota.timestamp())
+
+    def note(self, **known: Any) -> None:
+        self.result = msgspec.structs.replace(self.result, **known)
+
+    def end(self, **known: Any) -> None:
+        self.note(**known)
+        self.over = True
+
+    def deny(self, tool: str, detail: str = "", cure: str = "") -> Used:
+        """The model goes on, but what it claims in the end counts as denied."""
+        denied = tuple(dict.fromkeys([*self.result.denied, tool]))
+        self.note(stop="denied", denied=denied, reason=cure or self.result.reason)
+        return Used(tool, detail, error="denied")
+
+    def refuse(self, tool: str, detail: str) -> Used | None:
+        """Denied by the task's permissions, or None."""
+        if self.assignment.permissions != "read-only":
+            return None
+        return self.deny(tool, detail, 'permissions = "workspace-write" would allow it')
+
+    def change(self, step: script.Write | script.Edit) -> Iterator[Step]:
+        tool, name = ("write", step.write) if isinstance(step, script.Write) else ("edit", step.edit)
+        yield Used(tool, name)
+        if refused := self.refuse(tool, name):
+            yield refused
+            return
+        try:
+            path = self.place.inside(name)
+            action = _write(path, step) if isinstance(step, script.Write) else _edit(path, step)
+        except (OutsideWorkspace, _ToolError, OSError) as error:
+            yield self.broken(tool, name, error)
+        else:
+            yield Changed(FileChange(self.place.name_of(path), action))
+
+    def broken(self, tool: str, name: str, error: Exception) -> Used:
+        """A tool that failed fails the attempt. A disk that failed is nobody's fault here."""
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS - _FORBIDDEN:
+            raise error
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        self.end(stop="failed", reason=f"{tool} {name}: {why}", category="task")
+        return Used(tool, name, error=why)
+
+    async def run(self, step: script.Run) -> AsyncIterator[Step]:
+        command = command_text(step.run)
+        yield Used("run", command)
+        if refused := self.refuse("run", command):
+            yield refused
+            return
+        self.assignment.logs.mkdir(parents=True, exist_ok=True)
+        output = self.assignment.logs / "output.log"
+        ended = await process.run(step.run, self.place, output=output)
+        if ended.exit_code != 0:
+            why = f"exit code {ended.exit_code}"
+            if step.must:
+                self.end(stop="failed", reason=f"{command}: {why}; see {output}", category="task")
+            yield Used("run", command, error=why)
+
+
+def _write(path: Path, step: script.Write) -> Action:
+    action: Action = "modified" if path.exists() else "created"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(step.content.encode())
+    return action
+
+
+def _edit(path: Path, step: script.Edit) -> Action:
+    before, old = path.read_bytes(), step.old.encode()
+    count = before.count(old)
+    if count != 1:
+        where = "is not in the file" if count == 0 else f"is in the file {count} times, not once"
+        raise _ToolError(f"the text to replace {where}")
+    path.write_bytes(before.replace(old, step.new.encode()))
+    return "modified"

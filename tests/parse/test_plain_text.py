@@ -1,0 +1,115 @@
+"""Plain text and org files."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.parse.desk import Desk
+
+
+@pytest.mark.parametrize("marker", ["-", "*", "+", "1.", "2)"])
+def test_items_of_a_list_are_tasks(desk: Desk, marker: str) -> None:
+    """Whatever the marker; nested items and indented lines are description."""
+    one, two = desk.tasks(f"Things to do\n\n{marker} One\n   more\n   - detail\n{marker} Two\n", "t.txt")
+    assert (one.title, one.description, two.title) == ("One", "more\n- detail", "Two")
+
+
+def test_numbered_items_follow_each_other(desk: Desk) -> None:
+    """Bullets do not, and a new list begins anew."""
+    tasks = desk.tasks("1. a\n2. b\n\nthen\n\n1. c\n2. d\n- e\n", "t.txt")
+    assert [task.dependencies for task in tasks] == [(), ("a",), (), ("c",), ()]
+
+
+def test_text_around_the_list_describes_the_plan(desk: Desk) -> None:
+    """Text that is not indented, after an empty line, is no longer part of an item."""
+    plan = desk.plan("before\n\n- a\n\n  still a\n\nafter\n", "t.txt")
+    assert (plan.name, plan.description, plan.tasks[0].description) == ("t", "before\n\nafter", "still a")
+
+
+def test_boxes_make_groups_in_plain_text_too(desk: Desk) -> None:
+    """Nested by indentation."""
+    tasks = desk.tasks("- [x] a\n- [ ] b\n    - [ ] c\n\t- [-] d\n- plain\n", "t.txt")
+    assert [(t.title, t.status, t.parent_id) for t in tasks] == [
+        ("a", "completed", None),
+        ("b", "pending", None),
+        ("c", "pending", "b"),
+        ("d", "skipped", "b"),
+    ]
+
+
+def test_attributes_and_references_are_the_same_everywhere(desk: Desk) -> None:
+    """One grammar."""
+    desk.write("a.md", "x")
+    task = desk.task("1. Title {#x priority=9} -> a.md\n", "t.txt")
+    assert (task.id, task.priority, task.file_refs) == ("x", 9, ("a.md",))
+
+
+def test_a_fence_in_plain_text_is_code(desk: Desk) -> None:
+    """Nothing in it is an item."""
+    task = desk.task("- a\n  ```\n  - b\n  ```\n", "t.txt")
+    assert task.description == "```\n- b\n```"
+
+
+def test_prose_is_one_task(desk: Desk) -> None:
+    """With its first line as title, whole."""
+    task = desk.task("\nRewrite the parser, and make it fast.\n\n  Then rest.\n", "t.txt")
+    assert (task.title, task.description) == ("Rewrite the parser, and make it fast.", "Then rest.")
+
+
+ORG = """\
+#+TITLE: ignored
+Some words.
+* TODO One :db:urgent:
+  :PROPERTIES:
+  :EFFORT: 1h
+  :END:
+  Body.
+** DONE Part
+*** Notes
+    Deeper.
+* Area
+About the area.
+** TODO Two {needs=one}
+#+begin_src sh
+** TODO no
+#+end_src
+"""
+
+
+@pytest.mark.parametrize("name", ["t.org", "t.txt", "tasks"])
+def test_org_headlines_are_tasks(desk: Desk, name: str) -> None:
+    """Nested by their stars, with tags; other headlines are text or context."""
+    plan = desk.plan(ORG, name)
+    one, part, two = plan.tasks
+    assert plan.description == "#+TITLE: ignored\nSome words."
+    assert (one.title, one.tags) == ("One", ("db", "urgent"))
+    assert one.description == ":PROPERTIES:\n:EFFORT: 1h\n:END:\nBody."
+    assert (part.status, part.parent_id) == ("completed", "one")
+    assert part.description == "*** Notes\n    Deeper."
+    assert (two.context, two.dependencies) == ("* Area\nAbout the area.", ("one",))
+    assert two.description == "#+begin_src sh\n** TODO no\n#+end_src"
+
+
+def test_an_org_file_without_keywords_is_read_as_text(desk: Desk) -> None:
+    """Its headlines are a list."""
+    assert [task.title for task in desk.tasks("* One\n  more\n* Two\n", "t.org")] == ["One", "Two"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("# Title\n\n- a\n", "markdown"),
+        ("- [ ] a\n", "markdown"),
+        ("---\nname: x\n---\n- a\n", "markdown"),
+        ("- a\n", "text"),
+        ("just words\n", "text"),
+        ("# a comment\n[[tasks]]\ntitle = 'a'\n", "toml"),
+        ("name = 'x'\n[[tasks]]\ntitle = 'a'\n", "toml"),
+        ('{"tasks": [{"title": "a"}]}', "json"),
+    ],
+)
+@pytest.mark.parametrize("name", ["TASKS", "tasks.unknown"])
+def test_without_a_known_ending_the_content_decides(desk: Desk, content: str, kind: str, name: str) -> None:
+    """Any file may be given."""
+    desk.write(name, content)
+    assert desk.read(name).format == kind
