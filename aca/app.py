@@ -28,7 +28,7 @@ from aca.logs import system_log
 from aca.plan import Plan, Task, profile
 from aca.run import Observer, Stop, absorb, run
 from aca.session import Session
-from aca.state import SessionState, fold
+from aca.state import SessionState, fold, laid_over
 
 DEFAULT_PROVIDER = "claude-cli"
 
@@ -84,7 +84,8 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
     layers = [*below, config.Layer("task file", document.data, document)]
     above = [*config.environment_layers(environ), config.Layer("command line", request.flags)]
     merged = config.merge([*layers, *above])
-    _let_jobs_choose_the_mode(merged, above)
+    _let_flags_decide(merged, above)
+    _append_prompt(merged, config.merge(layers).data, above)
     if not document.is_plan:
         parse.imply_mode(merged.data)
         parse.share_checks(merged.data)
@@ -93,15 +94,30 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
     return merged
 
 
-def _let_jobs_choose_the_mode(merged: config.Merged, above: Sequence[config.Layer]) -> None:
-    """``-j 3`` on a sequential plan means: in parallel, then."""
-    jobs = [layer for layer in above if "max_concurrent_tasks" in layer.data]
-    named = any("execution_mode" in layer.data for layer in above)
-    number = merged.data.get("max_concurrent_tasks")
-    if jobs and not named and isinstance(number, int) and number > 1:
-        if merged.data.get("execution_mode", "sequential") == "sequential":
-            merged.data["execution_mode"] = "parallel"
-            merged.layers[("execution_mode",)] = jobs[-1]
+def _let_flags_decide(merged: config.Merged, above: Sequence[config.Layer]) -> None:
+    """``-j 3`` on a sequential plan means: in parallel, then. And a mode brings its own number along."""
+    said = {key: layer for layer in above for key in _MODE_AND_NUMBER if key in layer.data}
+    data, number = merged.data, merged.data.get("max_concurrent_tasks")
+    if list(said) == ["max_concurrent_tasks"] and isinstance(number, int) and number > 1:
+        if data.get("execution_mode", "sequential") == "sequential":
+            data["execution_mode"] = "parallel"
+            merged.layers[("execution_mode",)] = said["max_concurrent_tasks"]
+    elif list(said) == ["execution_mode"] and (data["execution_mode"] == "sequential" or number == 1):
+        data.pop("max_concurrent_tasks", None)
+        merged.layers.pop(("max_concurrent_tasks",), None)
+        parse.imply_mode(data)
+
+
+_MODE_AND_NUMBER = ("execution_mode", "max_concurrent_tasks")
+
+
+def _append_prompt(merged: config.Merged, below: Mapping[str, Any], above: Sequence[config.Layer]) -> None:
+    """``--append-system-prompt`` adds to what the file says; all else that flags say replaces it."""
+    written, defaults = below.get("defaults"), merged.data.get("defaults")
+    is_given = any("system_prompt" in layer.data.get("defaults", {}) for layer in above)
+    if is_given and isinstance(written, Mapping) and isinstance(defaults, dict):
+        texts = (written.get("system_prompt"), defaults["system_prompt"])
+        defaults["system_prompt"] = "\n\n".join(str(text) for text in texts if text)
 
 
 def _source(document: parse.Document, request: Request) -> dict[str, str]:
@@ -230,6 +246,15 @@ def start(prepared: Prepared, workspace: Path) -> Session:
     return session.create(workspace, parse.dump_text(prepared.plan, "json"))
 
 
+def refuse_unfit(one: Session, state: SessionState, overrides: Mapping[str, Any]) -> None:
+    """Raise InputError when what is left of a session cannot be done, with *overrides* laid over its plan."""
+    plan = effective(one.plan, laid_over(state.overrides, overrides))
+    left = tuple(task for task in state.tasks.values() if not state.states[task.id].settled)
+    unfit = Prepared(plan.model_copy(update={"tasks": left}), config.Merged())
+    if problems := provider_problems(unfit, one.workspace):
+        raise InputError(problems)
+
+
 def carry_out(one: Session, watchers: Watchers, overrides: Mapping[str, Any] | None = None) -> ev.RunEnded:
     """Run the session to its end, from wherever it is.
 
@@ -326,7 +351,10 @@ def effective(plan: Plan, overrides: Mapping[str, Any]) -> Plan:
     if not overrides:
         return plan
     data = plan.model_dump(mode="json", by_alias=True, exclude={"tasks"})
-    merged = config.merge([config.Layer("plan", data), config.Layer("command line", overrides)])
+    above = [config.Layer("command line", overrides)]
+    merged = config.merge([config.Layer("plan", data), *above])
+    _let_flags_decide(merged, above)
+    _append_prompt(merged, data, above)
     return Plan.model_validate(merged.data).model_copy(update={"tasks": plan.tasks})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -131,7 +131,7 @@ class SessionState:
     def _run_started(self, event: ev.RunStarted) -> None:
         self.runs += 1
         self.ended = None
-        self.overrides = {**self.overrides, **event.overrides}
+        self.overrides = laid_over(self.overrides, event.overrides)
 
     def _run_ended(self, event: ev.RunEnded) -> None:
         self.ended = event
@@ -238,6 +238,17 @@ def fold(plan: Plan, events: Iterable[ev.Event]) -> SessionState:
     for event in events:
         state.apply(event)
     return state
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Plan-shaped data with what *above* says in place of what *below* says, key by key."""
+    made = dict(below)
+    for key, value in above.items():
+        inner = made.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = laid_over(inner, value)
+        made[key] = value
+    return made
 
 
 def add_usage(before: ev.Usage | None, more: ev.Usage) -> ev.Usage:

@@ -38,11 +38,12 @@ def resume(
     carrying.check(output)
     screen = Screen(output)
     one = app.to_resume(workspace, name, failed)
-    if failed and app.reopen_failed(one):
-        return carrying.carry_out(one, screen, settings.flags())
+    if failed:
+        app.reopen_failed(one)
     state = one.state()
     if not state.unfinished():
         return _nothing_to_do(one, state, screen)
+    app.refuse_unfit(one, state, settings.flags())
     return carrying.carry_out(one, screen, settings.flags())
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import typer
 
 from aca.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 NAMES = ("plan", "replay")
 
@@ -28,8 +31,19 @@ def document(name: str) -> dict[str, Any]:
     """The schema called *name*, as published in ``schemas/``."""
     from aca.plan import SCHEMA_ID, Plan
 
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     if name == "plan":
-        made = Plan.model_json_schema(by_alias=True)
-        identity = SCHEMA_ID
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity}
-    return {**head, **made}
+        return {**head, "$id": SCHEMA_ID, **Plan.model_json_schema()}
+    return {**head, "$id": "urn:aca:schema:replay:1", **_replay_script().model_json_schema()}
+
+
+def _replay_script() -> type[BaseModel]:
+    """What a replay script in TOML is: task -> steps, each of one of the kinds there are."""
+    from pydantic import create_model
+
+    from aca.plan import Model
+    from aca.providers.script import VERBS
+
+    step: Any = Union[tuple(VERBS.values())]  # noqa: UP007 - which kinds there are is a value here
+    entry = create_model("Entry", __base__=Model, steps=(list[step], ...))
+    return create_model("ReplayScript", __base__=Model, tasks=(dict[str, entry], ...))  # type: ignore[valid-type]

@@ -29,12 +29,18 @@ _NOUNS = {
     "model_type": "a table",
     "finite_number": "a finite number",
 }
+_PLAIN = {
+    "missing": (" is missing", ""),
+    "string_too_short": (" should not be empty", ""),
+    "recursion_depth_exceeded": (" is nested too deeply", ""),
+}
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("more than", "gt"),
     "less_than_equal": ("at most", "le"),
     "less_than": ("less than", "lt"),
 }
+_DEEPEST = 12
 _FEW = 8
 """So many known keys are listed when none is near."""
 
@@ -63,11 +69,12 @@ def explain(
 
 def _real(data: object, error: ErrorDetails) -> Loc:
     """Where the error is in *data*, without what pydantic adds for unions; a missing key stays."""
-    here: Any = data
+    here = data
     found: Loc = ()
     for part in error["loc"]:
-        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int)):
-            here = here[part]
+        inner = dict(enumerate(here)) if isinstance(here, list) else here
+        if isinstance(inner, dict) and part in inner:
+            here = inner[part]
             found = (*found, part)
     return (*found, error["loc"][-1]) if error["type"] == "missing" else found
 
@@ -108,15 +115,13 @@ def _words(errors: Sequence[ErrorDetails], value: object) -> tuple[str, str]:
     if kind in _NOUNS:
         nouns = dict.fromkeys(_NOUNS.get(one["type"], "something else") for one in errors)
         return f" should be {' or '.join(nouns)}, not {shown(value)}", ""
-    if kind == "missing":
-        return " is missing", ""
+    if kind in _PLAIN:
+        return _PLAIN[kind]
     if kind == "literal_error":
         return _literal(str(context["expected"]), value)
     if kind in _BOUNDS:
         words, limit = _BOUNDS[kind]
         return f" should be {words} {context[limit]}, not {value}", ""
-    if kind == "string_too_short":
-        return " should not be empty", ""
     if kind == "value_error":
         return f": {context['error']}", ""
     if kind == "invalid-json-value":
@@ -145,7 +150,8 @@ def _split_task(data: object, loc: Loc) -> tuple[str, Loc]:
 
 
 def _dotted(loc: Loc) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc]
+    return "".join([*parts[:_DEEPEST], "…" if len(parts) > _DEEPEST else ""]).lstrip(".")
 
 
 def value_at(data: object, loc: Loc) -> object:

@@ -26,8 +26,8 @@ def load(document: Document) -> Any:
     try:
         data = json.loads(document.text, object_pairs_hook=table)
     except json.JSONDecodeError as error:
-        mark = Mark(error.lineno, error.colno)
-        raise document.refuse(mark, f"this is not JSON: {_lower_first(error.msg)}") from None
+        message = f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+        raise document.refuse(_place(document.text, error.pos), message) from None
     except RecursionError:
         raise document.refuse(None, "this is nested too deeply") from None
     except ValueError:
@@ -35,6 +35,12 @@ def load(document: Document) -> Any:
     if repeated:
         _note_repeated(document)
     return data
+
+
+def _place(text: str, position: int) -> Mark:
+    """What is missing at the end is missing after the last character that is there."""
+    before = text[: min(position, len(text.rstrip()))]
+    return Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def _note_repeated(document: Document) -> None:
@@ -89,7 +95,3 @@ def _mark(match: re.Match[str], starts: list[int]) -> Mark:
     line = bisect_right(starts, match.start())
     width = match.end() - match.start()
     return Mark(line, match.start() - starts[line - 1] + 1, width if width > 1 else 1)
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -206,9 +206,9 @@ def _expand_settings(document: Document, path: Path, base: Path) -> None:
 
 def _check_checks(document: Document) -> None:
     """``checks`` at the top are for many tasks: what is wrong with them is said once."""
-    given = document.data.get("checks")
-    if not given:
+    if "checks" not in document.data:
         return
+    given = document.data["checks"]
     try:
         _SHARED.validate_python({"checks": given})
         document.data["checks"] = [given] if isinstance(given, str | dict) else given

@@ -117,10 +117,10 @@ class Story:
 
 
 @st.composite
-def plans(draw: st.DrawFn, most: int = 9) -> Plan:
+def plans(draw: st.DrawFn, least: int = 1, most: int = 9) -> Plan:
     """Acyclic plans with groups, dependencies, ticked and skipped tasks, retries and priorities."""
     tasks: list[Task] = []
-    for number in range(draw(st.integers(1, most))):
+    for number in range(draw(st.integers(least, most))):
         earlier = [one.id for one in tasks]
         parent = draw(st.sampled_from([None, None, *earlier]))
         above = _lineage(tasks, parent)
@@ -139,7 +139,8 @@ def plans(draw: st.DrawFn, most: int = 9) -> Plan:
             )
         )
     mode: Mode = draw(st.sampled_from(MODES))
-    return Plan(tasks=tuple(tasks), execution_mode=mode, max_concurrent_tasks=draw(st.integers(1, 4)))
+    at_once = 1 if mode == "sequential" else draw(st.integers(1, 4))
+    return Plan(tasks=tuple(tasks), execution_mode=mode, max_concurrent_tasks=at_once)
 
 
 def _lineage(tasks: list[Task], name: str | None) -> list[str]:

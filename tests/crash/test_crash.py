@@ -171,8 +171,8 @@ def test_killed_at_every_commit_it_comes_to_the_same_end(
     numbers = itertools.count()
 
     @seed(part)
-    @examples(2)
-    @given(plan=plans(most=8))
+    @examples(3)
+    @given(plan=plans(least=5, most=9))
     def sweep(plan: Plan) -> None:
         whole = Site(tmp_path / f"{next(numbers)}", plan, server)
         ended = whole.start()
@@ -195,7 +195,7 @@ def test_killed_at_any_time_it_comes_to_the_same_end(server: Server, tmp_path: P
 
     @seed(part)
     @examples(12)
-    @given(plan=plans(most=8), delays=st.lists(st.floats(0.0, 0.3), min_size=1, max_size=3))
+    @given(plan=plans(least=3, most=9), delays=st.lists(st.floats(0.0, 0.3), min_size=1, max_size=3))
     def sweep(plan: Plan, delays: list[float]) -> None:
         whole = Site(tmp_path / f"{next(numbers)}", plan, server)
         ended = whole.start()

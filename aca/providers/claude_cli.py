@@ -1,0 +1,159 @@
+"""The claude command line, as the agent it is: one run per attempt, its own tools, its own login."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from aca import process
+from aca.errors import Problem
+from aca.plan import Duration, Model, Task, Words
+from aca.process import NotStarted, Place
+from aca.providers.base import Assignment, Availability, Conversed, Result, Step
+from aca.providers.claude_stream import Reading
+
+INSTALL = "install it with `npm install -g @anthropic-ai/claude-code` and run it once to log in"
+MODES = {"read-only": "dontAsk", "workspace-write": "acceptEdits", "full": "bypassPermissions"}
+READ_ONLY_WITHOUT = ("Write", "Edit", "NotebookEdit", "Bash")
+GO_ON = """\
+You were interrupted while you worked on this task. What you did until then is above; a command that was
+running may have been cut off. See where it stands and go on. The task was:
+
+"""
+
+
+def _words(value: object) -> object:
+    return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+
+class Options(Model):
+    """``providers.claude-cli`` of a plan."""
+
+    command: Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)] = ("claude",)
+    """How claude is called: a program on the PATH, and arguments that come first."""
+    model: str | None = None
+    """For tasks that name none."""
+    allowed_tools: Words = ()
+    """Tools that need no permission, such as ``Bash(pytest:*)``."""
+    disallowed_tools: Words = ()
+    max_turns: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    """The longest answer of the model, in tokens."""
+    idle_timeout: Duration = Field(default=600.0, gt=0)
+    """How long claude may print nothing before it is stopped and tried again."""
+
+
+def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+    """What keeps claude from being used here: it is not installed."""
+    found = _look(options.command)
+    return [] if found.ok else [Problem(found.detail, found.cure)]
+
+
+class ClaudeCli:
+    """Runs ``claude -p`` in the task's directory."""
+
+    name = "claude-cli"
+
+    def check(self, options: Mapping[str, Any]) -> Availability:
+        """Whether the program is there, and its version. Whether it is logged in shows when it works."""
+        return _look(Options.model_validate(options).command)
+
+    async def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
+        """Run claude on the assignment, in its earlier conversation where there is one."""
+        options = Options.model_validate(assignment.options)
+        assignment.logs.mkdir(parents=True, exist_ok=True)
+        for continued in (True, False) if assignment.conversation else (False,):
+            run = _Run(options, assignment, place, continued)
+            yield Conversed(run.conversation)
+            try:
+                async with run.start() as child:
+                    async for line in child.lines():
+                        for step in run.reading.take(line):
+                            yield step
+                        child.idle = process.LINGER if run.reading.finished else options.idle_timeout
+            except NotStarted as error:
+                yield Result("failed", reason=f"{error}; {INSTALL}", category="system")
+                return
+            if continued and run.reading.lost(run.stderr()):
+                continue
+            yield run.reading.verdict(child.ended, run.stderr())
+            return
+
+
+class _Run:
+    """One start of the program: with the conversation there was, or with a new one."""
+
+    def __init__(self, options: Options, assignment: Assignment, place: Place, continued: bool) -> None:
+        self.options, self.assignment, self.continued = options, assignment, continued
+        self.place = replace(place, env={**place.env, **self._settings()})
+        known = assignment.conversation if continued else None
+        self.conversation = known or str(uuid.uuid4())
+        read_only = assignment.permissions == "read-only"
+        self.forbidden = READ_ONLY_WITHOUT if read_only else ()
+        self.reading = Reading(place, self.conversation, self.forbidden)
+
+    def start(self) -> AbstractAsyncContextManager[process.Child]:
+        logs = self.assignment.logs
+        prompt = logs / "prompt.md"
+        prompt.write_text((GO_ON if self.continued else "") + self.assignment.prompt, encoding="utf-8")
+        # Each run has a stderr of its own: it may tell that a conversation was not found.
+        self._stderr.unlink(missing_ok=True)
+        return process.stream(
+            self.argv(),
+            self.place,
+            stdin=prompt,
+            stderr=self._stderr,
+            copy=logs / "stream.jsonl",
+            idle=self.options.idle_timeout,
+        )
+
+    def argv(self) -> list[str]:
+        options, assignment = self.options, self.assignment
+        how = "--resume" if self.continued else "--session-id"
+        model = assignment.model or options.model
+        argv = [*options.command, "-p", "--output-format", "stream-json", "--verbose"]
+        argv += [how, self.conversation, "--permission-mode", MODES[assignment.permissions]]
+        argv += ["--model", model] if model else []
+        argv += ["--append-system-prompt", assignment.system_prompt] if assignment.system_prompt else []
+        argv += ["--max-turns", str(options.max_turns)] if options.max_turns else []
+        argv += ["--allowedTools", *options.allowed_tools] if options.allowed_tools else []
+        denied = (*self.forbidden, *options.disallowed_tools)
+        return argv + (["--disallowedTools", *denied] if denied else [])
+
+    def stderr(self) -> str:
+        """The end of what it wrote to stderr."""
+        return self._stderr.read_bytes()[-4000:].decode(errors="replace") if self._stderr.exists() else ""
+
+    @property
+    def _stderr(self) -> Path:
+        return self.assignment.logs / "stderr.log"
+
+    def _settings(self) -> dict[str, str]:
+        longest = self.options.max_tokens
+        return {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(longest)} if longest else {}
+
+
+@cache
+def _look(command: tuple[str, ...]) -> Availability:
+    program = shutil.which(command[0])
+    if program is None:
+        return Availability(False, f"{command[0]} is not on the PATH", INSTALL)
+    try:
+        asked = [program, *command[1:], "--version"]
+        told = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Availability(False, f"{program} --version did not work: {error}", INSTALL)
+    version = told.stdout.decode(errors="replace").strip()
+    if told.returncode != 0 or not version:
+        return Availability(False, f"{program} --version failed (exit code {told.returncode})", INSTALL)
+    return Availability(True, version)
