@@ -440,7 +440,7 @@ def waiting(one: Session, task_id: str) -> SessionState:
         raise SessionError(f'session {one.id} has no task "{task_id}"\n   {did_you_mean(task_id, state.tasks)}')
     task, now = state.tasks[task_id], state.states[task_id]
     if task.kind != "approval":
-        raise SessionError(f'"{task_id}" is not an approval but an {task.kind} task: {now.reason or now.status}')
+        raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval: {now.reason or now.status}')
     if now.settled:
         raise SessionError(f'"{task_id}" is {now.status} already: {now.summary or now.reason}')
     return state

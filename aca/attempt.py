@@ -11,7 +11,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -58,9 +59,20 @@ class Attempts:
                 raise MachineError(f"{error.filename or self.session.path}: {error.strerror}") from error
             raise
 
-    @property
+    @cached_property
     def workspace(self) -> Path:
         return self.session.workspace
+
+    @cached_property
+    def home(self) -> Path:
+        """Where tasks work that name no place of their own, made when missing."""
+        home = self.workspace / self.state.plan.cwd
+        home.mkdir(parents=True, exist_ok=True)
+        return home
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
 
 
 @dataclass
@@ -90,17 +102,16 @@ class _Attempt:
 
     def open_place(self) -> process.Place:
         """The directory the task works in, and the environment of everything it starts."""
-        root = self.all.workspace
-        home = root / self.all.state.plan.cwd
-        home.mkdir(parents=True, exist_ok=True)
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         marks = {"ACA_SESSION": self.all.session.id, "ACA_TASK": self.task.id, "ACA_ATTEMPT": mark}
-        env = {**os.environ, **self.task.env, **marks}
-        place = process.Place(root, root, env, mark, self.all.patience)
-        path = place.inside(str(home / (self.task.cwd or ".")))
+        env = {**self.all.environment, **self.task.env, **marks}
+        place = process.Place(self.all.workspace, self.all.home, env, mark, self.all.patience)
+        if self.task.cwd is None:
+            return place
+        path = place.inside(self.task.cwd)
         if not path.is_dir():
-            raise NotADirectoryError(f"the working directory {self.task.cwd} does not exist in {home}")
-        return process.Place(root, path, env, mark, self.all.patience)
+            raise NotADirectoryError(f"the working directory {self.task.cwd} does not exist in {self.all.home}")
+        return replace(place, path=path)
 
     # -- the work -----------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
@@ -28,7 +29,8 @@ GivenStatus = Literal["pending", "completed", "skipped"]
 
 # -- durations, priorities and commands: the small values people write in several ways ------------------
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# Decimal, because what is dumped must read back as the same number: 13 * 0.001 is not 0.013.
+_UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
@@ -42,7 +44,7 @@ def parse_duration(value: object) -> float:
         text = value.replace(" ", "").lower()
         pieces = _DURATION.findall(text)
         if "".join(number + unit for number, unit in pieces) == text and pieces:
-            seconds = sum(float(number) * _UNITS[unit] for number, unit in pieces)
+            seconds = float(sum(Decimal(number) * _UNITS[unit] for number, unit in pieces))
         else:
             try:
                 seconds = float(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -12,15 +13,32 @@ import psutil
 from aca.process import Patience, Place
 
 
-def place(root: Path, task: str = "task", patience: Patience | None = None) -> Place:
-    """*root* as a workspace, with the environment that the first attempt at *task* gives its children.
+def place(
+    root: Path,
+    task: str = "task",
+    patience: Patience | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Place:
+    """*root* as a workspace, with the *environment* that the first attempt at *task* gives its children.
 
     Each workspace is a session of its own: tests that run side by side do not end each other's processes.
     """
     session = hashlib.sha256(str(root).encode()).hexdigest()[:12]
     mark = f"{session}/{task}/1"
     marks = {"ACA_SESSION": session, "ACA_TASK": task, "ACA_ATTEMPT": mark}
-    return Place(root, root, os.environ | marks, mark, patience or Patience(0.3, 0.3))
+    return Place(root, root, {**environment, **marks}, mark, patience or Patience(0.3, 0.3))
+
+
+def processes_of(where: Place) -> list[int]:
+    """Every living process that carries the place's mark."""
+    return [process.pid for process in psutil.process_iter() if _mark(process) == where.mark]
+
+
+def _mark(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("ACA_ATTEMPT")
+    except (psutil.Error, OSError):
+        return None
 
 
 def running(pid: int) -> bool:

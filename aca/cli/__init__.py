@@ -7,6 +7,7 @@ a command runs.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from aca.errors import AcaError, Exit
 
@@ -42,14 +43,23 @@ def _run(arguments: list[str]) -> int:
     try:
         return int(program().main(arguments, prog_name="aca", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        _complain(f"aca: {_in_our_words(error.format_message())}")
+        _complain(f"aca: {_in_our_words(error)}")
         if (context := getattr(error, "ctx", None)) is not None:
             _complain(f"   `{context.command_path} --help` tells more")
         return Exit.USAGE
 
 
-def _in_our_words(message: str) -> str:
-    return message.replace("Value error, ", "")
+def _in_our_words(error: Any) -> str:
+    """The message, and the variable a wrong value comes from when it is not from the command line."""
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    message: str = error.format_message().replace("Value error, ", "")
+    if context is None or parameter is None:
+        return message
+    source = context.get_parameter_source(parameter.name)
+    if source is None or source.name != "ENVIRONMENT":
+        return message
+    variable = parameter.envvar or f"{context.auto_envvar_prefix}_{parameter.name.upper()}"
+    return f"{message} (from {variable})"
 
 
 def _machine(error: OSError, arguments: list[str]) -> int:

@@ -108,6 +108,21 @@ def one_of(*words: str) -> Callable[[str | None], str | None]:
     return chosen
 
 
+def each_of(*words: str) -> Callable[[list[str] | None], list[str] | None]:
+    """A list of words out of *words*."""
+    check = one_of(*words)
+
+    def chosen(texts: list[str] | None) -> list[str] | None:
+        for text in texts or ():
+            check(text)
+        return texts
+
+    return chosen
+
+
+DRIFT = ("source",)
+"""What may have moved since a plan was made."""
+
 Workspace = Annotated[
     Path,
     typer.Option(
@@ -267,5 +282,10 @@ class Selection:
     ] = None
     allow_drift: Annotated[
         list[str] | None,
-        typer.Option("--allow-drift", metavar="FIELD", help="Run a plan though this has changed: source."),
+        typer.Option(
+            "--allow-drift",
+            metavar="FIELD",
+            callback=each_of(*DRIFT),
+            help="Run a plan though this has changed since: source.",
+        ),
     ] = None

@@ -153,7 +153,7 @@ def _refuse_options(ctx: typer.Context) -> int:
         if on_command_line(ctx, name):
             flag = f"--{name.replace('_', '-')}"
             ctx.fail(
-                f"{flag} stands before the command: write it behind, aca {ctx.invoked_subcommand} {flag}"
+                f'{flag} stands before the command "{ctx.invoked_subcommand}", which does not see it there'
             )
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,15 +131,15 @@ def mask(text: str) -> str:
         return text
     pieces, done = [], 0
     runs = list(_SPAN.finditer(text))
-    closers: dict[int, list[int]] = {}
-    for position, run in enumerate(runs):
-        closers.setdefault(len(run.group()), []).append(position)
+    alike: dict[int, deque[re.Match[str]]] = {}
     for run in runs:
-        same = closers[len(run.group())]
-        same.pop(0)
-        if run.start() < done or not same:
+        alike.setdefault(len(run.group()), deque()).append(run)
+    for run in runs:
+        closing = alike[len(run.group())]
+        closing.popleft()
+        if run.start() < done or not closing:
             continue
-        end = runs[same[0]].end()
+        end = closing[0].end()
         pieces += [text[done : run.start()], re.sub(r"[^\n]", " ", text[run.start() : end])]
         done = end
     return "".join([*pieces, text[done:]])

@@ -156,7 +156,7 @@ def convert(document: Document) -> None:
         later["dependencies"] = [earlier["id"]]
     for task, spec in zip(specs, plan.task_specs, strict=True):
         last = [setups[-1]["id"]] if setups else []
-        task["dependencies"] = [*last, *_needs(spec, plan, [*setups, *specs])]
+        task["dependencies"] = [*_needs(spec, plan, [*setups, *specs]), *last]
     tasks = [
         {key: value for key, value in task.items() if value not in ("", [], {}, None)}
         for task in [*setups, *specs]

@@ -192,7 +192,7 @@ def test_a_narrower_backup_is_told(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "need",
-    [0, "Search", "search", "ac3cb15c-ed61-51e9-abd1-2d00e8e4a32f", "my-own-uuid"],
+    [0, "Search", "search", "fa76b1e0-308d-5fc2-acdd-dae5c80c37e3", "my-own-uuid"],
 )
 def test_a_task_is_needed_by_any_of_its_names(desk: Desk, need: object) -> None:
     """Its place, its title, our id, its own, or the one the Rust tool makes of the title."""

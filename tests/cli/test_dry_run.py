@@ -1,0 +1,148 @@
+"""Looking before leaping: ``--dry-run`` and ``--dump-plan``."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import jsonschema
+import pytest
+
+from tests.project import Project
+
+TASKS = """\
+# Accounts
+- [x] Set up
+- [ ] Create the model {#model priority=8}
+- [ ] Log in {#login needs=model check="pytest -q"}
+  - [ ] Endpoint
+  - [ ] Rate limit
+- [ ] Lint {run="ruff check ." needs=login}
+- [ ] Look at it {kind=approval needs=lint}
+"""
+
+
+def write_tasks(project: Project) -> None:
+    project.write(
+        {"tasks.md": project.replay('tasks."*".steps = [{write = "made.txt", content = ""}]\n') + TASKS}
+    )
+
+
+def everything(project: Project) -> set[str]:
+    return {str(path.relative_to(project.root)) for path in project.root.rglob("*")}
+
+
+def test_a_dry_run_shows_what_would_run(project: Project) -> None:
+    """Order, kind, who, needs, checks, what is done already, and the shape of the whole."""
+    write_tasks(project)
+    lines = project.run("--task-file", "tasks.md", "--dry-run").stdout.splitlines()
+    assert lines[0] == "Accounts: 6 tasks, sequential (from tasks.md)"
+    assert "  ✔  Set up (set-up): completed already" in lines
+    assert [line.split()[0] for line in lines if line.strip()[:1].isdigit()][:5] == ["1", "2", "3", "4", "5"]
+    for told in (
+        "agent: replay, workspace-write",
+        "command: ruff check .",
+        "approval: waits for a person",
+        "needs model",
+        "check pytest -q",
+        "priority 8",
+    ):
+        assert told in map(str.strip, lines)
+    assert "4 levels, at most 2 tasks side by side" in lines
+    assert "critical path: model -> endpoint -> lint -> look-at-it" in lines
+
+
+def test_a_dry_run_leaves_nothing_behind(project: Project) -> None:
+    """No task runs and no directory is made, not even ``.aca``."""
+    write_tasks(project)
+    before = everything(project)
+    project.run("--task-file", "tasks.md", "--dry-run")
+    assert everything(project) == before
+
+
+def test_a_dry_run_writes_only_the_plan_asked_for(project: Project) -> None:
+    """``--dump-plan`` adds one file."""
+    write_tasks(project)
+    before = everything(project)
+    project.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", "plan.json")
+    assert everything(project) - before == {"plan.json"}
+
+
+def test_a_provider_that_is_missing_is_a_warning(project: Project) -> None:
+    """The plan can be looked at on a machine that could not run it."""
+    project.write({"tasks.md": "---\nprovider: claude-cli\n---\n- [ ] One\n"})
+    outcome = project.run("--task-file", "tasks.md", "--dry-run", env={"PATH": str(project.home)})
+    assert "One (one)" in outcome.stdout
+    assert "warning: " in outcome.stderr
+    assert "claude" in outcome.stderr
+
+
+def test_a_dumped_plan_has_the_published_shape(project: Project) -> None:
+    """It validates against the schema that ``aca schema`` prints."""
+    write_tasks(project)
+    plan = project.run("--task-file", "tasks.md", "--dry-run", "--json").json
+    jsonschema.Draft202012Validator(project.run("schema", "plan").json).validate(plan)
+
+
+def test_json_and_toml_are_the_same_plan(project: Project) -> None:
+    """The extension chooses the spelling and nothing else."""
+    write_tasks(project)
+    for name in ("plan.json", "plan.toml"):
+        project.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", name)
+    assert json.loads(project.read("plan.json")) == tomllib.loads(project.read("plan.toml"))
+
+
+def test_the_same_file_makes_the_same_bytes(project: Project) -> None:
+    """A plan can be compared with yesterday's."""
+    write_tasks(project)
+    for name in ("one.json", "two.json"):
+        project.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", name)
+    assert project.read("one.json") == project.read("two.json")
+
+
+def test_dump_plan_without_dry_run_writes_and_runs(project: Project) -> None:
+    """The plan that ran is kept where it was asked for."""
+    write_tasks(project)
+    project.write(
+        {"tasks.md": project.read("tasks.md").replace("ruff check .", "true").replace("pytest -q", "true")}
+    )
+    project.run("--task-file", "tasks.md", "--dump-plan", "plan.json", expect=4)
+    assert project.read("plan.json") == (project.session().path / "plan.json").read_text()
+    assert (project.root / "made.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("plan.yaml", "a plan is written to .json or .toml"),
+        ("plan", "a plan is written to .json or .toml"),
+        ("nowhere/plan.json", "the directory nowhere does not exist"),
+    ],
+)
+def test_a_plan_cannot_go_everywhere(project: Project, path: str, told: str) -> None:
+    """What cannot be written is refused before anything runs."""
+    write_tasks(project)
+    assert told in project.run("--task-file", "tasks.md", "--dump-plan", path, expect=2).stderr
+    assert not (project.root / ".aca").exists()
+
+
+def test_a_plan_never_replaces_its_own_source(project: Project) -> None:
+    """Not even under another spelling of its path."""
+    project.write({"tasks.toml": '[[tasks]]\ntitle = "One"\n'})
+    before = project.read("tasks.toml")
+    outcome = project.run(
+        "--task-file", "tasks.toml", "--dry-run", "--dump-plan", "../work/tasks.toml", expect=2
+    )
+    assert "is the file the plan is made from" in outcome.stderr
+    assert project.read("tasks.toml") == before
+
+
+def test_a_plan_whose_source_has_changed_is_refused(project: Project) -> None:
+    """Drift has an exit code of its own, and can be allowed by name."""
+    write_tasks(project)
+    project.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", "plan.json")
+    project.write({"tasks.md": project.read("tasks.md") + "- [ ] One more\n"})
+    outcome = project.run("--execution-plan", "plan.json", "--dry-run", expect=6)
+    assert "tasks.md has changed since plan.json was made from it" in outcome.stderr
+    allowed = project.run("--execution-plan", "plan.json", "--dry-run", "--allow-drift", "source")
+    assert "One more" not in allowed.stdout

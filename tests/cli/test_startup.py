@@ -1,0 +1,117 @@
+"""The first impression: help, version, and what is said to a word aca does not know."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.project import Project
+
+HEAVY = (
+    "anthropic",
+    "openai",
+    "docker",
+    "networkx",
+    "pydantic",
+    "msgspec",
+    "rich",
+    "yaml",
+    "markdown_it",
+    "psutil",
+)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], [], ["resume", "--help"]], ids=" ".join)
+def test_help_and_version_import_nothing_heavy(project: Project, args: list[str]) -> None:
+    """What answers in no time loads neither an SDK nor a validator."""
+    code = (
+        "import sys\nfrom aca.cli import main\n"
+        f"code = main({args!r})\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project.root,
+        env=project.env(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = done.stdout.splitlines()[-1]
+    # Typer itself loads pydantic where a parent command is invoked, as for the help of a subcommand.
+    assert loaded == ("['pydantic'] 0" if args[:1] == ["resume"] else "[] 0")
+
+
+def test_help_lists_commands_options_and_exit_codes(project: Project) -> None:
+    """One page has all of it."""
+    told = project.run("--help").stdout
+    for word in ("resume", "checkpoint", "doctor", "--task-file", "--jobs", "75   a provider's quota window"):
+        assert word in told
+
+
+def test_aca_alone_prints_help(project: Project) -> None:
+    """It is no error not to know what to type."""
+    assert project.run().stdout == project.run("--help").stdout
+
+
+def test_the_version_is_the_package_s(project: Project) -> None:
+    """``aca --version`` names program and version."""
+    from aca import __version__
+
+    assert project.run("--version").stdout == f"aca {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("rsume", 'there is no command "rsume"; did you mean "resume"?'),
+        ("tasks.md", 'there is no command "tasks.md"; did you mean: aca run tasks.md'),
+        ("xyzzy", 'there is no command "xyzzy"'),
+    ],
+)
+def test_an_unknown_word_gets_the_nearest_command(project: Project, word: str, told: str) -> None:
+    """A file that exists is taken for what it most likely is."""
+    project.write({"tasks.md": "- [ ] One\n"})
+    outcome = project.run(word, expect=2)
+    assert outcome.stderr.splitlines()[0] == f"aca: {told}"
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--taskfile", "x"], "aca: No such option: --taskfile (Possible options: --task-file)"),
+        (["run"], "aca: Missing argument 'FILE'."),
+        (["status", "one", "two"], "aca: Got unexpected extra argument(s) (two)"),
+        (
+            ["-j", "3", "status"],
+            'aca: --jobs stands before the command "status", which does not see it there',
+        ),
+        (
+            ["--task-file", "a", "--execution-plan", "b"],
+            "aca: --task-file and --execution-plan are one too many",
+        ),
+        (
+            ["--task-file", "a", "--json", "--jsonl"],
+            "aca: Invalid value: --json and --jsonl exclude each other",
+        ),
+        (["--task-file", "a", "-q", "-v"], "aca: Invalid value: --quiet and --verbose exclude each other"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_usage_error_has_a_one_line_cause(project: Project, args: list[str], told: str) -> None:
+    """The cause on one line, where to read more on the next, exit code 2."""
+    lines = project.run(*args, expect=2).stderr.splitlines()
+    assert lines[0].startswith(told)
+    assert lines[1:] in ([], [lines[-1]])
+
+
+def test_bad_input_shows_no_traceback(project: Project) -> None:
+    """Whatever a file holds, the answer is about the file."""
+    project.write({"bad.md": "- [ ] One {#one needs=two}\n", "bad.json": "{", "bad.toml": "= 3"})
+    for name in ("bad.md", "bad.json", "bad.toml", "absent.md", "."):
+        outcome = project.run("run", name, expect=2)
+        assert "Traceback" not in outcome.stderr
+        assert "nothing was run" in outcome.stderr
