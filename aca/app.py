@@ -6,225 +6,39 @@ Everything is put together here, once: settings, parsers, providers, session, lo
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
 import os
 import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from aca import config, journal, parse, process, providers, session
 from aca import events as ev
+from aca import journal, parse, process, providers, session
 from aca.attempt import Attempts, Watch
-from aca.errors import DriftError, Exit, InputError, MachineError, Problem, SessionError, SessionInUse, did_you_mean
+from aca.config import Merged
+from aca.errors import DriftError, Exit, InputError, SessionError, SessionInUse, did_you_mean
 from aca.logs import system_log
-from aca.plan import Plan, Task, profile
+from aca.plan import Plan, profile
+from aca.prepare import (
+    DEFAULT_PROVIDER,
+    Prepared,
+    Request,
+    effective,
+    no_garbage_collection,
+    prepare,
+    provider_problems,
+    settings,
+    used_providers,
+)
 from aca.run import Observer, Stop, absorb, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 
-DEFAULT_PROVIDER = "claude-cli"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be planned: a file, and what the command line says on top of it.
-
-    ``flags`` is a piece of plan; ``only`` and ``skip`` are task ids; ``allow_drift`` names fields of a
-    plan that may have moved since it was made.
-    """
-
-    file: Path
-    workspace: Path
-    flags: Mapping[str, Any] = field(default_factory=dict)
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    allow_drift: tuple[str, ...] = ()
-    must_be_plan: bool = False
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A plan that can run, and where each of its settings came from."""
-
-    plan: Plan
-    settings: config.Merged
-
-
-# -- plan ---------------------------------------------------------------------------------------------
-
-
-def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
-    """Read the file, lay settings over each other, validate. Writes nothing, calls nobody.
-
-    Raises InputError with every problem found, and DriftError when a plan's source has moved.
-    """
-    with _no_garbage_collection():
-        document = parse.read(request.file, base=request.workspace)
-        if request.must_be_plan and not document.is_plan:
-            cure = f"for a task file write: aca --task-file {request.file}"
-            raise InputError(Problem("this is not a plan: it has no format_version", cure, document.path))
-        merged = _merge(document, request, environ)
-        plan = parse.validate(merged.data, merged.problem, document.problems)
-    if document.is_plan:
-        _refuse_drift(plan, request)
-    return Prepared(_select(plan, request.only, request.skip), merged)
-
-
-def _merge(document: parse.Document, request: Request, environ: Mapping[str, str]) -> config.Merged:
-    """A plan is what was reviewed: only flags and environment change it. A task file takes settings."""
-    below = [] if document.is_plan else config.file_layers(request.workspace, environ)
-    layers = [*below, config.Layer("task file", document.data, document)]
-    above = [*config.environment_layers(environ), config.Layer("command line", request.flags)]
-    merged = config.merge([*layers, *above])
-    _let_flags_decide(merged, above)
-    _append_prompt(merged, config.merge(layers).data, above)
-    if not document.is_plan:
-        parse.imply_mode(merged.data)
-        parse.share_checks(merged.data)
-        merged.data["source"] = _source(document, request)
-    merged.data.setdefault("defaults", {}).setdefault("provider", DEFAULT_PROVIDER)
-    return merged
-
-
-def _let_flags_decide(merged: config.Merged, above: Sequence[config.Layer]) -> None:
-    """``-j 3`` on a sequential plan means: in parallel, then. And a mode brings its own number along."""
-    said = {key: layer for layer in above for key in _MODE_AND_NUMBER if key in layer.data}
-    data, number = merged.data, merged.data.get("max_concurrent_tasks")
-    if list(said) == ["max_concurrent_tasks"] and isinstance(number, int) and number > 1:
-        if data.get("execution_mode", "sequential") == "sequential":
-            data["execution_mode"] = "parallel"
-            merged.layers[("execution_mode",)] = said["max_concurrent_tasks"]
-    elif list(said) == ["execution_mode"] and (data["execution_mode"] == "sequential" or number == 1):
-        data.pop("max_concurrent_tasks", None)
-        merged.layers.pop(("max_concurrent_tasks",), None)
-        parse.imply_mode(data)
-
-
-_MODE_AND_NUMBER = ("execution_mode", "max_concurrent_tasks")
-
-
-def _append_prompt(merged: config.Merged, below: Mapping[str, Any], above: Sequence[config.Layer]) -> None:
-    """``--append-system-prompt`` adds to what the file says; all else that flags say replaces it."""
-    written, defaults = below.get("defaults"), merged.data.get("defaults")
-    is_given = any("system_prompt" in layer.data.get("defaults", {}) for layer in above)
-    if is_given and isinstance(written, Mapping) and isinstance(defaults, dict):
-        texts = (written.get("system_prompt"), defaults["system_prompt"])
-        defaults["system_prompt"] = "\n\n".join(str(text) for text in texts if text)
-
-
-def _source(document: parse.Document, request: Request) -> dict[str, str]:
-    data = request.file.read_bytes()
-    return {"path": parse.relative(request.file, request.workspace), "sha256": session.digest(data)}
-
-
-def _refuse_drift(plan: Plan, request: Request) -> None:
-    """A plan whose task file has changed is not what anybody wants to run now."""
-    if plan.source is None or "source" in request.allow_drift:
-        return
-    path = request.workspace / plan.source.path
-    if path.is_file() and session.digest(path.read_bytes()) != plan.source.sha256:
-        raise DriftError(
-            "source",
-            f"{plan.source.path} has changed since {request.file} was made from it\n"
-            f"   make the plan again (aca --task-file {plan.source.path} --dry-run --dump-plan "
-            f"{request.file}), or run it as it is with --allow-drift source",
-        )
-
-
-def _select(plan: Plan, only: Sequence[str], skip: Sequence[str]) -> Plan:
-    """*plan* with everything that ``--only`` and ``--skip`` leave out marked as skipped."""
-    tasks = {task.id: task for task in plan.tasks}
-    problems = [
-        Problem(f'there is no task "{name}" ({flag})', did_you_mean(name, tasks))
-        for flag, names in (("--only", only), ("--skip", skip))
-        for name in names
-        if name not in tasks
-    ]
-    if problems:
-        raise InputError(problems)
-    wanted = _needed(plan, only) if only else set(tasks)
-    wanted -= _with_subtasks(plan, skip)
-    return plan.model_copy(update={"tasks": tuple(_wanted(task, wanted) for task in plan.tasks)})
-
-
-def _wanted(task: Task, wanted: set[str]) -> Task:
-    if task.id in wanted or task.status != "pending":
-        return task
-    return task.model_copy(update={"status": "skipped"})
-
-
-def _with_subtasks(plan: Plan, names: Sequence[str]) -> set[str]:
-    """*names* and every task below them."""
-    children: dict[str | None, list[str]] = {}
-    for task in plan.tasks:
-        children.setdefault(task.parent_id, []).append(task.id)
-    return _reach(names, lambda name: children.get(name, []))
-
-
-def _needed(plan: Plan, names: Sequence[str]) -> set[str]:
-    """*names*, what is below them, and what all of these need, groups around them included."""
-    tasks = {task.id: task for task in plan.tasks}
-    chosen = _with_subtasks(plan, names)
-    above = _reach(sorted(chosen), lambda name: [parent] if (parent := tasks[name].parent_id) else [])
-    needed = _reach(sorted(above), lambda name: tasks[name].dependencies)
-    return above if needed == above else above | _needed(plan, sorted(needed - above))
-
-
-def _reach(start: Sequence[str], step: Callable[[str], Sequence[str]]) -> set[str]:
-    found, queue = set(start), list(start)
-    while queue:
-        for name in step(queue.pop()):
-            if name not in found:
-                found.add(name)
-                queue.append(name)
-    return found
-
-
-def settings(workspace: Path, environ: Mapping[str, str]) -> Prepared:
-    """What a task file gets that says nothing itself, as a plan without tasks. Raises InputError."""
-    layers = [*config.file_layers(workspace, environ), *config.environment_layers(environ)]
-    merged = config.merge(layers)
-    parse.imply_mode(merged.data)
-    parse.share_checks(merged.data)
-    merged.data.setdefault("defaults", {}).setdefault("provider", DEFAULT_PROVIDER)
-    return Prepared(parse.validate(merged.data, merged.problem), merged)
-
-
-# -- providers ----------------------------------------------------------------------------------------
-
-
-def used_providers(plan: Plan) -> dict[str, list[Task]]:
-    """Provider name -> the agent tasks that are still to be done by it."""
-    groups = {task.parent_id for task in plan.tasks}
-    used: dict[str, list[Task]] = {}
-    for task in plan.tasks:
-        if task.kind == "agent" and task.status == "pending" and task.id not in groups:
-            used.setdefault(profile(plan, task).provider or DEFAULT_PROVIDER, []).append(task)
-    return used
-
-
-def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
-    """What keeps the providers of a plan from doing it, found out without calling any."""
-    problems: list[Problem] = []
-    for name, tasks in used_providers(prepared.plan).items():
-        try:
-            given = prepared.plan.providers.get(name, {})
-            problems += providers.problems(name, given, tasks, workspace)
-        except ValidationError as error:
-            for fault in error.errors():
-                loc = ("providers", name, *fault["loc"])
-                message = f"providers.{name}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-                problems.append(prepared.settings.problem(loc, message))
-    return problems
-
+__all__ = ["Prepared", "Request", "effective", "prepare", "provider_problems", "settings", "used_providers"]
 
 # -- run ----------------------------------------------------------------------------------------------
 
@@ -250,7 +64,7 @@ def refuse_unfit(one: Session, state: SessionState, overrides: Mapping[str, Any]
     """Raise InputError when what is left of a session cannot be done, with *overrides* laid over its plan."""
     plan = effective(one.plan, laid_over(state.overrides, overrides))
     left = tuple(task for task in state.tasks.values() if not state.states[task.id].settled)
-    unfit = Prepared(plan.model_copy(update={"tasks": left}), config.Merged())
+    unfit = Prepared(plan.model_copy(update={"tasks": left}), Merged())
     if problems := provider_problems(unfit, one.workspace):
         raise InputError(problems)
 
@@ -264,7 +78,7 @@ def carry_out(one: Session, watchers: Watchers, overrides: Mapping[str, Any] | N
     process.become_subreaper()
     with one.lock(), system_log(one.system_log, one.plan.logging):
         end_orphans(one.workspace, watchers.notice)
-        with _no_garbage_collection():
+        with no_garbage_collection():
             state = _take_up(one)
         try:
             with journal_of(one, state) as written:
@@ -315,7 +129,7 @@ class Derived:
         self._session = one
 
     def event(self, event: ev.Event, state: SessionState) -> None:
-        if isinstance(event, ev.RunStarted | ev.RunEnded | ev.CheckpointCreated):
+        if isinstance(event, ev.RunEnded | ev.CheckpointCreated):
             session.write_derived(self._session, state)
 
 
@@ -344,18 +158,6 @@ def _signals(stop: Stop, patience: process.Patience, notice: Callable[[str], Non
     finally:
         for number in wanted:
             loop.remove_signal_handler(number)
-
-
-def effective(plan: Plan, overrides: Mapping[str, Any]) -> Plan:
-    """*plan* with a resume's overrides (a piece of plan) laid over it."""
-    if not overrides:
-        return plan
-    data = plan.model_dump(mode="json", by_alias=True, exclude={"tasks"})
-    above = [config.Layer("command line", overrides)]
-    merged = config.merge([config.Layer("plan", data), *above])
-    _let_flags_decide(merged, above)
-    _append_prompt(merged, data, above)
-    return Plan.model_validate(merged.data).model_copy(update={"tasks": plan.tasks})
 
 
 def end_orphans(workspace: Path, notice: Callable[[str], None] = lambda _text: None) -> None:
@@ -474,14 +276,3 @@ def _doom(one: Session, older_than: float, force: bool) -> str:
     if state.unfinished() and not force:
         return "kept, needs --force: it can still be resumed"
     return "removed"
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Loading a large plan makes only objects that stay: looking for garbage among them is most of its cost."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

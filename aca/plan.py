@@ -326,6 +326,8 @@ def faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
     tasks = {task.id: task for task in (*known, *plan.tasks)}
     parents = {task.parent_id for task in tasks.values() if task.parent_id}
     found: list[Fault] = _duplicates(plan.tasks, known)
+    if not stays_inside(plan.cwd):
+        found.append(Fault(("cwd",), f'cwd "{plan.cwd}" leads out of the workspace', "", plan.cwd))
     for index, task in enumerate(plan.tasks):
         found += [Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word)
                   for fault in _task_faults(task, plan, tasks, task.id in parents)]  # fmt: skip

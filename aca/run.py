@@ -23,7 +23,7 @@ from aca import graph, schedule
 from aca.errors import Exit, MachineError
 from aca.journal import Journal
 from aca.plan import Mode, Task, profile
-from aca.session import Answer, CheckpointRequest, Message
+from aca.session import CheckpointRequest, Message
 from aca.state import SessionState, verdict
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -41,6 +42,7 @@ _BOUNDS = {
     "less_than": ("less than", "lt"),
 }
 _DEEPEST = 12
+_NOWHERE = object()
 _FEW = 8
 """So many known keys are listed when none is near."""
 
@@ -72,10 +74,9 @@ def _real(data: object, error: ErrorDetails) -> Loc:
     here = data
     found: Loc = ()
     for part in error["loc"]:
-        inner = dict(enumerate(here)) if isinstance(here, list) else here
-        if isinstance(inner, dict) and part in inner:
-            here = inner[part]
-            found = (*found, part)
+        inner = value_at(here, (part,), _NOWHERE)
+        if inner is not _NOWHERE:
+            here, found = inner, (*found, part)
     return (*found, error["loc"][-1]) if error["type"] == "missing" else found
 
 
@@ -102,11 +103,17 @@ def _unknown_key(loc: Loc, root: Any, data: object, extra: Mapping[Any, Iterable
     model = _annotation_at(root, loc[:-1])
     fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
     known = [field.alias or name for name, field in fields.items()]
-    near = did_you_mean(key, [*known, *extra.get(model, ())])
+    near = _near(key, (*known, *extra.get(model, ())))
     cure = near or (f"known keys: {', '.join(known)}" if len(known) <= _FEW else "")
     task, inner = _split_task(data, loc)
     place = f" in {_dotted(inner[:-1])}" if len(inner) > 1 else ""
     return Complaint(loc, f'{task}unknown key "{key}"{place}', cure, key)
+
+
+@lru_cache
+def _near(key: str, known: tuple[str, ...]) -> str:
+    """The same slip of the finger is often made in many tasks."""
+    return did_you_mean(key, known)
 
 
 def _words(errors: Sequence[ErrorDetails], value: object) -> tuple[str, str]:
@@ -154,14 +161,18 @@ def _dotted(loc: Loc) -> str:
     return "".join([*parts[:_DEEPEST], "…" if len(parts) > _DEEPEST else ""]).lstrip(".")
 
 
-def value_at(data: object, loc: Loc) -> object:
-    """What stands at *loc*, None where nothing does."""
+def value_at(data: object, loc: Loc, nothing: object = None) -> object:
+    """What stands at *loc* of tables and lists, *nothing* where nothing does."""
     here: Any = data
     for part in loc:
-        try:
-            here = here[part]
-        except (KeyError, IndexError, TypeError):
-            return None
+        is_there = (
+            part in here
+            if isinstance(here, dict)
+            else isinstance(here, list | tuple) and part in range(len(here))
+        )
+        if not is_there:
+            return nothing
+        here = here[part]
     return here
 
 

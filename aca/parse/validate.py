@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +14,9 @@ from aca.parse.document import Loc, uncollected
 from aca.parse.explain import Complaint, explain, value_at
 from aca.parse.keys import TASK_KEYS, TOP_KEYS
 from aca.plan import Fault, Plan, Task
+
+_KEPT: dict[str | int, Any] = {}
+"""Nothing is cut."""
 
 Report = Callable[[Loc, str, str, str], Problem]
 
@@ -45,9 +48,7 @@ def _shape(data: dict[str, Any]) -> tuple[Plan | None, list[Complaint]]:
     if any(_hides_tasks(one.loc) for one in complaints):
         return None, complaints
     try:
-        return Plan.model_validate(
-            _without(data, [_present(data, one.loc) for one in complaints])
-        ), complaints
+        return Plan.model_validate(_without(data, _cuts(data, [one.loc for one in complaints]))), complaints
     except ValidationError:
         return None, complaints
 
@@ -66,25 +67,28 @@ def _hides_tasks(loc: Loc) -> bool:
     return loc == ("tasks",) or (loc[0] == "tasks" and (len(loc) == 2 or loc[2] in ("id", "title")))
 
 
-def _present(data: Any, loc: Loc) -> Loc:
-    """*loc*, or what lacks it."""
-    return loc if value_at(data, loc) is not None else loc[:-1]
-
-
-def _without(data: Any, locs: Sequence[Loc]) -> Any:
-    """A copy of *data* in which nothing is at *locs*."""
-    if () in locs:
-        return None
+def _without(data: Any, cuts: Mapping[str | int, Any]) -> Any:
+    """A copy of *data* without what is cut out of it."""
     if isinstance(data, dict):
-        return {key: _without(value, _inside(key, locs)) for key, value in data.items() if (key,) not in locs}
-    if isinstance(data, list) and locs:
-        kept = [(index, value) for index, value in enumerate(data) if (index,) not in locs]
-        return [_without(value, _inside(index, locs)) for index, value in kept]
+        kept = {key: value for key, value in data.items() if cuts.get(key, _KEPT) is not None}
+        return kept | {key: _without(kept[key], cuts[key]) for key in cuts.keys() & kept.keys()}
+    if isinstance(data, list):
+        numbered = [(index, value) for index, value in enumerate(data) if cuts.get(index, _KEPT) is not None]
+        return [_without(value, cuts.get(index, _KEPT)) for index, value in numbered]
     return data
 
 
-def _inside(key: str | int, locs: Sequence[Loc]) -> list[Loc]:
-    return [loc[1:] for loc in locs if loc[0] == key]
+def _cuts(data: Any, locs: Iterable[Loc]) -> dict[str | int, Any]:
+    """*locs* as a tree with None at its ends; of what is missing, the thing that lacks it is cut."""
+    tree: dict[str | int, Any] = {}
+    ends = {loc if value_at(data, loc, _KEPT) is not _KEPT else loc[:-1] for loc in locs}
+    for loc in sorted(ends, key=len):
+        node: dict[str | int, Any] | None = tree
+        for part in loc[:-1]:
+            node = node.setdefault(part, {}) if node is not None else None
+        if node is not None:
+            node[loc[-1]] = None
+    return tree
 
 
 def _faults(plan: Plan) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ LAYERS = [
     ["session"],
     ["run", "prompt", "checks", "providers", "parse"],
     ["attempt", "config"],
+    ["prepare"],
     ["app"],
     ["report"],
     ["cli"],

@@ -14,7 +14,7 @@ COUNT = 10_000
 
 def markdown(number: int) -> str:
     needs = f" needs=t{number - 1}" if number else ""
-    return f"- [ ] Task {number} of many {{#t{number} priority=3{needs}}} -> a.md\n  With `code` and [a](a.md).\n"
+    return f"- [ ] Task {number} of many {{#t{number} priority=3{needs}}} -> a.md\n  `code`, [a](a.md).\n"
 
 
 def toml(number: int) -> str:
