@@ -20,7 +20,7 @@ from aca import events as ev
 from aca import journal, parse, process, providers, session
 from aca.attempt import Attempts, Watch
 from aca.config import Merged
-from aca.errors import DriftError, Exit, InputError, SessionError, SessionInUse, did_you_mean
+from aca.errors import DamagedJournal, DriftError, Exit, InputError, SessionError, SessionInUse, did_you_mean
 from aca.logs import system_log
 from aca.plan import Plan, profile
 from aca.prepare import (
@@ -77,7 +77,7 @@ def carry_out(one: Session, watchers: Watchers, overrides: Mapping[str, Any] | N
     """
     process.become_subreaper()
     with one.lock(), system_log(one.system_log, one.plan.logging):
-        end_orphans(one.workspace, watchers.notice)
+        end_orphans(one, watchers.notice)
         with no_garbage_collection():
             state = _take_up(one)
         try:
@@ -160,10 +160,10 @@ def _signals(stop: Stop, patience: process.Patience, notice: Callable[[str], Non
             loop.remove_signal_handler(number)
 
 
-def end_orphans(workspace: Path, notice: Callable[[str], None] = lambda _text: None) -> None:
-    """End the processes that a killed aca left in this workspace."""
-    ended = [one.id for one in session.listing(workspace) if not one.is_running()]
-    if pids := process.end_orphans(ended):
+def end_orphans(mine: Session, notice: Callable[[str], None]) -> None:
+    """End what a killed aca left running in the workspace of *mine*, whose lock the caller holds."""
+    others = [one.id for one in session.listing(mine.workspace) if one != mine and not one.is_running()]
+    if pids := process.end_orphans([mine.id, *others]):
         notice(f"ended {len(pids)} process(es) that an earlier aca left behind: {pids}")
 
 
@@ -179,7 +179,12 @@ def to_resume(workspace: Path, name: str | None, failed: bool = False) -> Sessio
         return _newest_unfinished(workspace, failed)
     if ":" not in name and any(one.id.startswith(name) for one in session.listing(workspace)):
         return session.find(workspace, name)
-    found = session.find_checkpoint(workspace, name)
+    try:
+        found = session.find_checkpoint(workspace, name)
+    except DamagedJournal:
+        if ":" not in name:
+            raise
+        found = None  # what stands before the damage can still be gone on with
     if found is None:
         one = session.find(workspace, name.partition(":")[0])
         return _fork_anywhere(one, name.partition(":")[2])

@@ -175,7 +175,7 @@ def fork(origin: Session, until: int) -> Session:
 def _make(workspace: Path, plan: bytes, past: list[AnyEvent]) -> Session:
     """Build the directory aside and rename it: a session exists whole or not at all."""
     sessions = home(workspace) / "sessions"
-    session_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    session_id = _new_id(time.time())
     aside = sessions / f".{session_id}"
     try:
         for part in ("inbox", "meta", "file_changes/snapshots", "execution_logs/task_logs",
@@ -190,6 +190,11 @@ def _make(workspace: Path, plan: bytes, past: list[AnyEvent]) -> Session:
     except OSError as error:
         raise MachineError(f"{aside}: cannot be made: {error.strerror}") from error
     return Session(sessions / session_id)
+
+
+def _new_id(now: float) -> str:
+    """Date, time and the fraction of the second: ids sort by age, those of one second too."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(now % 1 * 0x10000):04x}"
 
 
 def listing(workspace: Path) -> list[Session]:

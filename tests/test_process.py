@@ -315,14 +315,15 @@ def orphan(directory: Path, session: str) -> int:
 
 def test_orphans_of_dead_runners_are_ended(tmp_path: Path) -> None:
     """Processes of the named sessions are ended, however deaf; those of others are not."""
-    old, new = orphan(tmp_path, "old-1"), orphan(tmp_path, "old-12")
+    session = place(tmp_path).env["ACA_SESSION"]
+    old, new = orphan(tmp_path, session), orphan(tmp_path, f"{session}2")
     try:
-        ended = process.end_orphans(["old-1", "older"])
+        ended = process.end_orphans([session, f"{session}3"])
         assert old in ended
         assert not running(old)
         assert running(new)
     finally:
-        assert new in process.end_orphans(["old-12"])
+        assert new in process.end_orphans([f"{session}2"])
     assert process.end_orphans([]) == []
 
 
@@ -332,11 +333,11 @@ def test_ending_orphans_spares_this_process(tmp_path: Path) -> None:
         tmp_path,
         f"sys.path.insert(0, {str(Path.cwd())!r})\n"
         "from aca import process\n"
-        "print(process.end_orphans(['me']))",
+        "print(process.end_orphans([os.environ['ACA_SESSION']]))",
     )
     told = subprocess.run(
         ["sh", "-c", f"{program}; echo alive"],
-        env=os.environ | {"ACA_SESSION": "me"},
+        env=place(tmp_path).env,
         capture_output=True,
         text=True,
         check=True,
@@ -485,8 +486,8 @@ def test_cancelling_a_reader_stops_the_child(tmp_path: Path) -> None:
     program = script(
         tmp_path,
         "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
-        "open('pid', 'w').write(f'{child.pid}\\n')\n"
-        "try: time.sleep(60)\nexcept KeyboardInterrupt: print('interrupted')",
+        "try: open('pid', 'w').write(f'{child.pid}\\n'); time.sleep(60)\n"
+        "except KeyboardInterrupt: print('interrupted')",
     )
 
     async def cancelled() -> int:

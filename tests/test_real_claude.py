@@ -42,9 +42,7 @@ def test_a_file_of_two_tasks_is_killed_in_the_middle_and_resumed(
 ) -> None:
     """Task one is done and stays done; task two goes on in the same conversation and is verified."""
     greeting = str(project.root / "greeting.txt")
-    server.script(
-        "work", [tool("Write", file_path=greeting, content="hello\n")], [text("Written.")], when="Write the greeting"
-    )
+    # The first that fits plays: the second task is told the title of the first.
     server.script(
         "work",
         [tool("Read", file_path=greeting)],
@@ -53,6 +51,12 @@ def test_a_file_of_two_tasks_is_killed_in_the_middle_and_resumed(
         [tool("Edit", file_path=greeting, old_string="hello", new_string="HELLO")],
         [text("Louder now.")],
         when="Make it louder",
+    )
+    server.script(
+        "work",
+        [tool("Write", file_path=greeting, content="hello\n")],
+        [text("Written.")],
+        when="Write the greeting",
     )
     project.write({"tasks.md": TASKS.format(claude=claude())})
     running = project.start("--task-file", "tasks.md", env=environment(server))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from aca.errors import AcaError, Exit
+from aca.errors import AcaError, Exit, did_you_mean
 
 
 def run_main() -> None:
@@ -52,6 +52,9 @@ def _run(arguments: list[str]) -> int:
 def _in_our_words(error: Any) -> str:
     """The message, and the variable a wrong value comes from when it is not from the command line."""
     context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    if option := getattr(error, "option_name", ""):
+        cure = did_you_mean(option, getattr(error, "possibilities", None) or ())
+        return f"{error.message}{'; ' if cure else ''}{cure}"
     message: str = error.format_message().replace("Value error, ", "")
     if context is None or parameter is None:
         return message

@@ -66,8 +66,8 @@ def _newest_open(workspace: Path, task: str) -> Session:
     from aca.errors import SessionError
 
     for one in reversed(session.listing(workspace)):
-        state = one.state()
         try:
+            state = one.state()
             if not state.states[find_task(state, task)].settled:
                 return one
         except SessionError:

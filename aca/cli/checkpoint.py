@@ -48,7 +48,7 @@ def show_list(workspace: Path, json: bool) -> int:
     from aca import session
 
     screen = Screen()
-    rows = [row for one in session.listing(workspace) for row in _rows(one)]
+    rows = [row for one in session.listing(workspace) for row in _rows(one, screen)]
     if json:
         screen.document(rows)
     elif rows:
@@ -58,8 +58,14 @@ def show_list(workspace: Path, json: bool) -> int:
     return 0
 
 
-def _rows(one: Session) -> list[dict[str, Any]]:
-    state = one.state()
+def _rows(one: Session, screen: Screen) -> list[dict[str, Any]]:
+    from aca.errors import DriftError, SessionError
+
+    try:
+        state = one.state()
+    except (SessionError, DriftError) as error:
+        screen.remark(f"left out: {str(error).splitlines()[0]}")
+        return []
     return [
         {"id": f"{one.id}:{point.seq}", "name": point.name, "at": point.at,
          "completed": point.completed, "total": len(state.tasks)}

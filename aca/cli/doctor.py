@@ -183,13 +183,16 @@ def _tell(found: dict[str, Any], json: bool) -> None:
     if json:
         Screen().document(found)
         return
+    from aca.report.words import counted
+
     name, events = found["session"], found["events"]
     if found["sound"]:
         Screen().result(f"session {name}: all {events} events are sound")
         return
+    completed = counted(found["completed"], "task")
     lines = [
         f"session {name}: line {found['line']} of its journal is damaged: {found['why']}",
-        f"   the {events} events before it are sound; {found['completed']} tasks are completed in them",
+        f"   the {events} events before it are sound; completed in them: {completed}",
         f"   {found['cure']}",
     ]
     Screen().results(lines)

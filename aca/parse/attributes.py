@@ -20,6 +20,8 @@ _ATTRIBUTE = re.compile(
 _UNCLOSED_QUOTE = re.compile(r"""\s*[\w.-]+=(?:"(?:\\.|[^"\\])*|'[^']*)$""")
 _ARROW = re.compile(r"(?:^|(?<=\s))->\s+")
 
+_BETWEEN = re.compile(r"[,\s]+(?![^{]*\})")
+"""What separates the words of a list; not inside of ``{a,b}``."""
 _SPLIT = ("tags", "touches", "file_refs", "repository_refs")
 _NOT_HERE = {
     "title": "the item's own text is the title",
@@ -69,7 +71,7 @@ class Headline:
         if key in _NOT_HERE:
             self._mistake(attribute, f"{attribute.key} is not an attribute", _NOT_HERE[key])
         elif key in _SPLIT:
-            made.setdefault(key, []).extend(re.split(r"[,\s]+", value.strip(", ")))
+            made.setdefault(key, []).extend(_BETWEEN.split(value.strip(", ")))
         elif key == "checks":
             made.setdefault(key, []).append(value)
         elif key.startswith("env."):

@@ -71,9 +71,10 @@ class Outline:
 
         Without any list the whole text is one task, its title the first heading or line.
         """
-        marked = [item for item in self.items if item.box is not None]
+        if marked := [item for item in self.items if item.box is not None]:
+            return marked
         outermost = [self._with_keyword(item) for item in self.items if item.above is None]
-        return marked or outermost or self._one_task()
+        return outermost or self._one_task()
 
     @property
     def has_title(self) -> bool:
@@ -86,8 +87,11 @@ class Outline:
         places = headings or [n for n in text if n not in self.code] or text
         if not places:
             return []
-        mark = re.match(r"\s*(?:#{1,6}\s+)?", self.lines[places[0]])
-        return [Item(places[0], len(self.lines), mark.end() if mark else 0, 0, 0, section=self.sections[0])]
+        start = places[0]
+        if headings and re.fullmatch(r" {0,3}=+\s*", "".join(self.lines[start + 1 : start + 2])):
+            self.lines[start + 1] = ""  # it underlines the title and says nothing
+        mark = re.match(r"\s*(?:#{1,6}\s+)?", self.lines[start])
+        return [Item(start, len(self.lines), mark.end() if mark else 0, 0, 0, section=self.sections[0])]
 
     def _with_keyword(self, item: Item) -> Item:
         if match := _KEYWORD.match(self.lines[item.start], item.column):

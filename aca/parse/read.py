@@ -15,7 +15,7 @@ from aca.parse.compose import compose
 from aca.parse.document import Document, Loc, Mark, Marks, uncollected
 from aca.parse.explain import explain
 from aca.parse.outline import Outline
-from aca.parse.references import Shelf, Unfound, relative
+from aca.parse.references import Shelf, Unfound
 from aca.parse.source import read_text
 from aca.plan import Checks
 
@@ -32,6 +32,7 @@ _BY_SUFFIX: dict[str, Kind] = {
 }
 _MARKDOWN = re.compile(r"#{1,6} |```|~~~|\s*[-*+] \[[ xX-]\](?: |$)|---$|\+\+\+$")
 _TOML = re.compile(r"""\[\[?[\w."' -]+\]\]?\s*(?:#.*)?$|[\w."'-]+\s*=\s*\S""")
+_JSON = re.compile(r'\s*\{\s*["}]')
 _SUSPECT = re.compile(r"\\[uU]0*[dD][89a-fA-F]|0[xob]?[0-9a-fA-F_]{500}|[0-9_:]{500}")
 _HALF = re.compile("[\ud800-\udfff]")
 _MOST_BITS = 1024
@@ -52,9 +53,9 @@ def read(path: Path, *, base: Path) -> Document:
         document = Document(str(path), content, "text" if kind == "org" else kind)
         shelf = Shelf(path.parent, base)
         if kind in ("toml", "json"):
-            _read_data(document, shelf, path, base)
+            _read_data(document, shelf)
         else:
-            _read_prose(document, kind, shelf, path, base)
+            _read_prose(document, kind, shelf)
         if document.data.get("tasks") in (None, []):
             document.problems.append(Problem("this file has no tasks", "", str(path)))
     return document
@@ -68,7 +69,7 @@ def read_settings(path: Path, *, base: Path) -> Document:
     _refuse_unusable(document)
     if document.data.pop("tasks", None) is not None:
         document.note(("tasks",), "settings have no tasks", "write them to a task file", "tasks")
-    _expand_settings(document, path, base)
+    _expand_settings(document, Shelf(path.parent, base))
     return document
 
 
@@ -81,7 +82,7 @@ def _kind(path: Path, content: str) -> Kind:
 
 
 def _kind_of_text(content: str) -> Kind:
-    if content.lstrip()[0] in "{[" and not _TOML.match(content.lstrip().split("\n", 1)[0]):
+    if _JSON.match(content):
         return "json"
     lines = content.split("\n")
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
@@ -102,24 +103,24 @@ _OUTLINES: dict[str, Callable[[list[str], int], Outline]] = {
 }
 
 
-def _read_prose(document: Document, kind: Kind, shelf: Shelf, path: Path, base: Path) -> None:
+def _read_prose(document: Document, kind: Kind, shelf: Shelf) -> None:
     document.data, above, first = frontmatter.take(document)
     settings = _both(above, keys.canonical)
     document.stands_at(lambda: settings)
     _refuse_unusable(document)
     if document.data.pop("tasks", None) is not None:
         document.note(("tasks",), "front matter has no tasks", "write them below it, as a list", "tasks")
-    _expand_settings(document, path, base)
+    _expand_settings(document, shelf)
     is_org = kind != "markdown" and org.is_org(document.text)
     outline = _OUTLINES["org" if is_org else "text" if kind == "org" else kind](list(document.lines), first)
     compose(outline, document, shelf, settings)
-    _finish(document, path)
+    _finish(document)
 
 
 # -- data: TOML and JSON ----------------------------------------------------------------------------------
 
 
-def _read_data(document: Document, shelf: Shelf, path: Path, base: Path) -> None:
+def _read_data(document: Document, shelf: Shelf) -> None:
     scan = json.marks if document.format == "json" else toml.marks
     document.stands_at(lambda: _both(scan(document.text), keys.canonical))
     data = json.load(document) if document.format == "json" else toml.load(document, document.text)
@@ -133,12 +134,12 @@ def _read_data(document: Document, shelf: Shelf, path: Path, base: Path) -> None
         rust.convert(document)
     elif "format_version" in data or str(data.get("$schema", "")).startswith(_PLAN_SCHEMA):
         document.is_plan = True
-        shelf = Shelf(base, base)
-    _expand_data(document, path, base)
+        shelf = shelf.of_workspace()
+    _expand_data(document, shelf)
     _name_tasks(document)
     _find_files(document, shelf)
     if not document.is_plan:
-        _finish(document, path)
+        _finish(document)
 
 
 def _refuse_unusable(document: Document) -> None:
@@ -160,9 +161,9 @@ def _refuse_unusable(document: Document) -> None:
             raise document.refuse(document.locate(loc), "this number is too large")
 
 
-def _expand_data(document: Document, path: Path, base: Path) -> None:
+def _expand_data(document: Document, shelf: Shelf) -> None:
     if not document.is_plan:
-        _expand_settings(document, path, base)
+        _expand_settings(document, shelf)
     keys.expand_tasks(document)
 
 
@@ -195,13 +196,13 @@ def _found(document: Document, shelf: Shelf, loc: Loc, ref: str) -> str:
 # -- both ---------------------------------------------------------------------------------------------------
 
 
-def _expand_settings(document: Document, path: Path, base: Path) -> None:
+def _expand_settings(document: Document, shelf: Shelf) -> None:
     keys.expand_file(document)
     _check_checks(document)
     providers = document.data.get("providers")
     replay = providers.get("replay") if isinstance(providers, dict) else None
     if isinstance(replay, dict) and isinstance(replay.get("script"), str):
-        replay["script"] = relative(path.parent / replay["script"], base)
+        replay["script"] = shelf.name(replay["script"])
 
 
 def _check_checks(document: Document) -> None:
@@ -218,8 +219,8 @@ def _check_checks(document: Document) -> None:
         del document.data["checks"]
 
 
-def _finish(document: Document, path: Path) -> None:
-    document.data.setdefault("name", path.stem)
+def _finish(document: Document) -> None:
+    document.data.setdefault("name", Path(document.path).stem)
     keys.share_checks(document.data)
 
 

@@ -53,6 +53,14 @@ class Shelf:
         self._found: dict[str, str | Unfound] = {}
         self._hints = 0
 
+    def of_workspace(self) -> Shelf:
+        """What a plan refers to, wherever it lies."""
+        return Shelf(self._base, self._base)
+
+    def name(self, target: str) -> str:
+        """The plan's name of *target*, whether it is there or not."""
+        return relative(self._home / target, self._base)
+
     def find(self, target: str) -> str | Unfound:
         """The plan's name of the file *target*, or why there is none."""
         if target not in self._found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,7 +33,7 @@ def validate(data: dict[str, Any], problem: Report, earlier: Sequence[Problem] =
         found = [*earlier, *(problem(one.loc, one.message, one.cure, one.word) for one in complaints)]
         if plan is not None:
             known = {one.loc for one in complaints}
-            found += [_told(fault, plan, problem) for fault in _faults(plan) if fault.loc not in known]
+            found += [_told(fault, plan, problem) for fault in _faults(plan) if _is_news(fault, known)]
         if found or plan is None:
             raise InputError(sorted(dict.fromkeys(found), key=_by_place))
     return plan
@@ -89,6 +89,13 @@ def _cuts(data: Any, locs: Iterable[Loc]) -> dict[str | int, Any]:
         if node is not None:
             node[loc[-1]] = None
     return tree
+
+
+def _is_news(fault: Fault, known: Collection[Loc]) -> bool:
+    """Not what comes of something that is told already: without its kind a task is an agent."""
+    if fault.loc[2:3] in (("kind",), ("command",), ("backup",)):
+        return not any((*fault.loc[:2], key) in known for key in ("kind", "command", "backup"))
+    return fault.loc not in known
 
 
 def _faults(plan: Plan) -> Iterator[Fault]:

@@ -57,8 +57,8 @@ def attempts(events: Iterable[ev.Event], task_id: str) -> list[Attempt]:
     for event in events:
         if isinstance(event, ev.TaskStarted) and event.task == task_id:
             found.append(Attempt(event.attempt, event.at))
-        elif isinstance(event, ev.AttemptEnded) and (event.task, event.attempt) == (task_id, len(found)):
-            found[-1].end(event)
+        elif isinstance(event, ev.AttemptEnded) and event.task == task_id and event.attempt:
+            found[event.attempt - 1].end(event)
     return found
 
 
@@ -66,7 +66,7 @@ def waits_for(state: SessionState, task_id: str, now: float) -> Iterator[str]:
     """What has to happen before a pending or blocked task goes on."""
     this = state.states[task_id]
     if this.status == "blocked":
-        yield this.reason
+        yield this.reason.removeprefix("waits for ")
     if this.status != "pending":
         return
     for owner in (task_id, *_groups_of(state, task_id)):

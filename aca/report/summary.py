@@ -61,9 +61,13 @@ def document(state: SessionState, ended: ev.RunEnded, session: Session) -> dict[
 
 
 def made_files(state: SessionState) -> dict[str, str]:
-    """Path -> the last thing that is known to have happened to it, in the order of the tasks' ends."""
-    ended = sorted(state.states.values(), key=lambda now: now.seq)
-    return {change.path: change.action for now in ended for change in now.files}
+    """Path -> what became of it in the session: what one task created and another modified is created."""
+    made: dict[str, str] = {}
+    for now in sorted(state.states.values(), key=lambda now: now.seq):
+        for change in now.files:
+            is_new = made.get(change.path) == "created" and change.action == "modified"
+            made[change.path] = "created" if is_new else change.action
+    return made
 
 
 def short_path(session: Session) -> str:

@@ -153,7 +153,7 @@ def _foot(plan: Plan) -> Iterator[str]:
     steps = graph.levels(plan)
     path = graph.critical_path(plan)
     if len(steps) > 1:
-        yield f"{len(steps)} levels, at most {max(map(len, steps))} tasks side by side"
+        yield f"{len(steps)} levels, at most {words.counted(max(map(len, steps)), 'task')} side by side"
         yield f"critical path: {' -> '.join(_abridged(path))}"
     yield from _limits(plan.limits)
     if replayed(plan):

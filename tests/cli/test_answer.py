@@ -7,7 +7,16 @@ import pytest
 from aca import events as ev
 from tests.project import Project
 
-TASKS = '1. Make {#make run="touch made"}\n2. Look at it {#look kind=approval}\n3. Ship {#ship run="touch shipped"}\n'
+TASKS = """\
+1. Make {#make run="touch made"}
+2. Look at it {#look kind=approval}
+3. Ship {#ship run="touch shipped"}
+"""
+BESIDE = """\
+- [ ] Look {#look kind=approval}
+- [ ] Ship {#ship needs=look run="touch shipped"}
+- [ ] Slow {#slow run="until test -f shipped; do sleep 0.05; done"}
+"""
 
 
 def waits(project: Project) -> None:
@@ -50,8 +59,7 @@ def test_a_rejection_fails_the_task_and_skips_what_needs_it(project: Project) ->
 
 def test_a_running_aca_picks_the_answer_up(project: Project) -> None:
     """The rest is done by the run that is alive; nobody has to resume."""
-    project.write({"tasks.md": '- [ ] Look {#look kind=approval}\n- [ ] Ship {#ship needs=look run="touch shipped"}\n'
-                               '- [ ] Slow {#slow run="until test -f shipped; do sleep 0.05; done"}\n'})  # fmt: skip
+    project.write({"tasks.md": BESIDE})
     running = project.start("--task-file", "tasks.md", "-j", "3")
     running.until(lambda: "look: waits for approval" in running.stderr)
     outcome = project.run("approve", "look")

@@ -17,7 +17,7 @@ SCRIPT = """
       {usage = {input_tokens = 900, output_tokens = 100, cost_usd = 0.25}},
     ]
     [tasks.view]
-    steps = [{write = "view.py", content = "import model\\n"}, {run = "python3 -c 'import view'", must = true}]
+    steps = [{write = "view.py", content = "import model\\n"}, {run = "test -f model.py", must = true}]
     [tasks.fails]
     steps = [{fail = "the agent gave up"}]
     [tasks."*"]

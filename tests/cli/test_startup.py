@@ -71,7 +71,7 @@ def test_an_unknown_word_gets_the_nearest_command(project: Project, word: str, t
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["--task-fil", "x"], "aca: No such option: --task-fil (Possible options: --task-file)"),
+        (["--task-fil", "x"], 'aca: No such option: --task-fil; did you mean "--task-file"?'),
         (["run"], "aca: Missing argument 'FILE'."),
         (["status", "one", "two"], "aca: Got unexpected extra argument(s) (two)"),
         (

@@ -18,6 +18,7 @@ from tests.parse.desk import Desk
         ("estimated_complexity=3", "estimated_complexity", 3),
         ("touches='a/** b/**'", "touches", ("a/**", "b/**")),
         ("touches=a,b", "touches", ("a", "b")),
+        ('touches="a/{b,c}.py, d"', "touches", ("a/{b,c}.py", "d")),
         ("touches=a touches=b", "touches", ("a", "b")),
         (".urgent .db", "tags", ("urgent", "db")),
         ("tags=x .y", "tags", ("x", "y")),

@@ -81,6 +81,12 @@ def test_without_a_list_the_file_is_one_task(desk: Desk) -> None:
     assert task.description == "Fast.\n\n## Why\nSlow."
 
 
+def test_an_underlined_title_is_one_too(desk: Desk) -> None:
+    """Its underline says nothing."""
+    task = desk.task("Rewrite\n=======\nFast.\n")
+    assert (task.title, task.description) == ("Rewrite", "Fast.")
+
+
 def test_without_a_heading_the_first_line_is_the_title(desk: Desk) -> None:
     """And the plan is named after the file."""
     plan = desk.plan("Rewrite the parser.\nIt is slow.\n", "speed.md")

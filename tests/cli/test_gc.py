@@ -1,0 +1,55 @@
+"""Cleaning up: ``aca gc`` removes what nobody needs, and nothing else."""
+
+from __future__ import annotations
+
+from tests.project import Project
+
+
+def a_finished_and_a_waiting_session(project: Project) -> tuple[str, str]:
+    project.write({"done.md": '- [ ] One {run="true"}\n', "waits.md": "- [ ] Look {kind=approval}\n"})
+    project.run("run", "done.md")
+    project.run("run", "waits.md", expect=4)
+    first, second = project.sessions()
+    return first.id, second.id
+
+
+def left(project: Project) -> list[str]:
+    return [one.id for one in project.sessions()]
+
+
+def test_young_sessions_are_spared(project: Project) -> None:
+    """A week is the default."""
+    both = a_finished_and_a_waiting_session(project)
+    assert project.run("gc").stdout.splitlines() == [f"{one}  kept: younger than asked" for one in both]
+
+
+def test_a_session_that_can_be_resumed_is_removed_only_with_force(project: Project) -> None:
+    """The finished one goes, the waiting one stays, until somebody insists."""
+    done, waits = a_finished_and_a_waiting_session(project)
+    told = project.run("gc", "--older-than", "0s").stdout
+    assert f"{done}  removed" in told
+    assert f"{waits}  kept, needs --force: it can still be resumed" in told
+    assert left(project) == [waits]
+    project.run("gc", "--older-than", "0s", "--force")
+    assert left(project) == []
+
+
+def test_a_dry_run_removes_nothing(project: Project) -> None:
+    """It says what would go."""
+    done, waits = a_finished_and_a_waiting_session(project)
+    assert f"{done}  would be removed" in project.run("gc", "--older-than", "0s", "--dry-run").stdout
+    assert left(project) == [done, waits]
+
+
+def test_a_running_session_is_never_removed(project: Project) -> None:
+    """Whatever else is asked for."""
+    project.write({"tasks.md": '- [ ] Slow {run="sleep 60"}\n'})
+    running = project.start("--task-file", "tasks.md")
+    running.until(lambda: "slow: started" in running.stderr)
+    assert "kept: it is running" in project.run("gc", "--older-than", "0s", "--force").stdout
+    assert len(left(project)) == 1
+
+
+def test_an_age_that_cannot_be_read_is_refused(project: Project) -> None:
+    """By name."""
+    assert "'--older-than'" in project.run("gc", "--older-than", "old", expect=2).stderr
