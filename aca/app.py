@@ -22,7 +22,7 @@ from aca.attempt import Attempts, Watch
 from aca.config import Merged
 from aca.errors import DamagedJournal, DriftError, Exit, InputError, SessionError, SessionInUse, did_you_mean
 from aca.logs import system_log
-from aca.plan import Plan, profile
+from aca.plan import profile
 from aca.prepare import (
     DEFAULT_PROVIDER,
     Prepared,

@@ -44,7 +44,7 @@ def _complete(state: SessionState, parent: Task, given: Sequence[dict[str, Any]]
     inherited = {key: getattr(parent, key) for key in ("role", "provider", "model", "permissions")}
     for data in given:
         title = str(data.get("title", ""))
-        wanted = data.get("id") or f"{parent.id}.{slug(title)}"
+        wanted = data.get("id") or f"{parent.id}.{slug(title) or 'part'}"
         ids[title] = _free(wanted, {**state.tasks, **dict.fromkeys(ids.values())})
     return [
         Task.model_validate(

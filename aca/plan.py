@@ -7,6 +7,7 @@ it. Validation happens once, at the edge (``aca.parse``); everywhere else these 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,6 +31,7 @@ GivenStatus = Literal["pending", "completed", "skipped"]
 # -- durations, priorities and commands: the small values people write in several ways ------------------
 
 # Decimal, because what is dumped must read back as the same number: 13 * 0.001 is not 0.013.
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
@@ -266,13 +268,16 @@ def profile(plan: Plan, task: Task) -> Profile:
     )
 
 
-def slug(title: str) -> str:
-    """An id made of *title*: its words in lower case with dashes, at most 60 characters, or ``task``."""
-    words = re.findall(r"\w+", title.lower())
-    text = "-".join(words).strip("_-")
-    if len(text) > 60:
-        text = text[:61].rpartition("-")[0] or text[:60]
-    return text or "task"
+def slug(title: str, longest: int = 60) -> str:
+    """*title* as an id: its letters and digits in lower case, ``-`` between them, cut at a word.
+
+    Of a link only its text counts. Empty where the title has neither letters nor digits.
+    """
+    text = unicodedata.normalize("NFC", _LINK.sub(r"\1", title)).lower()
+    words = "-".join(re.findall(r"[^\W_]+", text))
+    if len(words) <= longest:
+        return words
+    return words[: longest + 1].rpartition("-")[0] or words[:longest]
 
 
 def command_text(command: Command) -> str:

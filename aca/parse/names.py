@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 from aca.parse.document import Document
+from aca.plan import slug
 
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
-_LONGEST = 60
 _LONGEST_JOINED = 100
 
 Task = dict[str, Any]
-
-
-def slug(title: str, longest: int = _LONGEST) -> str:
-    """*title* as an id: its letters and digits in lower case, ``-`` between them, cut at a word."""
-    text = unicodedata.normalize("NFC", _LINK.sub(r"\1", title)).lower()
-    words = "-".join(re.findall(r"[^\W_]+", text))
-    if len(words) <= longest:
-        return words
-    cut = words[: longest + 1].rpartition("-")[0]
-    return cut or words[:longest]
 
 
 def give_ids(tasks: Sequence[Task], above: Callable[[int], str]) -> None:

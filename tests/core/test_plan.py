@@ -45,20 +45,6 @@ def test_priorities_may_be_words(word: object, number: int) -> None:
     assert p.Task.model_validate({"id": "a", "title": "A", "priority": word}).priority == number
 
 
-@pytest.mark.parametrize(
-    ("title", "slug"),
-    [
-        ("Create the user model", "create-the-user-model"),
-        ("Größe & Übermaß!", "größe-übermaß"),
-        ("???", "task"),
-        ("a " * 100, ("a-" * 30)[:-1]),
-    ],
-)
-def test_a_title_makes_an_id(title: str, slug: str) -> None:
-    """Letters of any language stay, the rest becomes dashes."""
-    assert p.slug(title) == slug
-
-
 def test_task_wins_over_role_wins_over_defaults() -> None:
     """The order in which one task's settings are resolved."""
     plan = p.Plan(
