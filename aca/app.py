@@ -20,7 +20,15 @@ from aca import events as ev
 from aca import journal, parse, process, providers, session
 from aca.attempt import Attempts, Watch
 from aca.config import Merged
-from aca.errors import DamagedJournal, DriftError, Exit, InputError, SessionError, SessionInUse, did_you_mean
+from aca.errors import (
+    DamagedJournalError,
+    DriftError,
+    Exit,
+    InputError,
+    SessionError,
+    SessionInUseError,
+    did_you_mean,
+)
 from aca.logs import system_log
 from aca.plan import profile
 from aca.prepare import (
@@ -72,7 +80,7 @@ def refuse_unfit(one: Session, state: SessionState, overrides: Mapping[str, Any]
 def carry_out(one: Session, watchers: Watchers, overrides: Mapping[str, Any] | None = None) -> ev.RunEnded:
     """Run the session to its end, from wherever it is.
 
-    Raises SessionInUse, DamagedJournal, DriftError or MachineError. Whatever happens, no child process
+    Raises SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever happens, no child process
     is left when this returns.
     """
     process.become_subreaper()
@@ -181,7 +189,7 @@ def to_resume(workspace: Path, name: str | None, failed: bool = False) -> Sessio
         return session.find(workspace, name)
     try:
         found = session.find_checkpoint(workspace, name)
-    except DamagedJournal:
+    except DamagedJournalError:
         if ":" not in name:
             raise
         found = None  # what stands before the damage can still be gone on with
@@ -235,7 +243,7 @@ def tell(one: Session, message: session.Message) -> bool:
                             state.apply(written.append(event))
                 written.commit()
             one.forget(names)
-    except SessionInUse:
+    except SessionInUseError:
         return True
     return False
 
@@ -244,7 +252,8 @@ def waiting(one: Session, task_id: str) -> SessionState:
     """The session's state, after making sure that *task_id* is an approval that is still open."""
     state = one.state()
     if task_id not in state.tasks:
-        raise SessionError(f'session {one.id} has no task "{task_id}"\n   {did_you_mean(task_id, state.tasks)}')
+        cure = did_you_mean(task_id, state.tasks)
+        raise SessionError(f'session {one.id} has no task "{task_id}"\n   {cure}')
     task, now = state.tasks[task_id], state.states[task_id]
     if task.kind != "approval":
         raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval: {now.reason or now.status}')

@@ -97,7 +97,7 @@ class _Attempt:
             return failure or await self.finish(place)
         except asyncio.CancelledError:
             return self.ending(ev.TaskInterrupted, reason="stopped before it was done")
-        except (process.OutsideWorkspace, FileNotFoundError, NotADirectoryError) as error:
+        except (process.OutsideWorkspaceError, FileNotFoundError, NotADirectoryError) as error:
             return self.failed(str(error), "input")
 
     def open_place(self) -> process.Place:
@@ -110,7 +110,8 @@ class _Attempt:
             return place
         path = place.inside(self.task.cwd)
         if not path.is_dir():
-            raise NotADirectoryError(f"the working directory {self.task.cwd} does not exist in {self.all.home}")
+            home = self.all.home
+            raise NotADirectoryError(f"the working directory {self.task.cwd} does not exist in {home}")
         return replace(place, path=path)
 
     # -- the work -----------------------------------------------------------------------------------

@@ -165,5 +165,3 @@ def _rows(data: Mapping[str, Any], merged: Merged, at: Loc) -> Iterator[tuple[st
         else:
             known = loc in merged.layers
             yield ".".join(map(str, loc)), value, merged.origin(loc) if known else "default"
-
-

@@ -5,8 +5,8 @@
     ├── DriftError        6   what would run is not what was reviewed
     ├── MachineError      7   disk full, no permission, a tool gone; the session can be resumed
     └── SessionError      2   a session, task or checkpoint that is named wrongly or in use
-        ├── DamagedJournal    a line in the middle of a journal cannot be trusted
-        └── SessionInUse      another process is running it
+        ├── DamagedJournalError    a line in the middle of a journal cannot be trusted
+        └── SessionInUseError      another process is running it
 
 A run that ends is not an error: its exit code is in the ``RunEnded`` event (see ``state.verdict``).
 """
@@ -108,7 +108,7 @@ class SessionError(AcaError):
     """A session, task or checkpoint cannot be used as asked."""
 
 
-class DamagedJournal(SessionError):
+class DamagedJournalError(SessionError):
     """A line inside a journal cannot be trusted. ``good`` events before it can be saved."""
 
     exit_code = Exit.MACHINE
@@ -121,7 +121,7 @@ class DamagedJournal(SessionError):
         )
 
 
-class SessionInUse(SessionError):
+class SessionInUseError(SessionError):
     """Another process holds the session's lock."""
 
     def __init__(self, session: str, holder: str) -> None:

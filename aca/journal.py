@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from aca import process
-from aca.errors import DamagedJournal, MachineError, SessionInUse
+from aca.errors import DamagedJournalError, MachineError, SessionInUseError
 from aca.events import FORMAT_VERSION, AnyEvent, Event, SessionCreated
 
 _encode = msgspec.json.Encoder().encode
@@ -64,7 +64,7 @@ class Journal:
 def read(path: Path, until: int | None = None) -> list[AnyEvent]:
     """All events of the journal at *path*, or those up to number *until*. Never writes.
 
-    A torn last line (a crash in the middle of writing) is left out. Raises DamagedJournal where a line
+    A torn last line (a crash in the middle of writing) is left out. Raises DamagedJournalError where a line
     inside cannot be trusted, with the number of sound events before it.
     """
     events: list[AnyEvent] = []
@@ -102,18 +102,20 @@ def _sound(line: bytes) -> bool:
 
 
 def _parse(path: Path, number: int, line: bytes) -> AnyEvent:
+    def damaged(why: str) -> DamagedJournalError:
+        return DamagedJournalError(str(path), number, why, number - 1)
+
     if not _sound(line):
-        raise DamagedJournal(str(path), number, "its checksum does not match", number - 1)
+        raise damaged("its checksum does not match")
     try:
         event = _decode(line)
     except msgspec.ValidationError as error:
-        raise DamagedJournal(str(path), number, f"not an event this aca knows ({error})", number - 1) from None
+        raise damaged(f"not an event this aca knows ({error})") from None
     if event.seq != number:
-        why = f"event {event.seq} stands where {number} belongs: lines are missing or repeated"
-        raise DamagedJournal(str(path), number, why, number - 1)
+        raise damaged(f"event {event.seq} stands where {number} belongs: lines are missing or repeated")
     if isinstance(event, SessionCreated) and event.format_version > FORMAT_VERSION:
-        why = f"it was written by a newer aca (format {event.format_version}, this one reads {FORMAT_VERSION})"
-        raise DamagedJournal(str(path), number, why, number - 1)
+        version = f"format {event.format_version}, this one reads {FORMAT_VERSION}"
+        raise damaged(f"it was written by a newer aca ({version})")
     return event
 
 
@@ -157,11 +159,11 @@ class Lock:
         self._file: int | None = None
 
     def __enter__(self) -> Lock:
-        """Raises SessionInUse with the holder's process id."""
+        """Raises SessionInUseError with the holder's process id."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not _try_lock(file):
             os.close(file)
-            raise SessionInUse(self._session, holder(self._path))
+            raise SessionInUseError(self._session, holder(self._path))
         owner = {"pid": os.getpid(), "boot_id": process.boot_id(), "since": time.time()}
         os.truncate(file, 0)
         os.pwrite(file, json.dumps(owner).encode(), 0)

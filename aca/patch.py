@@ -32,7 +32,7 @@ def subtasks(
     try:
         tasks = _complete(state, parent, given)
     except ValidationError as error:
-        return (), [Fault(problem["loc"], f"{problem['loc']}: {problem['msg']}") for problem in error.errors()]
+        return (), [Fault(one["loc"], f"{one['loc']}: {one['msg']}") for one in error.errors()]
     added = Plan(tasks=tuple(tasks), roles=state.plan.roles)
     known = list(state.tasks.values())
     found = faults(added, known) or graph.cycle_faults(added, known)

@@ -222,7 +222,7 @@ def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Loading a large plan makes only objects that stay: looking for garbage among them is most of its cost."""
+    """Loading a large plan makes only objects that stay; most of its cost is looking for garbage in them."""
     gc.disable()
     try:
         yield

@@ -28,8 +28,8 @@ from aca.plan import Command
 __all__ = [
     "Child",
     "Ended",
-    "NotStarted",
-    "OutsideWorkspace",
+    "NotStartedError",
+    "OutsideWorkspaceError",
     "Patience",
     "Place",
     "become_subreaper",
@@ -74,7 +74,7 @@ class Patience:
             out.cancel()
 
 
-class OutsideWorkspace(ValueError):
+class OutsideWorkspaceError(ValueError):
     """A path that leads out of the workspace."""
 
 
@@ -93,12 +93,12 @@ class Place:
     patience: Patience
 
     def inside(self, name: str) -> Path:
-        """The file *name* means here, links resolved. Raises OutsideWorkspace when it is not inside."""
+        """The file *name* means here, links resolved. Raises OutsideWorkspaceError when it is not inside."""
         if "\0" in name:
-            raise OutsideWorkspace("a path cannot contain a null character")
+            raise OutsideWorkspaceError("a path cannot contain a null character")
         target = Path(os.path.realpath(self.path / name))
         if not target.is_relative_to(os.path.realpath(self.root)):
-            raise OutsideWorkspace(f"{name} is outside the workspace {self.root}")
+            raise OutsideWorkspaceError(f"{name} is outside the workspace {self.root}")
         return target
 
     def name_of(self, path: Path) -> str:
@@ -120,7 +120,7 @@ class Ended:
     """It was stopped because it printed nothing for too long."""
 
 
-class NotStarted(MachineError):
+class NotStartedError(MachineError):
     """A program could not be started; ``exit_status`` is what a shell would have returned."""
 
     def __init__(self, reason: str, exit_status: int) -> None:
@@ -140,7 +140,7 @@ async def run(
     with _append(output) as out:
         try:
             child = _Process(argv, place, stdin, stdout=out, stderr=subprocess.STDOUT)
-        except NotStarted as error:
+        except NotStartedError as error:
             out.write(f"{error}\n".encode())
             return Ended(error.exit_status, 0.0)
     try:
@@ -166,7 +166,7 @@ async def stream(
     """Run *argv* and read what it prints; all of that goes to the file *copy* too.
 
     It is stopped after *timeout* seconds, or *idle* seconds without a byte. When the block is left in good
-    order it has *linger* seconds to exit by itself, otherwise none. Raises NotStarted.
+    order it has *linger* seconds to exit by itself, otherwise none. Raises NotStartedError.
     """
     with contextlib.ExitStack() as files:
         errors = files.enter_context(_append(stderr))
@@ -361,14 +361,14 @@ def _spawn(
 
 def _not_started(program: str, directory: Path, error: OSError | ValueError) -> MachineError:
     if isinstance(error, ValueError):
-        return NotStarted(f"cannot start {program}: {error}", 126)
+        return NotStartedError(f"cannot start {program}: {error}", 126)
     if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return MachineError(f"cannot start {program}: {error.strerror}; the machine has no room for it now")
     if not directory.is_dir():
-        return NotStarted(f"cannot start {program}: the directory {directory} does not exist", 126)
+        return NotStartedError(f"cannot start {program}: the directory {directory} does not exist", 126)
     if error.errno == errno.ENOENT:
-        return NotStarted(f"{program}: command not found", 127)
-    return NotStarted(f"cannot start {program}: {error.strerror}", 126)
+        return NotStartedError(f"{program}: command not found", 127)
+    return NotStartedError(f"cannot start {program}: {error.strerror}", 126)
 
 
 def _exit_of(popen: subprocess.Popen[bytes]) -> asyncio.Future[float]:

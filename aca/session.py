@@ -93,7 +93,7 @@ class Session:
         return self.path / "execution_logs" / "system_logs" / "aca.log"
 
     def lock(self) -> journal.Lock:
-        """The right to write; raises SessionInUse when entered while another process has it."""
+        """The right to write; raises SessionInUseError when entered while another process has it."""
         return journal.Lock(self.lock_path, self.id)
 
     def is_running(self) -> bool:
@@ -115,7 +115,7 @@ class Session:
         return Plan.model_validate_json(data)
 
     def state(self, until: int | None = None) -> SessionState:
-        """The fold of its journal, or of the first *until* events. Raises DamagedJournal."""
+        """The fold of its journal, or of the first *until* events. Raises DamagedJournalError."""
         return fold(self.plan, journal.read(self.journal_path, until))
 
     # -- inbox --------------------------------------------------------------------------------------
@@ -296,12 +296,14 @@ def write_derived(session: Session, state: SessionState) -> None:
         _write_json(session.path / provider / "messages.json", conversations.get(provider, []))
         options = state.plan.providers.get(provider, {})
         defaults = state.plan.defaults.model_dump(mode="json")
-        _write_json(session.path / provider / "session_config.json", {"options": options, "defaults": defaults})
+        settings = {"options": options, "defaults": defaults}
+        _write_json(session.path / provider / "session_config.json", settings)
 
 
 def _used_providers(state: SessionState) -> set[str]:
-    agents = (task for task in state.tasks.values() if task.kind == "agent" and state.states[task.id].attempts)
-    return {name for task in agents if (name := profile(state.plan, task).provider)}
+    agents = (task for task in state.tasks.values() if task.kind == "agent")
+    tried = (profile(state.plan, task).provider for task in agents if state.states[task.id].attempts)
+    return {name for name in tried if name}
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from aca import leftovers, process
-from aca.process import Ended, OutsideWorkspace, Patience, Place
+from aca.process import Ended, OutsideWorkspaceError, Patience, Place
 from tests.places import pid_in, place, running
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -402,7 +402,7 @@ def test_lines_of_any_length_and_content_are_read(tmp_path: Path, awaiting: None
 
 def test_a_stream_that_cannot_start_says_so(tmp_path: Path) -> None:
     """A missing program is an error with the shell's exit status."""
-    with pytest.raises(process.NotStarted, match="no-such-program: command not found") as caught:
+    with pytest.raises(process.NotStartedError, match="no-such-program: command not found") as caught:
         asyncio.run(collect(["no-such-program"], place(tmp_path)))
     assert caught.value.exit_status == 127
 
@@ -538,5 +538,5 @@ def test_an_absolute_path_inside_the_workspace_is_fine(tmp_path: Path) -> None:
 )
 def test_no_path_leads_out_of_the_workspace(tmp_path: Path, name: str) -> None:
     """Neither dots, nor an absolute path, nor a link, nor a neighbour with a longer name."""
-    with pytest.raises(OutsideWorkspace):
+    with pytest.raises(OutsideWorkspaceError):
         workspace(tmp_path).inside(name)

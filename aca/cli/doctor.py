@@ -157,12 +157,12 @@ LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
 def _look_at(workspace: Path, name: str, json: bool) -> int:
     """Exit code 0 for a sound journal, 7 for a damaged one; told is what can be saved of it."""
     from aca import session
-    from aca.errors import DamagedJournal, Exit
+    from aca.errors import DamagedJournalError, Exit
 
     one = session.find(workspace, name)
     try:
         state = one.state()
-    except DamagedJournal as error:
+    except DamagedJournalError as error:
         _tell(_damage(one, error), json)
         return Exit.MACHINE
     _tell({"session": one.id, "sound": True, "events": state.seq}, json)

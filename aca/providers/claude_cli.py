@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field
 from aca import process
 from aca.errors import Problem
 from aca.plan import Duration, Model, Task, Words
-from aca.process import NotStarted, Place
+from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
 
@@ -81,7 +81,7 @@ class ClaudeCli:
                         for step in run.reading.take(line):
                             yield step
                         child.idle = process.LINGER if run.reading.finished else options.idle_timeout
-            except NotStarted as error:
+            except NotStartedError as error:
                 yield Result("failed", reason=f"{error}; {INSTALL}", category="system")
                 return
             if continued and run.reading.lost(run.stderr()):

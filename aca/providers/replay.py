@@ -20,7 +20,7 @@ from aca.errors import InputError, Problem
 from aca.events import FileChange, Usage
 from aca.journal import DISK_ERRORS
 from aca.plan import Model, Task, command_text
-from aca.process import OutsideWorkspace, Place
+from aca.process import OutsideWorkspaceError, Place
 from aca.providers import script
 from aca.providers.base import Assignment, Availability, Changed, Conversed, Result, Said, Step, Used
 from aca.state import add_usage
@@ -171,7 +171,7 @@ class _Playing:
         try:
             path = self.place.inside(name)
             action = _write(path, step) if isinstance(step, script.Write) else _edit(path, step)
-        except (OutsideWorkspace, _ToolError, OSError) as error:
+        except (OutsideWorkspaceError, _ToolError, OSError) as error:
             yield self.broken(tool, name, error)
         else:
             yield Changed(FileChange(self.place.name_of(path), action))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -45,7 +46,7 @@ class Terminal:
         """Read on until *text* is on the screen."""
         deadline = time.monotonic() + 30
         while text not in self.shown:
-            assert time.monotonic() < deadline, self.shown
+            assert time.monotonic() < deadline, self.shown[-2000:]
             self.shown += os.read(self._master, 65536).decode()
 
     def finish(self) -> str:
@@ -105,10 +106,10 @@ def test_text_is_shown_before_the_task_ends(project: Project, how: str) -> None:
 
 
 def test_a_terminal_gets_a_live_tree(project: Project) -> None:
-    """Counts, the running task and the latest thing its agent said, in colour, gone at the end."""
+    """Counts, the running task and the latest thing its agent did, in colour; stdout stays plain."""
     waiting(project)
     terminal = Terminal(project, "--task-file", "tasks.md")
-    terminal.until("I think aloud.")
+    terminal.until("Using run until test")
     assert "1 running" in terminal.shown
     project.write({"go": ""})
     stdout = terminal.finish()
@@ -125,10 +126,21 @@ def test_no_colour_where_none_is_wanted(project: Project, args: list[str], env: 
     """The tree is still live."""
     waiting(project)
     terminal = Terminal(project, "--task-file", "tasks.md", *args, env=env)
-    terminal.until("I think aloud.")
+    terminal.until("Using run until test")
     project.write({"go": ""})
     terminal.finish()
     assert not COLOUR.search(terminal.shown)
+
+
+def test_a_live_tree_shows_what_an_agent_says(project: Project) -> None:
+    """Its latest line, while it works."""
+    script = 'tasks."*".steps = [{say = "Hm.\\nI think aloud."}, {hang = true}]\n'
+    project.write({"tasks.md": project.replay(script) + "- [ ] Think {#think}\n"})
+    terminal = Terminal(project, "--task-file", "tasks.md")
+    terminal.until("I think aloud.")
+    terminal.process.send_signal(signal.SIGINT)
+    assert "interrupted by Ctrl-C" in terminal.finish()
+    assert terminal.process.returncode == 130
 
 
 def test_a_dumb_terminal_gets_plain_lines(project: Project) -> None:
@@ -146,7 +158,7 @@ def test_a_large_plan_fits_on_the_screen(project: Project) -> None:
     many = "".join(f'- [ ] Task {n} {{run="true"}}\n' for n in range(100))
     project.write({"tasks.md": project.replay(WAITING) + many + "- [ ] Think {#think}\n"})
     terminal = Terminal(project, "--task-file", "tasks.md")
-    terminal.until("I think aloud.")
+    terminal.until("Using run until test")
     frame = terminal.shown.rpartition("done")[2]
     assert "100/101" in terminal.shown
     assert "Task 99" in frame

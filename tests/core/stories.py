@@ -80,8 +80,15 @@ class Story:
         try:
             watchers = [self, *observers]
             return asyncio.run(
-                run(state, written, self._execute(work), inbox=self.inbox, observers=watchers,
-                    stop=stop, clock=self.clock)  # fmt: skip
+                run(
+                    state,
+                    written,
+                    self._execute(work),
+                    inbox=self.inbox,
+                    observers=watchers,
+                    stop=stop,
+                    clock=self.clock,
+                )  # fmt: skip
             )
         finally:
             written.close()
@@ -166,6 +173,9 @@ def _needs(tasks: list[Task], name: str) -> set[str]:
     return found
 
 
-def unique(path: Path, counter: itertools.count[int] = itertools.count()) -> Path:  # noqa: B008
+_numbers = itertools.count()
+
+
+def unique(path: Path) -> Path:
     """A fresh journal path for each of hypothesis's examples."""
-    return path / f"journal-{next(counter)}.jsonl"
+    return path / f"journal-{next(_numbers)}.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 from hypothesis import given
@@ -24,7 +25,7 @@ def test_a_cycle_is_shown_as_a_path() -> None:
     assert walk[0] == walk[-1]
     assert sorted(walk[:-1]) == ["a", "b", "c"]
     needs = {one.id: one.dependencies for one in plan.tasks}
-    assert all(later in needs[earlier] for earlier, later in zip(walk, walk[1:], strict=False))
+    assert all(later in needs[earlier] for earlier, later in itertools.pairwise(walk))
 
 
 def test_each_knot_is_named_once() -> None:
@@ -70,8 +71,9 @@ def test_long_chains_and_rings_are_checked_quickly() -> None:
 
 def test_levels_are_the_earliest_steps() -> None:
     """A group takes no step of its own; what needs it comes after its children."""
-    plan = Plan(tasks=(task("a"), task("g", dependencies=("a",)), task("x", parent_id="g"),
-                       task("y", parent_id="g", dependencies=("x",)), task("z", dependencies=("g",))))  # fmt: skip
+    group = task("g", dependencies=("a",))
+    parts = task("x", parent_id="g"), task("y", parent_id="g", dependencies=("x",))
+    plan = Plan(tasks=(task("a"), group, *parts, task("z", dependencies=("g",))))
     assert graph.levels(plan) == [["a"], ["x"], ["y"], ["z"]]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aca import events as ev
 from aca import journal
-from aca.errors import DamagedJournal, MachineError, SessionInUse
+from aca.errors import DamagedJournalError, MachineError, SessionInUseError
 from tests.core.stories import unique
 
 patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -83,7 +83,7 @@ def test_a_flipped_bit_is_never_believed(tmp_path: Path, place: int, bit: int) -
     data = bytearray(path.read_bytes())
     data[place % len(data)] ^= 1 << bit
     path.write_bytes(bytes(data))
-    with pytest.raises(DamagedJournal) as caught:
+    with pytest.raises(DamagedJournalError) as caught:
         journal.read(path)
     assert caught.value.good < len(events)
     assert journal.read(path, until=caught.value.good) == events[: caught.value.good]
@@ -94,7 +94,7 @@ def test_a_missing_line_is_noticed(tmp_path: Path) -> None:
     written(tmp_path / "j")
     lines = (tmp_path / "j").read_bytes().splitlines(keepends=True)
     (tmp_path / "j").write_bytes(b"".join(lines[:1] + lines[2:]))
-    with pytest.raises(DamagedJournal, match="event 3 stands where 2 belongs"):
+    with pytest.raises(DamagedJournalError, match="event 3 stands where 2 belongs"):
         journal.read(tmp_path / "j")
 
 
@@ -102,7 +102,7 @@ def test_a_journal_of_a_newer_aca_is_refused(tmp_path: Path) -> None:
     """By its format version, before anything in it is believed."""
     first = ev.SessionCreated(session="s", plan_sha256="0", format_version=99, seq=1)
     (tmp_path / "j").write_bytes(journal.lines([first]))
-    with pytest.raises(DamagedJournal, match="newer aca"):
+    with pytest.raises(DamagedJournalError, match="newer aca"):
         journal.read(tmp_path / "j")
 
 
@@ -131,7 +131,10 @@ def test_a_second_runner_is_refused_with_the_first_ones_pid(tmp_path: Path) -> N
     try:
         assert ready.wait(30)
         assert journal.is_locked(tmp_path / "lock")
-        with pytest.raises(SessionInUse, match=f"process {first.pid}"), journal.Lock(tmp_path / "lock", "s"):
+        with (
+            pytest.raises(SessionInUseError, match=f"process {first.pid}"),
+            journal.Lock(tmp_path / "lock", "s"),
+        ):
             pass
     finally:
         first.kill()

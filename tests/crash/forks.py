@@ -44,7 +44,7 @@ def arm(kill: dict[str, Any], tally: Path) -> None:
         if doomed:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Journal.commit = counted  # type: ignore[method-assign]
+    Journal.commit = counted  # type: ignore[method-assign, assignment]
 
 
 def child(request: dict[str, Any], tally: Path) -> int:

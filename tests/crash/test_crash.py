@@ -33,11 +33,15 @@ class Server:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.forks"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.crash.forks"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def run(self, request: dict[str, Any]) -> dict[str, int]:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer: dict[str, int] = json.loads(self._process.stdout.readline())
@@ -135,11 +139,11 @@ def _working(plan: Plan) -> Plan:
 
 
 def _script(plan: Plan) -> str:
-    steps = [f"[tasks.{task.id}]\nsteps = [{{run = {json.dumps(_work(task))}, must = true}}]\n" for task in plan.tasks]
-    return "\n".join(steps)
+    step = "[tasks.{}]\nsteps = [{{run = {}, must = true}}]\n"
+    return "\n".join(step.format(task.id, json.dumps(_work(task))) for task in plan.tasks)
 
 
-def examples(number: int) -> Any:
+def examples(number: int) -> settings:
     """Settings for tests whose example is expensive: a few, not shrunk, each with a directory of its own."""
     return settings(
         max_examples=number, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)

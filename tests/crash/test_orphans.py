@@ -41,7 +41,9 @@ def test_what_a_killed_aca_left_is_ended_by_the_next_one(project: Project, first
     assert project.processes() == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
 def test_an_interrupted_aca_leaves_nobody(project: Project, number: signal.Signals, code: int) -> None:
     """And says how to go on."""
     running = started(project)
@@ -56,7 +58,8 @@ def test_a_second_interrupt_does_not_wait(project: Project) -> None:
     """A task that ignores the first Ctrl-C is killed at the second."""
     ignoring = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)"
     project.write({"stubborn.py": ignoring})
-    project.write({"tasks.md": f'- [ ] Stubborn {{#it run="touch started; exec {sys.executable} stubborn.py"}}\n'})
+    command = f"touch started; exec {sys.executable} stubborn.py"
+    project.write({"tasks.md": f'- [ ] Stubborn {{#it run="{command}"}}\n'})
     running = project.start("--task-file", "tasks.md")
     running.until(lambda: any("stubborn.py" in " ".join(one.cmdline()) for one in project.processes()))
     running.until((project.root / "started").exists)
