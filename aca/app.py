@@ -80,8 +80,8 @@ def refuse_unfit(one: Session, state: SessionState, overrides: Mapping[str, Any]
 def carry_out(one: Session, watchers: Watchers, overrides: Mapping[str, Any] | None = None) -> ev.RunEnded:
     """Run the session to its end, from wherever it is.
 
-    Raises SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever happens, no child process
-    is left when this returns.
+    Raises SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever happens, no child
+    process is left when this returns.
     """
     process.become_subreaper()
     with one.lock(), system_log(one.system_log, one.plan.logging):

@@ -88,7 +88,7 @@ class Story:
                     observers=watchers,
                     stop=stop,
                     clock=self.clock,
-                )  # fmt: skip
+                )
             )
         finally:
             written.close()

@@ -56,13 +56,16 @@ def test_an_interrupted_aca_leaves_nobody(project: Project, number: signal.Signa
 
 def test_a_second_interrupt_does_not_wait(project: Project) -> None:
     """A task that ignores the first Ctrl-C is killed at the second."""
-    ignoring = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)"
-    project.write({"stubborn.py": ignoring})
-    command = f"touch started; exec {sys.executable} stubborn.py"
-    project.write({"tasks.md": f'- [ ] Stubborn {{#it run="{command}"}}\n'})
+    stubborn = """
+        import pathlib, signal, time
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        pathlib.Path("ready").touch()
+        time.sleep(600)
+        """
+    task = f'- [ ] Stubborn {{#it run="exec {sys.executable} stubborn.py"}}\n'
+    project.write({"stubborn.py": stubborn, "tasks.md": task})
     running = project.start("--task-file", "tasks.md")
-    running.until(lambda: any("stubborn.py" in " ".join(one.cmdline()) for one in project.processes()))
-    running.until((project.root / "started").exists)
+    running.until((project.root / "ready").exists)
     running.signal(signal.SIGINT)
     running.until(lambda: "again kills it now" in running.stderr)
     running.signal(signal.SIGINT)

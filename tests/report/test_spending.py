@@ -1,0 +1,55 @@
+"""What was used: known, unknown or nothing, and never one for another."""
+
+from __future__ import annotations
+
+import pytest
+
+from aca import events as ev
+from aca.plan import Defaults, Plan, Task
+from aca.report.spending import replayed, spending
+from aca.state import SessionState
+
+
+def used(*usages: ev.Usage | None, provider: str = "claude-cli") -> SessionState:
+    """A state in which one agent task per usage is completed."""
+    tasks = tuple(Task(id=f"t{n}", title="t") for n in range(len(usages)))
+    state = SessionState(Plan(defaults=Defaults(provider=provider), tasks=tasks))
+    for task, usage in zip(tasks, usages, strict=True):
+        state.apply(ev.TaskStarted(task=task.id, attempt=1))
+        state.apply(ev.TaskCompleted(task=task.id, attempt=1, usage=usage))
+    return state
+
+
+KNOWN = ev.Usage(input_tokens=10, cost_usd=0.5)
+NO_COST = ev.Usage(input_tokens=5)
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "tokens", "cost"),
+    [
+        (used(), "no model used", 0, 0.0),
+        (used(KNOWN, KNOWN), "20 tokens, $1.00", 20, 1.0),
+        (used(NO_COST), "5 tokens, cost unknown", 5, None),
+        (used(KNOWN, NO_COST), "15 tokens, cost at least $0.50", 15, None),
+        (used(None), "tokens and cost unknown", None, None),
+        (used(KNOWN, None), "at least 10 tokens, cost at least $0.50", None, None),
+        (used(None, provider="replay"), "no model used", 0, 0.0),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_not_known_is_said_to_be(
+    state: SessionState, text: str, tokens: int | None, cost: float | None
+) -> None:
+    """For people in words, for machines as null."""
+    told = spending(state)
+    assert str(told) == text
+    assert (told.document()["tokens"], told.document()["cost_usd"]) == (tokens, cost)
+
+
+def test_replayed_is_said_of_agent_tasks_only() -> None:
+    """A plan of commands calls no model, and nothing of it is played back."""
+    replay = Defaults(provider="replay")
+    agent, command = Task(id="a", title="a"), Task(id="c", title="c", kind="command", command="true")
+    assert replayed(Plan(defaults=replay, tasks=(agent,)))
+    assert not replayed(Plan(defaults=replay, tasks=(command,)))
+    assert not replayed(Plan(tasks=(agent,)))
