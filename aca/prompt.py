@@ -87,10 +87,10 @@ def _results(state: SessionState, task: Task) -> Iterator[str]:
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:
     """Why the last attempt failed, so that the next one need not fail the same way."""
     now = state.states[task.id]
-    if not now.failures or not now.reason:
+    if not now.lesson:
         return
     outputs = [f"{check.name}:\n{check.output}" for check in now.checks if not check.passed]
-    yield _heading(1, "An earlier attempt failed") + "\n\n".join([now.reason, *outputs])
+    yield _heading(1, "An earlier attempt failed") + "\n\n".join([now.lesson, *outputs])
 
 
 def _heading(level: int, text: str) -> str:

@@ -106,7 +106,10 @@ class Session:
     @cached_property
     def plan(self) -> Plan:
         """The plan as run. Raises DriftError when the file is not the one the session began with."""
-        data = (self.path / "plan.json").read_bytes()
+        try:
+            data = (self.path / "plan.json").read_bytes()
+        except FileNotFoundError as error:
+            raise SessionError(f"session {self.id} has lost its plan: {error.filename} is missing") from None
         first = journal.read(self.journal_path, until=1)
         if first and isinstance(first[0], SessionCreated) and first[0].plan_sha256 != digest(data):
             cure = "put it back, or run the edited plan as a session of its own: aca --execution-plan"

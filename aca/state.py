@@ -24,6 +24,8 @@ class TaskState(msgspec.Struct):
     attempts: int = 0
     failures: int = 0
     """Failed attempts since it was last (re)opened; interruptions do not count."""
+    lesson: str = ""
+    """Why the latest of them failed."""
     started_at: float = 0.0
     ended_at: float = 0.0
     seconds: float = 0.0
@@ -157,7 +159,7 @@ class SessionState:
     def _task_failed(self, event: ev.TaskFailed) -> None:
         status: Status = "pending" if event.retry else "skipped" if event.excused else "failed"
         state = self._end(event, status, event.reason)
-        state.failures, state.excused = state.failures + 1, event.excused
+        state.failures, state.lesson, state.excused = state.failures + 1, event.reason, event.excused
         state.not_before, state.checks = event.not_before, event.checks
 
     def _task_interrupted(self, event: ev.TaskInterrupted) -> None:

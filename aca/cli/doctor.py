@@ -90,6 +90,20 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
         yield Finding("workspace", False, f"{workspace}: {error.strerror}", cure)
 
 
+def _home(workspace: Path) -> Iterator[Finding]:
+    from aca.session import HOME
+
+    home = workspace / HOME
+    if home.exists() and not os.access(home, os.W_OK | os.X_OK):
+        yield Finding(HOME, False, "it may not be written to", f"give yourself the right to write to {home}")
+    elif home.exists() and not home.is_dir():
+        yield Finding(HOME, False, "it is a file where a directory belongs", f"move {home} out of the way")
+    elif home.exists() and not (home / ".gitignore").exists():
+        yield Finding(HOME, False, "nothing keeps it out of commits", "aca init writes its .gitignore", False)
+    else:
+        yield Finding(HOME, True, "in order" if home.exists() else "not there yet")
+
+
 def _configuration(workspace: Path) -> Iterator[Finding]:
     from aca import app
     from aca.errors import AcaError
@@ -147,7 +161,7 @@ def _leftovers(workspace: Path) -> Iterator[Finding]:
 
 
 LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-    _python, _git, _workspace, _configuration, _providers, _sessions, _leftovers,
+    _python, _git, _workspace, _home, _configuration, _providers, _sessions, _leftovers,
 )  # fmt: skip
 
 

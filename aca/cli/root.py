@@ -142,6 +142,8 @@ def root(
         task_file, execution_plan = _the_one_meant(ctx, task_file, execution_plan)
     file = task_file or execution_plan
     if file is None:
+        if any(on_command_line(ctx, name) for name in ctx.params):
+            ctx.fail("there is nothing to run: name a file with --task-file or --execution-plan")
         typer.echo(ctx.get_help())
         return 0
     return run.start(ctx, Path(file), execution_plan is not None, settings, selection, workspace, output)

@@ -60,10 +60,12 @@ def _print(stream: TextIO, text: str) -> None:
     try:
         stream.write(f"{text}\n")
         stream.flush()
-    except BrokenPipeError:
-        # Nobody reads on. The descriptor is pointed elsewhere so that the interpreter's own flush at exit
-        # does not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError as error:
+        # The interpreter flushes once more at its exit: what cannot be printed goes nowhere then.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def be_readable() -> None:

@@ -67,7 +67,7 @@ class LiveTree(Reporter):
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._add_rows()
         self._live = Live(
-            get_renderable=self._draw,
+            get_renderable=self.draw,
             console=console,
             refresh_per_second=REFRESH_PER_SECOND,
             transient=True,
@@ -136,7 +136,8 @@ class LiveTree(Reporter):
 
     # -- drawing --------------------------------------------------------------------------------------
 
-    def _draw(self) -> Text:
+    def draw(self) -> Text:
+        """What the screen shows now."""
         with self._lock:
             room = max(1, self._console.size.height - 2)
             lines = [self._head(), *(self._line(task_id) for task_id in self._shown(room))]

@@ -78,6 +78,7 @@ def test_an_unknown_word_gets_the_nearest_command(project: Project, word: str, t
             ["-j", "3", "status"],
             'aca: --jobs stands before the command "status", which does not see it there',
         ),
+        (["--dry-run"], "aca: there is nothing to run: name a file with --task-file or --execution-plan"),
         (
             ["--task-file", "a", "--execution-plan", "b"],
             "aca: --task-file and --execution-plan are one too many",

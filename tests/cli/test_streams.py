@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +197,14 @@ def test_a_run_goes_on_without_its_reader(project: Project) -> None:
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
     assert (project.root / "two").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
+def test_a_full_disk_behind_stdout_is_the_machine_s_fault(project: Project) -> None:
+    """One line says so."""
+    with open("/dev/full", "w") as full:
+        argv = project.argv("schema")
+        done = subprocess.run(
+            argv, cwd=project.root, env=project.env(), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (7, b"aca: No space left on device\n")

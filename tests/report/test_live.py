@@ -32,7 +32,7 @@ class Watched:
 
     def drawn(self) -> list[str]:
         """The lines on the screen."""
-        return str(self.tree._draw()).splitlines()
+        return str(self.tree.draw()).splitlines()
 
 
 def task(name: str, parent: str | None = None) -> Task:
