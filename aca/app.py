@@ -212,9 +212,10 @@ def _newest_unfinished(workspace: Path, failed: bool) -> Session:
 
 def _fork_anywhere(one: Session, number: str) -> Session:
     """From any event on, also in front of damage: ``SESSION:NUMBER``."""
-    if not number.isdigit() or int(number) < 1:
+    until = int(number) if number.isdigit() else 0
+    if until < 1 or len(journal.read(one.journal_path, until)) < until:
         raise SessionError(f'"{number}" is no checkpoint of session {one.id}: see aca --list-checkpoints')
-    return session.fork(one, int(number))
+    return session.fork(one, until)
 
 
 def reopen_failed(one: Session) -> int:

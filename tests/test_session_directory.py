@@ -68,17 +68,13 @@ def test_git_sees_nothing_of_it(project: Project) -> None:
 def test_limits_that_a_provider_tells_are_kept(project: Project) -> None:
     """Where a closed window was met, its state is there for the next run."""
     program = project.root / "claude"
-    project.write({
-        "claude": '''\
-            #!/usr/bin/env python3
-            import json
-            info = {"status": "rejected", "resetsAt": 4102444800, "rateLimitType": "five_hour"}
-            print(json.dumps({"type": "rate_limit_event", "rate_limit_info": info}))
-            print(json.dumps({"type": "result", "subtype": "success", "is_error": True, "api_error_status": 429,
-                              "result": "You've hit your session limit", "permission_denials": [], "usage": {}}))
-            ''',
-        "tasks.toml": f'provider = "claude-cli"\nclaude_code = {{command = "{program}"}}\n[[tasks]]\ntitle = "A"\n',
-    })  # fmt: skip
+    answer = {"type": "result", "subtype": "success", "is_error": True, "api_error_status": 429}
+    answer |= {"result": "You've hit your session limit", "permission_denials": [], "usage": {}}
+    info = {"status": "rejected", "resetsAt": 4102444800, "rateLimitType": "five_hour"}
+    told = [json.dumps({"type": "rate_limit_event", "rate_limit_info": info}), json.dumps(answer)]
+    settings = f'provider = "claude-cli"\nclaude_code = {{command = "{program}"}}\n'
+    project.write({"claude": "#!/bin/sh\ncat <<'E'\n" + "\n".join(told) + "\nE\n"})
+    project.write({"tasks.toml": settings + '[[tasks]]\ntitle = "A"\n'})
     program.chmod(0o755)
     project.run("--task-file", "tasks.toml", expect=75)
     state = json.loads((project.session().path / "claude-cli" / "rate_limit_state.json").read_text())

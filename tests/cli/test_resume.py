@@ -127,8 +127,9 @@ def test_a_checkpoint_that_is_not_there_is_refused(project: Project) -> None:
     write_tasks(project, "- [ ] One {#one}\n")
     project.run("--task-file", "tasks.md")
     assert 'no session "nowhere"' in project.run("resume", "nowhere", expect=2).stderr
-    name = f"{project.session().id}:nowhere"
-    assert "no checkpoint of session" in project.run("resume", name, expect=2).stderr
+    for place in ("nowhere", "0", "9999"):
+        name = f"{project.session().id}:{place}"
+        assert "no checkpoint of session" in project.run("resume", name, expect=2).stderr
 
 
 def test_resume_without_any_session_says_so(project: Project) -> None:
