@@ -231,11 +231,12 @@ def reopen_failed(one: Session) -> int:
 
 
 def tell(one: Session, message: session.Message) -> bool:
-    """Hand a message to the session. True when a live runner will read it, False when it is recorded."""
-    one.send(message)
+    """Hand a message to the session. True when a live runner reads it, False when it is recorded here."""
+    sent = one.send(message)
     try:
         with one.lock():
             state = _take_up(one)
+            was_read = sent in state.messages  # by a runner that has ended since
             names = [name for name, _ in one.messages()]
             with journal_of(one, state) as written:
                 for name, entry in one.messages():
@@ -246,7 +247,7 @@ def tell(one: Session, message: session.Message) -> bool:
             one.forget(names)
     except SessionInUseError:
         return True
-    return False
+    return was_read
 
 
 def waiting(one: Session, task_id: str) -> SessionState:

@@ -32,6 +32,9 @@ ENVIRONMENT: dict[str, str] = {
 }
 """Environment variable -> the setting it gives."""
 
+TEXTS = ("defaults.provider", "defaults.model", "defaults.system_prompt")
+"""Settings whose value is text even where it looks like a number."""
+
 NOT_SETTINGS = ("tasks", "source", "schema_id", "format_version", "name", "description")
 """Parts of a plan that belong to one plan and are not settings."""
 
@@ -124,7 +127,7 @@ def file_layers(workspace: Path, environ: Mapping[str, str]) -> list[Layer]:
 def environment_layers(environ: Mapping[str, str]) -> list[Layer]:
     """One layer per ``ACA_*`` variable that is a setting, so that each value can name its own."""
     return [
-        Layer(name, nested(setting, _plain(environ[name])))
+        Layer(name, nested(setting, environ[name] if setting in TEXTS else _plain(environ[name])))
         for name, setting in ENVIRONMENT.items()
         if environ.get(name)
     ]

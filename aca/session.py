@@ -123,10 +123,11 @@ class Session:
 
     # -- inbox --------------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> None:
-        """Leave *message* for the runner, whether one is alive now or later."""
+    def send(self, message: Message) -> str:
+        """Leave *message* for the runner, whether one is alive now or later; returns its name."""
         name = f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(2)}.json"
         journal.write_aside(self.path / "inbox" / name, msgspec.json.encode(message))
+        return name
 
     def messages(self) -> Iterator[tuple[str, Message | None]]:
         """(name, message) of everything in the inbox, oldest first; None for what cannot be read."""

@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
 from aca.cli.root import program
+from aca.providers.script import load
 from tests.pages import ROOT, Block, Page
 from tests.project import SECONDS, Project
 
@@ -104,6 +106,25 @@ def test_notes_above_blocks_are_ones_that_are_known(page: Page) -> None:
     for block in page.blocks():
         assert block.notes.keys() <= known, block.place
         assert "not run" not in block.notes or block.notes["not run"], f"{block.place}: why is it not run?"
+
+
+@pytest.mark.parametrize("page", [Page("README.md"), Page("docs/reference.md")], ids=lambda page: page.name)
+def test_task_files_that_are_shown_can_be_planned(project: Project, page: Page) -> None:
+    """Provided that the files they refer to are there."""
+    [text] = [block.text for block in page.blocks() if block.language == "markdown"]
+    referred = re.findall(r"(?:-> |\]\()([\w/.]+)", text)
+    project.write({"shown.md": text, **dict.fromkeys(referred, "Some text.\n")})
+    plan = project.run("--task-file", "shown.md", "--dry-run", "--json").json
+    assert {ref for task in plan["tasks"] for ref in task.get("file_refs", ())} == set(referred)
+
+
+def test_the_replay_script_that_is_shown_can_be_read(tmp_path: Path) -> None:
+    """Each of its steps is one that there is."""
+    [text] = [block.text for block in Page("docs/reference.md").blocks() if block.language == "toml"]
+    (tmp_path / "script.toml").write_text(text)
+    steps = load(tmp_path / "script.toml").steps("greet", "")
+    assert steps is not None
+    assert len(steps) == text.count("  {")
 
 
 def test_few_commands_are_left_out() -> None:

@@ -53,9 +53,10 @@ def _answer(workspace: Path, session: str | None, task: str, approved: bool, com
     one = find_session(workspace, session) if session else _newest_open(workspace, task)
     task_id = find_task(one.state(), task)
     app.waiting(one, task_id)
-    read_soon = app.tell(one, Answer(task_id, approved, _who(), comment))
+    runner = one.runner()  # asked first: it may read the answer and be done before we look again
+    is_read = app.tell(one, Answer(task_id, approved, _who(), comment))
     word = "approved" if approved else "rejected"
-    then = f"{one.runner()} goes on with it" if read_soon else "aca resume goes on"
+    then = f"{runner} goes on with it" if is_read else "aca resume goes on"
     Screen().result(f"{task_id} is {word} in session {one.id}: {then}")
     return 0
 

@@ -15,7 +15,7 @@ TASKS = """\
 BESIDE = """\
 - [ ] Look {#look kind=approval}
 - [ ] Ship {#ship needs=look run="touch shipped"}
-- [ ] Slow {#slow run="until test -f shipped; do sleep 0.05; done"}
+- [ ] Slow {#slow run="until test -f end; do sleep 0.05; done"}
 """
 
 
@@ -64,6 +64,8 @@ def test_a_running_aca_picks_the_answer_up(project: Project) -> None:
     running.until(lambda: "look: waits for approval" in running.stderr)
     outcome = project.run("approve", "look")
     assert f"process {running.pid} goes on with it" in outcome.stdout
+    running.until((project.root / "shipped").exists)
+    project.write({"end": ""})
     running.finish(expect=0)
 
 

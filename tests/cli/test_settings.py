@@ -123,6 +123,12 @@ def test_a_wrong_variable_is_named(project: Project) -> None:
     assert "ACA_TIMEOUT" in outcome.stderr
 
 
+def test_a_model_may_be_called_by_a_number(project: Project) -> None:
+    """Text from a variable stays text."""
+    project.write({"tasks.md": "- [ ] One\n"})
+    assert planned(project, env={"ACA_MODEL": "5"})["defaults"]["model"] == "5"
+
+
 def test_the_task_file_may_come_from_the_environment(project: Project) -> None:
     """And the command line wins over it."""
     project.write({"one.md": "- [ ] One\n", "two.md": "- [ ] Two\n"})
