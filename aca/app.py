@@ -204,7 +204,12 @@ def to_resume(workspace: Path, name: str | None, failed: bool = False) -> Sessio
 def _newest_unfinished(workspace: Path, failed: bool) -> Session:
     newest = session.newest(workspace)
     for one in reversed(session.listing(workspace)):
-        state = one.state()
+        try:
+            state = one.state()
+        except DamagedJournalError:
+            if one == newest:
+                raise
+            continue  # an older one that is damaged holds nothing up
         if state.unfinished() or (failed and state.failed()):
             return one
     return newest

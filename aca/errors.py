@@ -20,7 +20,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the process's exit code means (the table in ``docs/reference/exit-codes.md``)."""
+    """What the process's exit code means (the table in ``docs/reference.md``)."""
 
     OK = 0
     TASK_FAILED = 1

@@ -50,7 +50,7 @@ def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
     """
     with no_garbage_collection():
         document = parse.read(request.file, base=request.workspace)
-        if request.must_be_plan and not document.is_plan:
+        if request.must_be_plan and not (document.is_plan or document.is_rust_plan):
             cure = f"for a task file write: aca --task-file {request.file}"
             raise InputError(Problem("this is not a plan: it has no format_version", cure, document.path))
         merged = _merge(document, request, environ)

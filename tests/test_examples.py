@@ -116,7 +116,7 @@ def test_the_rust_plan_runs_unchanged(examples: Project) -> None:
     """Its setup comes first, the missing tool is skipped as it says, and its task is done."""
     settings = '[providers.replay]\nscript = "greeting.toml"\n'
     examples.write({"aca.toml": settings, "greeting.toml": GREETING})
-    run(examples, "rust-plan.json", "--provider", "replay")
+    examples.run("--execution-plan", "task_examples/rust-plan.json", "--provider", "replay")
     assert made(examples) == {"aca.toml", "greeting.toml", "scratch/rust-plan/greeting.txt"}
     states = examples.session().state().states
     assert [state.status for state in states.values()] == ["completed", "skipped", "completed"]

@@ -327,6 +327,20 @@ def test_orphans_of_dead_runners_are_ended(tmp_path: Path) -> None:
     assert process.end_orphans([]) == []
 
 
+def test_orphans_that_start_others_when_they_end_leave_none(tmp_path: Path) -> None:
+    """What an orphan starts on being told to end is ended too."""
+    where, file = place(tmp_path), tmp_path / "pid"
+    line = (
+        f"trap 'setsid sleep 60 & echo $! > {file}; exit' TERM; echo $$ > ready; while :; do sleep 0.01; done"
+    )
+    with subprocess.Popen(["sh", "-c", line], cwd=tmp_path, env=where.env, start_new_session=True) as first:
+        pid_in(tmp_path / "ready")
+        ended = process.end_orphans([where.env["ACA_SESSION"]])
+    assert first.pid in ended
+    assert pid_in(file) in ended
+    assert not running(pid_in(file))
+
+
 def test_ending_orphans_spares_this_process(tmp_path: Path) -> None:
     """A program started inside a dead session ends neither itself nor those it was started by."""
     program = script(

@@ -44,6 +44,9 @@ class Document:
     data: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     is_plan: bool = False
+    """A plan of ours: complete, and taken as it is written."""
+    is_rust_plan: bool = False
+    """A plan of the Rust aca, which knows no providers or defaults: read like a task file."""
     _find_marks: Callable[[], Marks] = dict
 
     @cached_property

@@ -132,6 +132,7 @@ def _read_data(document: Document, shelf: Shelf) -> None:
         canonical = rust.locator(data.get("setup_commands"))
         document.stands_at(lambda: _both(scan(document.text), canonical))
         rust.convert(document)
+        document.is_rust_plan = True
     elif "format_version" in data or str(data.get("$schema", "")).startswith(_PLAN_SCHEMA):
         document.is_plan = True
         shelf = shelf.of_workspace()
