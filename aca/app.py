@@ -89,11 +89,10 @@ def carry_out(one: Session, watchers: Watchers, overrides: Mapping[str, Any] | N
         with no_garbage_collection():
             state = _take_up(one)
         try:
+            begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
+            state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
             with journal_of(one, state) as written:
-                begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
-                state.apply(written.append(begun))
-                state.plan = effective(one.plan, state.overrides)
-                return asyncio.run(_drive(one, state, written, watchers))
+                return asyncio.run(_drive(one, state, written, begun, watchers))
         finally:
             process.end_everything()
 
@@ -114,14 +113,14 @@ def journal_of(one: Session, state: SessionState) -> Iterator[journal.Journal]:
 
 
 async def _drive(
-    one: Session, state: SessionState, written: journal.Journal, watchers: Watchers
+    one: Session, state: SessionState, written: journal.Journal, begun: ev.RunStarted, watchers: Watchers
 ) -> ev.RunEnded:
     stop, patience = Stop(), process.Patience()
     with _signals(stop, patience, watchers.notice):
         names = {name: providers.get(name) for name in {*used_providers(state.plan), *_every_provider(state)}}
         attempts = Attempts(one, state, names, watchers.step, patience)
         observers = [*watchers.observers, Derived(one)]
-        return await run(state, written, attempts, inbox=one, observers=observers, stop=stop)
+        return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)
 
 
 def _every_provider(state: SessionState) -> set[str]:
@@ -137,7 +136,7 @@ class Derived:
         self._session = one
 
     def event(self, event: ev.Event, state: SessionState) -> None:
-        if isinstance(event, ev.RunEnded | ev.CheckpointCreated):
+        if isinstance(event, ev.RunStarted | ev.RunEnded | ev.CheckpointCreated):
             session.write_derived(self._session, state)
 
 

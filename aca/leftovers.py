@@ -69,28 +69,19 @@ def end_orphans(sessions: Collection[str]) -> list[int]:
     """
     found = orphans(sessions)
     _signal(found, signal.SIGTERM)
-    left = _wait(found, 2.0)
-    _signal(left, signal.SIGKILL)
-    _wait(left, 1.0)
-    return sorted(found)
+    ended, left = set(found), _wait(found, 2.0)
+    while found:  # again: what is told to end may start something on its way out
+        _signal(left, signal.SIGKILL)
+        _wait(left, 1.0)
+        found = left = orphans(sessions) - ended
+        ended |= found
+    return sorted(ended)
 
 
 def orphans(sessions: Collection[str]) -> set[int]:
     """The processes that the dead runners of *sessions* left behind; not this one or its ancestors."""
     marks = {f"ACA_SESSION={session}".encode() for session in sessions}
-    found = _orphans(marks) if marks else set()
-    _signal(found, signal.SIGTERM)
-    ended, left = set(found), _wait(found, 2.0)
-    while found:  # again: what is told to end may start something on its way out
-        _signal(left, signal.SIGKILL)
-        _wait(left, 1.0)
-        found = left = _orphans(marks) - ended
-        ended |= found
-    return sorted(ended)
-
-
-def _orphans(marks: set[bytes]) -> set[int]:
-    return _marked(lambda entries: not marks.isdisjoint(entries))
+    return _marked(lambda entries: not marks.isdisjoint(entries)) if marks else set()
 
 
 def _wait(pids: set[int], seconds: float) -> set[int]:

@@ -77,6 +77,7 @@ async def run(
     state: SessionState,
     journal: Journal,
     execute: Execute,
+    begun: ev.RunStarted,
     *,
     inbox: Inbox,
     observers: Sequence[Observer] = (),
@@ -97,7 +98,7 @@ async def run(
     """
     this = _Run(state, journal, execute, inbox, list(observers), stop or Stop(), clock)
     try:
-        this.recover()
+        this.begin(begun)
         while True:
             this.read_inbox()
             this.keep_checkpoints()
@@ -141,8 +142,9 @@ class _Run:
 
     # -- the turns of the loop ----------------------------------------------------------------------
 
-    def recover(self) -> None:
-        """Bring back what a crash or a missing permission left behind, through the ordinary door."""
+    def begin(self, begun: ev.RunStarted) -> None:
+        """Record that this run has begun, and bring back what an earlier one left, by the ordinary door."""
+        self.record(begun)
         for task_id, task in self.state.states.items():
             if task.status == "in_progress":
                 reason = "aca ended while this was running"

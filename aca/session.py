@@ -255,7 +255,8 @@ def snapshot(state: SessionState) -> dict[str, Any]:
         "progress": {**state.counts, "total": len(state.tasks)},
         "usage": {
             "tokens": state.tokens,
-            "cost_usd": state.cost_usd,
+            "cost_usd": None if state.unknown_costs else state.cost_usd,
+            "known_cost_usd": state.cost_usd,
             "attempts_of_unknown_cost": state.unknown_costs,
         },
         "tasks": [_picture(state, task_id) for task_id in state.tasks],

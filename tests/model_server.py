@@ -1,4 +1,4 @@
-"""A model to talk to: an HTTP server on the loopback that speaks Anthropic Messages from a script.
+"""A model to talk to: an HTTP server on the loopback that plays a script.
 
     with ModelServer() as server:
         server.script("greet", [tool("Write", file_path="a.txt", content="a")], [text("done")])
@@ -7,7 +7,8 @@
 
 Each request to a scenario is answered with its next turn; when there is none left, with "Done.". A turn
 is a list of content blocks, or a ``Failure``, a ``Hang`` or a ``Cut``. Where one scenario serves several
-conversations, ``when`` names words that the conversation's first message contains.
+conversations, ``when`` names words that the conversation's first message contains. The path that is asked
+for decides which language it speaks: Anthropic Messages, or OpenAI Responses (``tests.responses_wire``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from types import TracebackType
 from typing import Any
+
+from tests import responses_wire
 
 Block = dict[str, Any]
 
@@ -70,6 +73,8 @@ class Request:
     @property
     def first_words(self) -> str:
         """The conversation's first message, as JSON text."""
+        if "input" in self.body:
+            return responses_wire.first_words(self.body)
         return json.dumps(self.body["messages"][:1], ensure_ascii=False)
 
 
@@ -172,7 +177,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        events = _events([text("half of a sen")] if isinstance(turn, Cut) else turn, model)
+        told = responses_wire.events if self.path.endswith("/responses") else _events
+        events = told([text("half of a sen")] if isinstance(turn, Cut) else turn, model)
         for number, event in enumerate(events):
             if isinstance(turn, Cut) and number == 3:
                 return

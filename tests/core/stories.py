@@ -84,6 +84,7 @@ class Story:
                     state,
                     written,
                     self._execute(work),
+                    ev.RunStarted(pid=0),
                     inbox=self.inbox,
                     observers=watchers,
                     stop=stop,
