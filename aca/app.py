@@ -32,7 +32,6 @@ from aca.errors import (
 from aca.logs import system_log
 from aca.plan import profile
 from aca.prepare import (
-    DEFAULT_PROVIDER,
     Prepared,
     Request,
     effective,
@@ -117,8 +116,9 @@ async def _drive(
 ) -> ev.RunEnded:
     stop, patience = Stop(), process.Patience()
     with _signals(stop, patience, watchers.notice):
-        names = {name: providers.get(name) for name in {*used_providers(state.plan), *_every_provider(state)}}
-        attempts = Attempts(one, state, names, watchers.step, patience)
+        names = {*used_providers(state.plan), *_every_provider(state)}
+        known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
+        attempts = Attempts(one, state, known, watchers.step, patience)
         observers = [*watchers.observers, Derived(one)]
         return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)
 
@@ -126,7 +126,7 @@ async def _drive(
 def _every_provider(state: SessionState) -> set[str]:
     """Providers of all agent tasks, subtasks that came later included."""
     tasks = [task for task in state.tasks.values() if task.kind == "agent"]
-    return {profile(state.plan, task).provider or DEFAULT_PROVIDER for task in tasks}
+    return {name for task in tasks if (name := profile(state.plan, task).provider)}
 
 
 class Derived:

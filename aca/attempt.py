@@ -158,7 +158,7 @@ class _Attempt:
         state, now = self.all.state, self.all.state.states[self.task.id]
         text = prompt.build(state, self.task, self.all.workspace)
         (self.logs / f"{self.number}.prompt.md").write_text(text)
-        interrupted = now.conversation if now.failures == 0 else None
+        interrupted = now.conversation if now.interrupted else None
         return base.Assignment(
             task_id=self.task.id,
             title=self.task.title,

@@ -136,9 +136,13 @@ class TaskFailed(AttemptEnded, frozen=True, tag="task_failed"):
 
 
 class TaskInterrupted(AttemptEnded, frozen=True, tag="task_interrupted"):
-    """The attempt was cut off through no fault of the task, which is pending again."""
+    """The attempt was cut off through no fault of the task, which is pending again.
+
+    ``quota`` tells that a provider's quota window is closed, until ``until`` where that is known.
+    """
 
     reason: str
+    quota: bool = False
     until: float | None = None
 
 

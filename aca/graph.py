@@ -91,8 +91,7 @@ class Frontier:
             before = [*task.dependencies, *([task.parent_id] if task.parent_id is not None else [])]
             self._waits[task_id] = sum(not state.states[one].satisfied for one in before)
             if task_id in state.children:
-                open_children = (not state.states[child].settled for child in state.children[task_id])
-                self._unsettled[task_id] = sum(open_children)
+                self._unsettled[task_id] = self._open_children(task_id)
 
     def _open(self, task_id: str) -> None:
         """Nothing holds the task back any more: offer it, or let its children go, and theirs."""
@@ -100,10 +99,13 @@ class Frontier:
         while opened:
             current = opened.pop()
             children = self._state.children.get(current, ())
-            if not children or self._unsettled.setdefault(current, len(children)) == 0:
+            if not children or self._unsettled.setdefault(current, self._open_children(current)) == 0:
                 self._offer(current)
             if not self._state.states[current].settled:
                 opened += [child for child in children if self._count_down(child) == 0]
+
+    def _open_children(self, task_id: str) -> int:
+        return sum(not self._state.states[child].settled for child in self._state.children[task_id])
 
     def _count_down(self, task_id: str) -> int:
         self._waits[task_id] -= 1

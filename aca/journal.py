@@ -13,12 +13,13 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from aca import process
-from aca.errors import DamagedJournalError, MachineError, SessionInUseError
+from aca.errors import DamagedJournalError, MachineError, SessionError, SessionInUseError
 from aca.events import FORMAT_VERSION, AnyEvent, Event, SessionCreated
 
 _encode = msgspec.json.Encoder().encode
@@ -38,6 +39,8 @@ class Journal:
         self._clock = clock
         self._lines: list[bytes] = []
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._length = os.fstat(self._file).st_size
+        self._broken: MachineError | None = None
 
     def append(self, event: Event) -> Event:
         """Stamp *event* with its number and the time, and put it in line for the next ``commit``."""
@@ -47,15 +50,32 @@ class Journal:
         return stamped
 
     def commit(self) -> None:
-        """Make all appended events durable. Raises MachineError when the disk does not take them."""
+        """Make all appended events durable. Raises MachineError when the disk does not take them.
+
+        After that every further commit raises it too: what was appended since is lost, and with a hole
+        in it a journal would be worthless.
+        """
         if not self._lines:
             return
         data, self._lines = b"".join(self._lines), []
+        if self._broken is None:
+            self._broken = self._write(data)
+        if self._broken is not None:
+            raise self._broken
+
+    def _write(self, data: bytes) -> MachineError | None:
+        """What went wrong, if anything; then the file is as it was before, or as somebody else left it."""
         try:
+            if os.fstat(self._file).st_size != self._length:
+                return MachineError(f"{self.path}: somebody else has written to this journal")
             _write_all(self._file, data)
             os.fsync(self._file)
         except OSError as error:
-            raise MachineError(f"{self.path}: cannot write the journal: {error.strerror}") from error
+            with suppress(OSError):
+                os.ftruncate(self._file, self._length)
+            return MachineError(f"{self.path}: cannot write the journal: {error.strerror}")
+        self._length += len(data)
+        return None
 
     def close(self) -> None:
         os.close(self._file)
@@ -164,6 +184,9 @@ class Lock:
         if not _try_lock(file):
             os.close(file)
             raise SessionInUseError(self._session, holder(self._path))
+        if not _is_file_at(file, self._path):
+            os.close(file)
+            raise SessionError(f"session {self._session} was removed just now")
         owner = {"pid": os.getpid(), "boot_id": process.boot_id(), "since": time.time()}
         os.truncate(file, 0)
         os.pwrite(file, json.dumps(owner).encode(), 0)
@@ -175,6 +198,13 @@ class Lock:
             os.truncate(self._file, 0)
             os.close(self._file)
             self._file = None
+
+
+def _is_file_at(file: int, path: Path) -> bool:
+    """Whether the open *file* is still the one at *path*: a session may be removed while we wait."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    return False
 
 
 def _try_lock(file: int) -> bool:

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from aca import config, parse, providers, session
 from aca.errors import DriftError, InputError, Problem, did_you_mean
-from aca.plan import Plan, Task, profile
-
-DEFAULT_PROVIDER = "claude-cli"
+from aca.parse.explain import explain
+from aca.plan import Plan, Profile, Task, profile
+from aca.providers import choice
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Prepared:
 
     plan: Plan
     settings: config.Merged
+    note: str = ""
+    """What was decided that nobody has said, for people."""
 
 
 def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
@@ -57,7 +59,7 @@ def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
         plan = parse.validate(merged.data, merged.problem, document.problems)
     if document.is_plan:
         _refuse_drift(plan, request)
-    return Prepared(_select(plan, request.only, request.skip), merged)
+    return _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
 
 
 def _merge(document: parse.Document, request: Request, environ: Mapping[str, str]) -> config.Merged:
@@ -72,7 +74,6 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
         parse.imply_mode(merged.data)
         parse.share_checks(merged.data)
         merged.data["source"] = _source(document, request)
-    merged.data.setdefault("defaults", {}).setdefault("provider", DEFAULT_PROVIDER)
     return merged
 
 
@@ -176,8 +177,8 @@ def settings(workspace: Path, environ: Mapping[str, str]) -> Prepared:
     merged = config.merge(layers)
     parse.imply_mode(merged.data)
     parse.share_checks(merged.data)
-    merged.data.setdefault("defaults", {}).setdefault("provider", DEFAULT_PROVIDER)
-    return Prepared(parse.validate(merged.data, merged.problem), merged)
+    prepared = Prepared(parse.validate(merged.data, merged.problem), merged)
+    return prepared if prepared.plan.defaults.provider else _chosen(prepared)
 
 
 def effective(plan: Plan, overrides: Mapping[str, Any]) -> Plan:
@@ -195,29 +196,64 @@ def effective(plan: Plan, overrides: Mapping[str, Any]) -> Plan:
 # -- providers ----------------------------------------------------------------------------------------
 
 
-def used_providers(plan: Plan) -> dict[str, list[Task]]:
-    """Provider name -> the agent tasks that are still to be done by it."""
+def _with_provider(prepared: Prepared) -> Prepared:
+    """*prepared* with a provider for the tasks that need one and name none, where one is here."""
+    needed = any(gets.provider is None for _, gets in _agents(prepared.plan))
+    return _chosen(prepared) if needed else prepared
+
+
+def _chosen(prepared: Prepared) -> Prepared:
+    plan, merged = prepared.plan, prepared.settings
+    if (found := choice.choose(plan.providers)) is None:
+        return prepared
+    name, there = found
+    merged.layers[("defaults", "provider")] = config.Layer(f"found here: {there.detail}", {})
+    defaults = plan.defaults.model_copy(update={"provider": name})
+    note = f"agent tasks are for {name} ({there.detail}), as nothing says who does them: see aca providers"
+    return Prepared(plan.model_copy(update={"defaults": defaults}), merged, note)
+
+
+def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
+    """The agent tasks that are still to be done, with what they get."""
     groups = {task.parent_id for task in plan.tasks}
-    used: dict[str, list[Task]] = {}
     for task in plan.tasks:
         if task.kind == "agent" and task.status == "pending" and task.id not in groups:
-            used.setdefault(profile(plan, task).provider or DEFAULT_PROVIDER, []).append(task)
+            yield task, profile(plan, task)
+
+
+def used_providers(plan: Plan) -> dict[str, list[Task]]:
+    """Provider name -> the agent tasks that are still to be done by it, with what they get written in them."""
+    used: dict[str, list[Task]] = {}
+    for task, gets in _agents(plan):
+        if gets.provider is not None:
+            own = {"model": gets.model, "permissions": gets.permissions}
+            used.setdefault(gets.provider, []).append(task.model_copy(update=own))
     return used
 
 
 def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
     """What keeps the providers of a plan from doing it, found out without calling any."""
+    plan = prepared.plan
     problems: list[Problem] = []
-    for name, tasks in used_providers(prepared.plan).items():
+    if any(gets.provider is None for _, gets in _agents(plan)):
+        problems.append(choice.none_here())
+    known = providers.names(plan.providers)
+    for name, tasks in used_providers(plan).items():
+        if name not in known:
+            problems.append(providers.unknown(name, known))
+            continue
         try:
-            given = prepared.plan.providers.get(name, {})
-            problems += providers.problems(name, given, tasks, workspace)
+            problems += providers.problems(name, plan.providers.get(name, {}), tasks, workspace)
         except ValidationError as error:
-            for fault in error.errors():
-                loc = ("providers", name, *fault["loc"])
-                message = f"providers.{name}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-                problems.append(prepared.settings.problem(loc, message))
+            problems += _wrong_options(prepared, name, error)
     return problems
+
+
+def _wrong_options(prepared: Prepared, name: str, error: ValidationError) -> Iterator[Problem]:
+    given = prepared.plan.providers.get(name, {})
+    for one in explain(error, providers.model(name, given), given, {}):
+        message = f"providers.{name}: {one.message.removeprefix(': ')}"
+        yield prepared.settings.problem(("providers", name, *one.loc), message, one.cure, one.word)
 
 
 @contextmanager

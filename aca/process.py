@@ -42,6 +42,8 @@ __all__ = [
     "stream",
 ]
 
+PRIVATE = ".aca"
+"""What in a workspace is not the tasks': sessions and their journals."""
 LINGER = 10.0
 """How long a child may go on after its output is no longer wanted."""
 _DRAIN = 0.5
@@ -97,8 +99,11 @@ class Place:
         if "\0" in name:
             raise OutsideWorkspaceError("a path cannot contain a null character")
         target = Path(os.path.realpath(self.path / name))
-        if not target.is_relative_to(os.path.realpath(self.root)):
+        root = Path(os.path.realpath(self.root))
+        if not target.is_relative_to(root):
             raise OutsideWorkspaceError(f"{name} is outside the workspace {self.root}")
+        if target.is_relative_to(root / PRIVATE):
+            raise OutsideWorkspaceError(f"{name} is aca's own and not a task's to touch")
         return target
 
     def name_of(self, path: Path) -> str:

@@ -83,6 +83,7 @@ async def run(
     observers: Sequence[Observer] = (),
     stop: Stop | None = None,
     clock: Callable[[], float] = time.time,
+    timer: Callable[[], float] = time.monotonic,
 ) -> ev.RunEnded:
     """Drive the plan of *state* to its end. The journal is the truth: to resume is to run again.
 
@@ -96,7 +97,7 @@ async def run(
     Everything one turn has to say is one commit, and nothing starts before it. Raises MachineError when
     the journal cannot be written; the attempts then running are stopped, and are pending on resume.
     """
-    this = _Run(state, journal, execute, inbox, list(observers), stop or Stop(), clock)
+    this = _Run(state, journal, execute, inbox, list(observers), stop or Stop(), clock, timer)
     try:
         this.begin(begun)
         while True:
@@ -124,6 +125,9 @@ class _Run:
     observers: list[Observer]
     stop: Stop
     clock: Callable[[], float]
+    """The time of day, for what is written down."""
+    timer: Callable[[], float]
+    """Seconds that only move on, for waiting: a clock may be set back."""
 
     def __post_init__(self) -> None:
         self.plan = self.state.plan
@@ -135,9 +139,9 @@ class _Run:
         self.bug: Exception | None = None
         self.unseen: list[ev.Event] = []
         self.absorbed: list[str] = []
-        self.deadline = self.clock() + (self.plan.limits.max_duration or float("inf"))
-        self.next_poll = self.clock()
-        self.next_checkpoint = self.clock() + self.plan.checkpoint_interval
+        self.deadline = self.timer() + (self.plan.limits.max_duration or float("inf"))
+        self.next_poll = self.timer()
+        self.next_checkpoint = self.timer() + self.plan.checkpoint_interval
         self.frontier: graph.Frontier
 
     # -- the turns of the loop ----------------------------------------------------------------------
@@ -156,18 +160,20 @@ class _Run:
 
     def read_inbox(self) -> None:
         """Turn messages into events; they are removed once those are durable."""
-        if self.clock() < self.next_poll:
+        if self.timer() < self.next_poll:
             return
-        self.next_poll = self.clock() + POLL_SECONDS
+        self.next_poll = self.timer() + POLL_SECONDS
         for name, message in self.inbox.messages():
-            if name not in self.state.messages and message is not None:
+            if message is None:
+                log.warning("the message %s in the inbox cannot be read and is dropped", name)
+            elif name not in self.state.messages:
                 self.record(*absorb(self.state, name, message))
             self.absorbed.append(name)
 
     def keep_checkpoints(self) -> None:
         """Name the place reached every ``checkpoint_interval``."""
-        if self.clock() >= self.next_checkpoint:
-            self.next_checkpoint = self.clock() + self.plan.checkpoint_interval
+        if self.timer() >= self.next_checkpoint:
+            self.next_checkpoint = self.timer() + self.plan.checkpoint_interval
             self.record(ev.CheckpointCreated(name="interval"))
 
     def settle(self) -> None:
@@ -182,7 +188,7 @@ class _Run:
     def check_limits(self) -> None:
         """Ask the run to stop when a limit of the plan is reached."""
         limits, state = self.plan.limits, self.state
-        if self.clock() >= self.deadline and self.stop.exit_code is None:
+        if self.timer() >= self.deadline and self.stop.exit_code is None:
             self.stop.request(Exit.LIMIT, "the time limit (max_duration) is reached", interrupt=True)
         if limits.max_tokens is not None and state.tokens >= limits.max_tokens:
             reason = f"the token limit is reached: {state.tokens} of {limits.max_tokens}"
@@ -234,10 +240,11 @@ class _Run:
 
     def end(self) -> ev.RunEnded:
         """Record how the run ended; the last line of a run in good order."""
-        code, reason = verdict(self.state)
-        until = None
-        if self.stop.exit_code is not None and self.state.unfinished():
-            code, reason, until = self.stop.exit_code, self.stop.reason, self.stop.until
+        stop, until = self.stop, None
+        if stop.exit_code is not None and self.state.unfinished():
+            code, reason, until = stop.exit_code, stop.reason, stop.until
+        else:
+            code, reason = verdict(self.state)
         ended = self.record(ev.RunEnded(exit_code=int(code), reason=reason, until=until))[0]
         self.commit()
         if self.bug is not None:
@@ -309,7 +316,8 @@ class _Run:
         elif failed := self.state.failed_children(task_id):
             total = len(self.state.children[task_id])
             reason = f"{len(failed)} of {total} subtasks not done: {', '.join(failed[:5])}"
-            self.record(ev.TaskFailed(task=task_id, reason=reason, cause=self.state.states[failed[0]].seq))
+            cause = self.state.states[failed[0]].seq
+            self.record(self.decide_failure(task, ev.TaskFailed(task=task_id, reason=reason, cause=cause)))
         else:
             self.record(ev.TaskCompleted(task=task_id, summary=state.summary))
 
@@ -323,7 +331,8 @@ class _Run:
         if answer.approved:
             self.record(ev.TaskCompleted(task=task.id, summary=f"approved{remark}", cause=answer.seq))
         else:
-            self.record(ev.TaskFailed(task=task.id, reason=f"rejected{remark}", cause=answer.seq))
+            rejected = ev.TaskFailed(task=task.id, reason=f"rejected{remark}", cause=answer.seq)
+            self.record(self.decide_failure(task, rejected))
 
     def chooser(self, started: list[tuple[str, int]]) -> Callable[[Sequence[Task]], Task] | None:
         if self.plan.execution_mode != "intelligent":
@@ -364,7 +373,7 @@ class _Run:
         """What follows from an ending is written into it, so that it is decided once."""
         if isinstance(ending, ev.TaskFailed):
             return [self.decide_failure(self.state.tasks[task_id], ending)]
-        if isinstance(ending, ev.TaskInterrupted) and ending.until is not None:
+        if isinstance(ending, ev.TaskInterrupted) and ending.quota:
             self.stop.request(Exit.QUOTA, ending.reason, interrupt=False, until=ending.until)
         if ending.files:
             paths = tuple(change.path for change in ending.files)
@@ -372,11 +381,19 @@ class _Run:
             self.recent.append(task.model_copy(update={"touches": (*task.touches, *paths)}))
         return [ending]
 
+    def retries(self, task: Task, failure: ev.TaskFailed) -> int:
+        """How often *task* may be tried again. What was not attempted, or cannot change, is not."""
+        if failure.category not in ("task", "transient") or not failure.attempt:
+            return 0
+        if task.id in self.state.children and task.retries is None:
+            return 0  # a group has only its checks: again they would say the same
+        return profile(self.plan, task).retries
+
     def decide_failure(self, task: Task, failure: ev.TaskFailed) -> ev.Event:
         """Another attempt, a skip that excuses what depends on it, or the end of the matter."""
         settings = profile(self.plan, task)
         failures = self.state.states[task.id].failures + 1
-        if failure.category in ("task", "transient") and failures <= settings.retries:
+        if failures <= self.retries(task, failure):
             delay = retry_delay(settings.retry_delay, failures)
             return msgspec.structs.replace(failure, retry=True, not_before=self.clock() + delay)
         if task.on_failure == "skip":

@@ -197,8 +197,8 @@ def _make(workspace: Path, plan: bytes, past: list[AnyEvent]) -> Session:
 
 
 def _new_id(now: float) -> str:
-    """Date, time and the fraction of the second: ids sort by age, those of one second too."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(now % 1 * 0x10000):04x}"
+    """Date, time and the fraction of the second: UTC, so that ids sort by age wherever the clock is."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(now % 1 * 0x10000):04x}"
 
 
 def listing(workspace: Path) -> list[Session]:

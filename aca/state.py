@@ -39,6 +39,8 @@ class TaskState(msgspec.Struct):
     answer: ev.ApprovalAnswered | None = None
     conversation: tuple[str, str] | None = None
     """(provider, conversation id) of the latest attempt that had one."""
+    interrupted: bool = False
+    """Its last attempt was cut off: where the provider can, the next one continues its conversation."""
     excused: bool = False
     """Skipped for another reason than a failure: what needs it may go on."""
     worked: bool = False
@@ -122,9 +124,6 @@ class SessionState:
     def failed_children(self, task_id: str) -> list[str]:
         return [child for child in self.children.get(task_id, ()) if self.states[child].dead]
 
-    def finished_children(self, task_id: str) -> int:
-        return sum(self.states[child].settled for child in self.children.get(task_id, ()))
-
     # -- one method per event -----------------------------------------------------------------------
 
     def _session_created(self, event: ev.SessionCreated) -> None:
@@ -163,7 +162,7 @@ class SessionState:
         state.not_before, state.checks = event.not_before, event.checks
 
     def _task_interrupted(self, event: ev.TaskInterrupted) -> None:
-        self._end(event, "pending", event.reason)
+        self._end(event, "pending", event.reason).interrupted = True
 
     def _task_blocked(self, event: ev.TaskBlocked) -> None:
         self._end(event, "blocked", event.reason).waits_for = event.waits_for
@@ -179,6 +178,7 @@ class SessionState:
     def _task_reopened(self, event: ev.TaskReopened) -> None:
         state = self._move(event.task, "pending", event)
         state.failures, state.not_before, state.answer, state.excused = 0, 0.0, None, False
+        state.interrupted = False
 
     def _checkpoint_created(self, event: ev.CheckpointCreated) -> None:
         self.checkpoints.append(Checkpoint(event.seq, event.at, event.name, self.counts["completed"]))
@@ -204,7 +204,7 @@ class SessionState:
 
     def _end(self, event: ev.AttemptEnded, status: Status, reason: str = "") -> TaskState:
         state = self._move(event.task, status, event, reason)
-        state.ended_at = event.at
+        state.ended_at, state.interrupted = event.at, False
         state.seconds += event.seconds
         if event.files:
             state.files = _merge_changes(state.files, event.files)
@@ -212,8 +212,14 @@ class SessionState:
             state.usage = add_usage(state.usage, event.usage)
             self.tokens += event.usage.tokens
             self.cost_usd += event.usage.cost_usd or 0.0
-            self.unknown_costs += event.usage.cost_usd is None
+        self._count_unknown(event)
         return state
+
+    def _count_unknown(self, event: ev.AttemptEnded) -> None:
+        """An agent that worked and did not tell, or tells no price, has used something all the same."""
+        is_work = self.tasks[event.task].kind == "agent" and event.task not in self.children
+        if event.usage is not None or (is_work and event.attempt):
+            self.unknown_costs += event.usage is None or event.usage.cost_usd is None
 
 
 _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
@@ -280,7 +286,10 @@ def _merge_changes(
 
 
 def verdict(state: SessionState) -> tuple[Exit, str]:
-    """What the process says when nothing more can run, and why."""
+    """What the process says when nothing more can run, and why.
+
+    Raises RuntimeError, for a bug of ours, when something still could: that must never pass as success.
+    """
     blocked = state.counts["blocked"]
     if blocked:
         return Exit.WAITING, f"{_tasks(blocked)} for a person: `aca status` says for what"
@@ -289,6 +298,11 @@ def verdict(state: SessionState) -> tuple[Exit, str]:
         skipped = sum(task.dead for task in state.states.values()) - failed
         tail = f", {skipped} skipped because of that" if skipped else ""
         return Exit.TASK_FAILED, f"{failed} task{'s' if failed != 1 else ''} failed{tail}"
+    if state.unfinished():
+        raise RuntimeError(f"tasks are left that nothing holds back: {dict(state.counts)}")
+    skipped = state.counts["skipped"]
+    if skipped:
+        return Exit.OK, f"completed and verified, but for {skipped} skipped task{'s' * (skipped > 1)}"
     return Exit.OK, "every task is completed and verified"
 
 

@@ -6,9 +6,9 @@
         assert len(server.requests) == 2
 
 Each request to a scenario is answered with its next turn; when there is none left, with "Done.". A turn
-is a list of content blocks, or a ``Failure``, a ``Hang`` or a ``Cut``. Where one scenario serves several
-conversations, ``when`` names words that the conversation's first message contains. The path that is asked
-for decides which language it speaks: Anthropic Messages, or OpenAI Responses (``tests.responses_wire``).
+is a list of content blocks, or a ``Failure``, a ``Hang``, a ``Cut``, a ``Drip`` or ``Stopped``. Where one
+scenario serves several conversations, ``when`` names words that the conversation's first message contains.
+The path that is asked for decides which language it speaks (``tests.dialects``).
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from types import TracebackType
 from typing import Any
 
-from tests import responses_wire
-
-Block = dict[str, Any]
+from tests.dialects import DIALECTS, Block, Dialect, spoken_at
 
 _numbers = count(1)
 
@@ -50,7 +48,23 @@ class Cut:
     """The connection is closed in the middle of a streamed reply."""
 
 
-Turn = Sequence[Block] | Failure | Hang | Cut
+@dataclass(frozen=True)
+class Drip:
+    """A reply that comes slowly, so many seconds between its events."""
+
+    blocks: Sequence[Block]
+    pause: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A reply that ends for a reason of its own: ``length``, ``refusal`` or ``filtered``."""
+
+    blocks: Sequence[Block]
+    reason: str
+
+
+Turn = Sequence[Block] | Failure | Hang | Cut | Drip | Stopped
 
 
 def text(words: str) -> Block:
@@ -69,13 +83,13 @@ class Request:
 
     scenario: str
     body: dict[str, Any]
+    dialect: Dialect = DIALECTS[0]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def first_words(self) -> str:
-        """The conversation's first message, as JSON text."""
-        if "input" in self.body:
-            return responses_wire.first_words(self.body)
-        return json.dumps(self.body["messages"][:1], ensure_ascii=False)
+        """How the conversation began, as JSON text."""
+        return json.dumps(self.dialect.first_words(self.body), ensure_ascii=False)
 
 
 @dataclass
@@ -94,6 +108,7 @@ class ModelServer:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.models: list[str] = ["small:latest"]
         self._scripts: dict[str, list[_Script]] = {}
         self._lock = threading.Lock()
         self.closing = threading.Event()
@@ -148,86 +163,64 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._send(200, b"", {})
 
+    def do_GET(self) -> None:
+        """What Ollama has."""
+        models = [{"model": name, "name": name} for name in self.model.models]
+        self._send(200, json.dumps({"models": models}).encode(), {})
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        turn = self.model.turn(Request(self.path.split("/")[1], body))
+        dialect = spoken_at(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        turn = self.model.turn(Request(self.path.split("/")[1], body, dialect, headers))
         if isinstance(turn, Hang):
             self.model.closing.wait()
             self.close_connection = True
         elif isinstance(turn, Failure):
-            error = {"type": "error", "error": {"type": turn.kind, "message": turn.message}}
-            self._send(turn.status, json.dumps(error).encode(), turn.headers)
+            error = json.dumps(dialect.error(turn.kind, turn.message))
+            self._send(turn.status, error.encode(), turn.headers)
         elif body.get("stream"):
-            self._stream(turn, body["model"])
+            self._stream(turn, dialect, body["model"])
         else:
-            blocks = [text("Done.")] if isinstance(turn, Cut) else turn
-            self._send(200, json.dumps(_message(blocks, body["model"])).encode(), {})
+            self._whole(turn, dialect, body["model"])
 
-    def _send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+    def _send(self, status: int, content: bytes, headers: Mapping[str, str], missing: int = 0) -> None:
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", str(len(content) + missing))
         self.end_headers()
         self.wfile.write(content)
 
-    def _stream(self, turn: Sequence[Block] | Cut, model: str) -> None:
+    def _whole(self, turn: Sequence[Block] | Cut | Drip | Stopped, dialect: Dialect, model: str) -> None:
+        is_cut = isinstance(turn, Cut) and not dialect.half
+        blocks, stop, pause = _parts([text("Done.")] if isinstance(turn, Cut) else turn)
+        self.model.closing.wait(pause)
+        content = json.dumps(dialect.whole(blocks, model, stop)).encode()
+        self._send(200, content, {}, missing=10 if is_cut else 0)
+        self.close_connection = self.close_connection or is_cut
+
+    def _stream(self, turn: Sequence[Block] | Cut | Drip | Stopped, dialect: Dialect, model: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        told = responses_wire.events if self.path.endswith("/responses") else _events
-        events = told([text("half of a sen")] if isinstance(turn, Cut) else turn, model)
-        for number, event in enumerate(events):
-            if isinstance(turn, Cut) and number == 3:
-                return
-            self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        blocks, stop, pause = _parts([text("half of a sen")] if isinstance(turn, Cut) else turn)
+        events = list(dialect.stream(blocks, model, stop))
+        for event in events[: dialect.half] if isinstance(turn, Cut) else events:
+            self.model.closing.wait(pause)
+            self.wfile.write(event)
             self.wfile.flush()
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the test that fails will show the requests."""
 
 
-def _message(blocks: Sequence[Block], model: str) -> dict[str, Any]:
-    """A whole reply; every one costs 100 tokens in and 20 out."""
-    uses_tools = any(block["type"] == "tool_use" for block in blocks)
-    return {
-        "id": f"msg_{next(_numbers):08d}",
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": list(blocks),
-        "stop_reason": "tool_use" if uses_tools else "end_turn",
-        "stop_sequence": None,
-        "usage": {
-            "input_tokens": 100,
-            "output_tokens": 20,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-        },
-    }
-
-
-def _events(blocks: Sequence[Block], model: str) -> Iterator[dict[str, Any]]:
-    """The same reply as a stream of events."""
-    message = _message(blocks, model)
-    ending = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-    yield {"type": "message_start", "message": message | {"content": [], "stop_reason": None}}
-    for index, block in enumerate(blocks):
-        yield {"type": "content_block_start", "index": index, "content_block": _hollow(block)}
-        yield {"type": "content_block_delta", "index": index, "delta": _delta(block)}
-        yield {"type": "content_block_stop", "index": index}
-    yield {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 20}}
-    yield {"type": "message_stop"}
-
-
-def _hollow(block: Block) -> Block:
-    empty: Block = {"text": ""} if block["type"] == "text" else {"input": {}}
-    return block | empty
-
-
-def _delta(block: Block) -> Block:
-    if block["type"] == "text":
-        return {"type": "text_delta", "text": block["text"]}
-    return {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+def _parts(turn: Sequence[Block] | Drip | Stopped) -> tuple[Sequence[Block], str, float]:
+    """The blocks of a reply, why it ends, and how slow it is."""
+    if isinstance(turn, Drip):
+        return turn.blocks, "", turn.pause
+    if isinstance(turn, Stopped):
+        return turn.blocks, turn.reason, 0.0
+    return turn, "", 0.0

@@ -10,11 +10,20 @@ import pytest
 
 def claude() -> Path:
     """The claude CLI. Skips the test where there is none, and fails it in CI."""
-    given = os.environ.get("ACA_TEST_CLAUDE")
-    path = Path(given) if given else Path(__file__).parent / "real" / "node_modules" / ".bin" / "claude"
+    return _agent("claude", "ACA_TEST_CLAUDE")
+
+
+def codex() -> Path:
+    """The codex CLI, likewise."""
+    return _agent("codex", "ACA_TEST_CODEX")
+
+
+def _agent(name: str, variable: str) -> Path:
+    given = os.environ.get(variable)
+    path = Path(given) if given else Path(__file__).parent / "real" / "node_modules" / ".bin" / name
     if path.exists():
         return path.absolute()
-    reason = f"no claude CLI at {path}: tests/real/install-claude installs it"
+    reason = f"no {name} CLI at {path}: tests/real/install-agents installs it"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -31,4 +40,30 @@ def claude_environment(home: Path, url: str) -> dict[str, str]:
         "ANTHROPIC_BASE_URL": url,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_MAX_RETRIES": "0",
+    }
+
+
+def codex_environment(home: Path, url: str) -> dict[str, str]:
+    """An environment in which codex knows no person and talks to the model at *url* only."""
+    settings = home / ".codex" / "config.toml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(
+        f"""\
+        model = "gpt-test"
+        model_provider = "scripted"
+        [model_providers.scripted]
+        name = "scripted"
+        base_url = "{url}"
+        wire_api = "responses"
+        env_key = "SCRIPTED_KEY"
+        request_max_retries = 0
+        stream_max_retries = 0
+        """
+    )
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "SCRIPTED_KEY": "no-key",
     }

@@ -122,18 +122,20 @@ def _providers(workspace: Path) -> Iterator[Finding]:
     """Only the provider that tasks get by default has to be there."""
     from aca import app, providers
     from aca.errors import AcaError
+    from aca.providers import choice
 
     try:
         plan = app.settings(workspace, os.environ).plan
     except AcaError:
         return  # told already
-    if plan.defaults.provider not in providers.names():
-        detail = f'there is no provider "{plan.defaults.provider}"'
-        yield Finding("provider", False, detail, f"use one of {', '.join(providers.names())}")
-    for name in providers.names():
-        there = providers.get(name).check(plan.providers.get(name, {}))
-        needed = name == plan.defaults.provider
-        yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed)
+    known, default = providers.names(plan.providers), plan.defaults.provider
+    if default not in known:
+        wrong = choice.none_here() if default is None else providers.unknown(default, known)
+        yield Finding("provider", False, wrong.message, wrong.cure)
+    for name in known:
+        given = plan.providers.get(name, {})
+        there = providers.get(name, given).check(given)
+        yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed=name == default)
 
 
 def _sessions(workspace: Path) -> Iterator[Finding]:

@@ -58,6 +58,8 @@ def start(
     prepared = app.prepare(request, os.environ)
     if selection.dump_plan is not None and spelling is not None:
         _dump(prepared, selection.dump_plan, spelling)
+    if prepared.note and not (output.quiet or output.jsonl):
+        Screen(output).remark(prepared.note)
     if selection.dry_run:
         return _show(prepared, workspace, Screen(output))
     return carrying.carry_out(app.start(prepared, workspace), Screen(output))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -13,26 +14,49 @@ from aca.plan import Model, Task
 from aca.providers.base import Provider
 
 KINDS = {
+    "anthropic": "aca.providers.anthropic:Anthropic",
     "claude-cli": "aca.providers.claude_cli:ClaudeCli",
+    "codex-cli": "aca.providers.codex_cli:CodexCli",
+    "ollama": "aca.providers.ollama:Ollama",
+    "openai": "aca.providers.openai:OpenAI",
     "replay": "aca.providers.replay:Replay",
 }
 """Name -> the class. Its module also has ``Options``, the model of the plan's ``providers.<name>``, and
 ``problems(options, tasks, workspace)``."""
+NOTHING: Mapping[str, Any] = {}
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
+_TAKEN = ("meta", "inbox", "file_changes", "execution_logs")
+"""What a session's directory has already: a provider keeps its files beside these, under its name."""
 
 
-def names() -> list[str]:
-    """Every provider that can be named in a plan."""
-    return list(KINDS)
+def names(sections: Mapping[str, Mapping[str, Any]] = NOTHING) -> list[str]:
+    """Every provider that can be named in a plan with these *sections* of providers."""
+    declared = [name for name, given in sections.items() if name not in KINDS and is_declared(given)]
+    return [*KINDS, *declared]
 
 
-def get(name: str) -> Provider:
-    """A provider of the kind *name*. Raises InputError when there is none."""
-    return cast(Provider, getattr(_module(name), KINDS[name].partition(":")[2])())
+def is_declared(given: Mapping[str, Any]) -> bool:
+    """Whether a section of a plan's providers declares an agent CLI."""
+    return given.get("kind") == "cli"
 
 
-def options(name: str, given: Mapping[str, Any]) -> Model:
-    """The plan's ``providers.<name>`` section, checked. Raises pydantic's ValidationError."""
-    return cast(Model, _module(name).Options.model_validate(given))
+def unknown(name: str, known: Collection[str]) -> Problem:
+    """What to say to a name that is no provider's."""
+    cure = did_you_mean(name, known) or f"use one of {', '.join(known)}"
+    return Problem(f'there is no provider "{name}"', cure)
+
+
+def get(name: str, given: Mapping[str, Any] = NOTHING) -> Provider:
+    """The provider *name*, whose section in the plan is *given*. Raises InputError when there is none."""
+    module = _module(name, given)
+    if name in KINDS:
+        return cast(Provider, getattr(module, KINDS[name].partition(":")[2])())
+    return cast(Provider, module.DeclaredCli(name))
+
+
+def model(name: str, given: Mapping[str, Any] = NOTHING) -> type[Model]:
+    """The model of the plan's ``providers.<name>`` section. Raises InputError."""
+    return cast(type[Model], _module(name, given).Options)
 
 
 def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Task], workspace: Path) -> list[Problem]:
@@ -41,14 +65,18 @@ def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Task], workspa
     Raises pydantic's ValidationError when the options *given* cannot be used.
     """
     try:
-        checked = options(name, given)
-        return cast(list[Problem], _module(name).problems(checked, tasks, workspace))
+        checked = model(name, given).model_validate(given)
+        return cast(list[Problem], _module(name, given).problems(checked, tasks, workspace))
     except InputError as error:
         return error.problems
 
 
-def _module(name: str) -> ModuleType:
-    if name not in KINDS:
-        cure = did_you_mean(name, KINDS) or f"use one of {', '.join(KINDS)}"
-        raise InputError(Problem(f'there is no provider "{name}"', cure))
-    return importlib.import_module(KINDS[name].partition(":")[0])
+def _module(name: str, given: Mapping[str, Any]) -> ModuleType:
+    if name in KINDS:
+        return importlib.import_module(KINDS[name].partition(":")[0])
+    if not is_declared(given):
+        raise InputError(unknown(name, KINDS))
+    if not _NAME.fullmatch(name) or name in _TAKEN:
+        cure = f"letters, digits, - and _, and none of {', '.join(_TAKEN)}"
+        raise InputError(Problem(f'"{name}" cannot be the name of a provider', cure))
+    return importlib.import_module("aca.providers.declared_cli")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
-import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from aca import process
 from aca.errors import Problem
@@ -21,25 +17,17 @@ from aca.plan import Duration, Model, Task, Words
 from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
+from aca.providers.programs import GO_ON, CommandLine, look
 
 INSTALL = "install it with `npm install -g @anthropic-ai/claude-code` and run it once to log in"
 MODES = {"read-only": "dontAsk", "workspace-write": "acceptEdits", "full": "bypassPermissions"}
 READ_ONLY_WITHOUT = ("Write", "Edit", "NotebookEdit", "Bash")
-GO_ON = """\
-You were interrupted while you worked on this task. What you did until then is above; a command that was
-running may have been cut off. See where it stands and go on. The task was:
-
-"""
-
-
-def _words(value: object) -> object:
-    return tuple(shlex.split(value)) if isinstance(value, str) else value
 
 
 class Options(Model):
     """``providers.claude-cli`` of a plan."""
 
-    command: Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)] = ("claude",)
+    command: CommandLine = ("claude",)
     """How claude is called: a program on the PATH, and arguments that come first."""
     model: str | None = None
     """For tasks that name none."""
@@ -55,7 +43,7 @@ class Options(Model):
 
 def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps claude from being used here: it is not installed."""
-    found = _look(options.command)
+    found = look(options.command, INSTALL)
     return [] if found.ok else [Problem(found.detail, found.cure)]
 
 
@@ -66,7 +54,7 @@ class ClaudeCli:
 
     def check(self, options: Mapping[str, Any]) -> Availability:
         """Whether the program is there, and its version. Whether it is logged in shows when it works."""
-        return _look(Options.model_validate(options).command)
+        return look(Options.model_validate(options).command, INSTALL)
 
     async def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
         """Run claude on the assignment, in its earlier conversation where there is one."""
@@ -141,19 +129,3 @@ class _Run:
     def _settings(self) -> dict[str, str]:
         longest = self.options.max_tokens
         return {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(longest)} if longest else {}
-
-
-@cache
-def _look(command: tuple[str, ...]) -> Availability:
-    program = shutil.which(command[0])
-    if program is None:
-        return Availability(False, f"{command[0]} is not on the PATH", INSTALL)
-    try:
-        asked = [program, *command[1:], "--version"]
-        told = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Availability(False, f"{program} --version did not work: {error}", INSTALL)
-    version = told.stdout.decode(errors="replace").strip()
-    if told.returncode != 0 or not version:
-        return Availability(False, f"{program} --version failed (exit code {told.returncode})", INSTALL)
-    return Availability(True, version)

@@ -7,10 +7,9 @@ recorded run again.
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from pydantic import Field
@@ -18,16 +17,13 @@ from pydantic import Field
 from aca import process
 from aca.errors import InputError, Problem
 from aca.events import FileChange, Usage
-from aca.journal import DISK_ERRORS
 from aca.plan import Model, Task, command_text
-from aca.process import OutsideWorkspaceError, Place
+from aca.process import Place
 from aca.providers import script
 from aca.providers.base import Assignment, Availability, Changed, Conversed, Result, Said, Step, Used
 from aca.state import add_usage
-
-Action = Literal["created", "modified"]
-_FORBIDDEN = {errno.EACCES, errno.EPERM}
-"""Said of one file, and a reason for the model to leave it alone rather than for aca to stop."""
+from aca.tools import files
+from aca.tools.base import BROKEN, reason
 
 
 class Options(Model):
@@ -93,10 +89,6 @@ class Replay:
         if key not in self._read:
             self._read[key] = script.load(path)
         return self._read[key]
-
-
-class _ToolError(Exception):
-    """A tool was used in a way that cannot work."""
 
 
 class _Playing:
@@ -169,20 +161,11 @@ class _Playing:
             yield refused
             return
         try:
-            path = self.place.inside(name)
-            action = _write(path, step) if isinstance(step, script.Write) else _edit(path, step)
-        except (OutsideWorkspaceError, _ToolError, OSError) as error:
-            yield self.broken(tool, name, error)
-        else:
-            yield Changed(FileChange(self.place.name_of(path), action))
-
-    def broken(self, tool: str, name: str, error: Exception) -> Used:
-        """A tool that failed fails the attempt. A disk that failed is nobody's fault here."""
-        if isinstance(error, OSError) and error.errno in DISK_ERRORS - _FORBIDDEN:
-            raise error
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        self.end(stop="failed", reason=f"{tool} {name}: {why}", category="task")
-        return Used(tool, name, error=why)
+            yield Changed(_changed(self.place, step))
+        except BROKEN as error:
+            why = reason(error)
+            self.end(stop="failed", reason=f"{tool} {name}: {why}", category="task")
+            yield Used(tool, name, error=why)
 
     async def run(self, step: script.Run) -> AsyncIterator[Step]:
         command = command_text(step.run)
@@ -200,18 +183,8 @@ class _Playing:
             yield Used("run", command, error=why)
 
 
-def _write(path: Path, step: script.Write) -> Action:
-    action: Action = "modified" if path.exists() else "created"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(step.content.encode())
-    return action
-
-
-def _edit(path: Path, step: script.Edit) -> Action:
-    before, old = path.read_bytes(), step.old.encode()
-    count = before.count(old)
-    if count != 1:
-        where = "is not in the file" if count == 0 else f"is in the file {count} times, not once"
-        raise _ToolError(f"the text to replace {where}")
-    path.write_bytes(before.replace(old, step.new.encode()))
-    return "modified"
+def _changed(place: Place, step: script.Write | script.Edit) -> FileChange:
+    if isinstance(step, script.Write):
+        return files.write(place, step.write, step.content)
+    [change] = files.edit(place, [files.Replacement(path=step.edit, old=step.old, new=step.new)])
+    return change

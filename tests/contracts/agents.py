@@ -38,21 +38,23 @@ class Agent:
     place: Place
     permissions: Permissions = "workspace-write"
     conversation: str | None = None
+    attempt: int = 1
     prompt: str = "Do what the scene says."
+    system_prompt: str = ""
     model: ModelServer | None = None
 
     @property
     def logs(self) -> Path:
-        return self.place.root.parent / "logs"
+        return self.place.root.parent / "logs" / str(self.attempt)
 
     def work(self) -> AsyncIterator[Step]:
         """The steps of one attempt."""
         assignment = Assignment(
             task_id="task",
             title="A task",
-            attempt=1,
+            attempt=self.attempt,
             prompt=self.prompt,
-            system_prompt="",
+            system_prompt=self.system_prompt,
             model=None,
             permissions=self.permissions,
             conversation=self.conversation,

@@ -89,6 +89,7 @@ class Story:
                     observers=watchers,
                     stop=stop,
                     clock=self.clock,
+                    timer=self.clock,
                 )
             )
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -114,6 +115,39 @@ def test_a_journal_that_cannot_be_written_is_the_machines_fault(tmp_path: Path) 
     os.close(one._file)
     with pytest.raises(MachineError, match="cannot write the journal"):
         one.commit()
+
+
+def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path) -> None:
+    """What the disk took of it is cut off again: when there is room later, the journal is sound."""
+    events = written(tmp_path / "j")
+    one = journal.Journal(tmp_path / "j", len(events))
+    one.append(ev.TaskStarted(task="x" * 5000, attempt=1))
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "j").stat().st_size + 100, allowed[1]))
+    try:
+        with pytest.raises(MachineError):
+            one.commit()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+        signal.signal(signal.SIGXFSZ, before)
+    one.append(ev.RunEnded(exit_code=7, reason="no room"))
+    with pytest.raises(MachineError):
+        one.commit()
+    one.close()
+    assert journal.read(tmp_path / "j") == events
+
+
+def test_somebody_else_s_lines_stop_the_run(tmp_path: Path) -> None:
+    """An agent that writes into the journal must not pass for progress."""
+    events = written(tmp_path / "j")
+    one = journal.Journal(tmp_path / "j", len(events))
+    with (tmp_path / "j").open("ab") as file:
+        file.write(b"nonsense\n")
+    one.append(ev.TaskStarted(task="a", attempt=1))
+    with pytest.raises(MachineError, match="somebody else"):
+        one.commit()
+    one.close()
 
 
 def hold(path: Path, ready: object) -> None:

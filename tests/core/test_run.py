@@ -15,7 +15,7 @@ from aca.errors import MachineError
 from aca.plan import Limits, Plan
 from aca.run import Stop, retry_delay
 from aca.session import Answer, CheckpointRequest
-from aca.state import SessionState
+from aca.state import SessionState, verdict
 from tests.core.stories import Clock, Memory, Story, done, plans, task, unique
 
 patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -196,6 +196,41 @@ def test_a_group_fails_with_its_child(tmp_path: Path) -> None:
     assert (group.status, group.reason) == ("failed", "1 of 2 subtasks not done: a")
 
 
+@pytest.mark.parametrize("first", ["failed child", "rejected"])
+def test_what_a_failure_means_is_decided_the_same_for_groups_and_approvals(
+    tmp_path: Path, first: str
+) -> None:
+    """``on_failure = skip`` excuses them too, and nothing is tried again that was not attempted."""
+    if first == "rejected":
+        told = story(tmp_path, task("a", kind="approval", on_failure="skip"), task("b", dependencies=("a",)))
+        told.inbox = Memory(Answer(task="a", approved=False, by="ann"))
+        code = told.run().exit_code
+    else:
+        group = task("a", on_failure="skip", retries=3)
+        told = story(tmp_path, group, task("c", parent_id="a", retries=0), task("b", dependencies=("a",)))
+        code = told.run(failing("c")).exit_code  # type: ignore[arg-type]
+        assert told.started() == ["c", "b"]
+    assert told.statuses()["a"] == "skipped"
+    assert told.statuses()["b"] == "completed"
+    assert code == (0 if first == "rejected" else 1)
+
+
+def test_a_group_s_checks_are_not_repeated_unless_asked(tmp_path: Path) -> None:
+    """Nothing has changed in between."""
+    checked = {"checks": ({"run": "false"},)}
+    told = story(tmp_path, task("g", **checked), task("a", parent_id="g"))
+    assert told.run(failing("g")).exit_code == 1  # type: ignore[arg-type]
+    assert told.started() == ["a", "g"]
+
+
+def test_fail_fast_counts_a_rejection(tmp_path: Path) -> None:
+    """It is a failure like any other."""
+    told = story(tmp_path, task("ask", kind="approval"), task("b"), fail_fast=True)
+    told.inbox = Memory(Answer(task="ask", approved=False, by="ann"))
+    assert told.run().exit_code == 1
+    assert told.statuses()["b"] == "pending"
+
+
 # -- subtasks, approvals, checkpoints ------------------------------------------------------------------
 
 
@@ -212,6 +247,26 @@ def test_subtasks_run_before_their_parent_is_done(tmp_path: Path) -> None:
     assert told.run(work).exit_code == 0
     assert told.started() == ["a", "a.1", "a.2", "b"]
     assert told.state().states["a"].summary == "in two parts"
+
+
+def test_subtasks_that_are_done_already_hold_nothing_up(tmp_path: Path) -> None:
+    """Handed in as completed, they count as such."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        if task_id == "a":
+            part = {"id": "a.1", "title": "Part", "parent_id": "a", "status": "completed"}
+            return ev.TaskSplit(task="a", attempt=attempt, tasks=(part,))
+        return done(task_id, attempt)
+
+    told = story(tmp_path, task("a"), task("b", dependencies=("a",)))
+    assert told.run(work).exit_code == 0
+    assert set(told.statuses().values()) == {"completed"}
+
+
+def test_success_is_never_claimed_while_something_is_pending() -> None:
+    """That would be a bug of ours, and is one aloud."""
+    with pytest.raises(RuntimeError, match="tasks are left"):
+        verdict(SessionState(Plan(tasks=(task("a"),))))
 
 
 def test_an_approval_blocks_only_what_needs_it(tmp_path: Path) -> None:
@@ -284,7 +339,9 @@ def test_a_closed_quota_window_ends_with_75_and_the_time(tmp_path: Path) -> None
     """The task is not at fault: it is pending, and nothing else starts."""
 
     def work(task_id: str, attempt: int) -> ev.Ending:
-        return ev.TaskInterrupted(task=task_id, attempt=attempt, reason="window closed", until=2e9)
+        return ev.TaskInterrupted(
+            task=task_id, attempt=attempt, reason="window closed", quota=True, until=2e9
+        )
 
     told = story(tmp_path, task("a"), task("b"))
     ended = told.run(work)
