@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aca import events as ev
-from aca import journal, parse, process, providers, session
+from aca import journal, parse, process, providers, session, trial
 from aca.attempt import Attempts, Watch
 from aca.config import Merged
 from aca.errors import (
@@ -266,6 +266,15 @@ def waiting(one: Session, task_id: str) -> SessionState:
     if now.settled:
         raise SessionError(f'"{task_id}" is {now.status} already: {now.summary or now.reason}')
     return state
+
+
+def try_out(name: str, given: Mapping[str, Any]) -> trial.Answer:
+    """Call the provider *name* once, for one word. No process of its is left when this returns."""
+    process.become_subreaper()
+    try:
+        return asyncio.run(trial.ask(name, given))
+    finally:
+        process.end_everything()
 
 
 def collect(workspace: Path, older_than: float, force: bool, dry_run: bool) -> list[tuple[Session, str]]:

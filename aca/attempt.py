@@ -57,6 +57,8 @@ class Attempts:
         except OSError as error:
             if error.errno in journal.DISK_ERRORS:
                 raise MachineError(f"{error.filename or self.session.path}: {error.strerror}") from error
+            if not self.session.path.exists():
+                raise MachineError(f"{self.session.path} is gone: something has removed it") from error
             raise
 
     @cached_property

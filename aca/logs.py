@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aca.errors import MachineError
@@ -39,8 +39,11 @@ def system_log(path: Path, settings: Logging) -> Iterator[None]:
     logger = logging.getLogger("aca")
     logger.setLevel(settings.level.upper())
     logger.addHandler(handler)
+    # A full disk is told by whoever needs it; the log must not tell it again, on stderr.
+    handler.handleError = lambda record: None  # type: ignore[method-assign]
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()

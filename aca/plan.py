@@ -14,7 +14,16 @@ from decimal import Decimal
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from aca.errors import did_you_mean
 
@@ -32,6 +41,7 @@ GivenStatus = Literal["pending", "completed", "skipped"]
 
 # Decimal, because what is dumped must read back as the same number: 13 * 0.001 is not 0.013.
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+_LONGEST = 100 * 365 * 86400.0
 _UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
@@ -41,7 +51,7 @@ def parse_duration(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError('write a duration like "30s", "10m", "1h30m", or a number of seconds')
     if isinstance(value, int | float):
-        seconds = float(value)
+        seconds = float(min(value, _LONGEST))
     else:
         text = value.replace(" ", "").lower()
         pieces = _DURATION.findall(text)
@@ -52,8 +62,8 @@ def parse_duration(value: object) -> float:
                 seconds = float(text)
             except ValueError:
                 raise ValueError(f'"{value}" is not a duration; write "30s", "10m" or "1h30m"') from None
-    if not 0 <= seconds < float("inf"):
-        raise ValueError("a duration cannot be negative or endless")
+    if not 0 <= seconds < _LONGEST:
+        raise ValueError("a duration cannot be negative, or a hundred years long")
     return seconds
 
 
@@ -102,7 +112,25 @@ Duration = Annotated[
 ]
 Priority = Annotated[int, BeforeValidator(parse_priority), Field(ge=0, le=10)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
-Command = str | tuple[str, ...]
+
+
+def _runnable(command: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    words = (command,) if isinstance(command, str) else command
+    if not words or not words[0].strip():
+        raise ValueError("a command cannot be empty")
+    if any("\0" in word for word in words):
+        raise ValueError("a command cannot contain a null character")
+    return command
+
+
+def _variables(env: dict[str, str]) -> dict[str, str]:
+    for name, value in env.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise ValueError(f'"{name}" cannot be an environment variable')
+    return env
+
+
+Command = Annotated[str | tuple[str, ...], AfterValidator(_runnable)]
 """A shell line, given to ``/bin/sh -c`` as written, or an argument vector, run without a shell."""
 
 
@@ -120,7 +148,7 @@ class Check(Model):
 
     name: str = ""
     run: Command
-    timeout: Duration | None = None
+    timeout: Annotated[Duration, Field(gt=0)] | None = None
 
     @property
     def title(self) -> str:
@@ -142,7 +170,7 @@ class Limits(Model):
 
     max_cost_usd: float | None = Field(default=None, gt=0)
     max_tokens: int | None = Field(default=None, gt=0)
-    max_duration: Duration | None = None
+    max_duration: Annotated[Duration, Field(gt=0)] | None = None
 
 
 class Role(Model):
@@ -165,7 +193,7 @@ class Defaults(Model):
     """How often an agent task is tried again after a failure. A command is not, unless it says so."""
     retry_delay: Duration = 1.0
     """Pause before the second try; doubles with each further one, with jitter, up to a minute."""
-    timeout: Duration = 1800.0
+    timeout: Annotated[Duration, Field(gt=0)] = 1800.0
     """One attempt's wall clock."""
 
 
@@ -205,14 +233,14 @@ class Task(Model):
     checks: Checks = ()
     retries: int | None = Field(default=None, ge=0, le=100)
     retry_delay: Duration | None = None
-    timeout: Duration | None = None
+    timeout: Annotated[Duration, Field(gt=0)] | None = None
     command: Command | None = None
     backup: Command | None = None
     """Run instead when ``command`` fails."""
     on_failure: Literal["fail", "skip"] = "fail"
     """``skip``: a failure does not stop what depends on this task."""
     cwd: str | None = None
-    env: dict[str, str] = Field(default_factory=dict)
+    env: Annotated[dict[str, str], AfterValidator(_variables)] = Field(default_factory=dict)
 
 
 class Plan(Model):
@@ -229,7 +257,7 @@ class Plan(Model):
     fail_fast: bool = False
     cwd: str = "."
     """Where tasks work, inside the workspace; made when missing."""
-    checkpoint_interval: Duration = 1800.0
+    checkpoint_interval: Annotated[Duration, Field(gt=0)] = 1800.0
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
     roles: dict[str, Role] = Field(default_factory=dict)

@@ -222,7 +222,7 @@ def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
 
 
 def used_providers(plan: Plan) -> dict[str, list[Task]]:
-    """Provider name -> the agent tasks that are still to be done by it, with what they get written in them."""
+    """Provider name -> the agent tasks still to be done by it, with what they get written in them."""
     used: dict[str, list[Task]] = {}
     for task, gets in _agents(plan):
         if gets.provider is not None:

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from aca import __version__, journal
-from aca.errors import DriftError, MachineError, SessionError, did_you_mean
+from aca.errors import DamagedJournalError, DriftError, MachineError, SessionError, did_you_mean
 from aca.events import AnyEvent, SessionCreated
 from aca.plan import Plan, profile
 from aca.state import Checkpoint, SessionState, fold
@@ -110,12 +110,20 @@ class Session:
             data = (self.path / "plan.json").read_bytes()
         except FileNotFoundError as error:
             raise SessionError(f"session {self.id} has lost its plan: {error.filename} is missing") from None
-        first = journal.read(self.journal_path, until=1)
-        if first and isinstance(first[0], SessionCreated) and first[0].plan_sha256 != digest(data):
+        created = self._beginning()
+        if created.plan_sha256 != digest(data):
             cure = "put it back, or run the edited plan as a session of its own: aca --execution-plan"
             message = f"{self.path / 'plan.json'} was changed after the session began\n   {cure}"
             raise DriftError("plan.json", message)
         return Plan.model_validate_json(data)
+
+    def _beginning(self) -> SessionCreated:
+        """The first event of the journal, without which nothing in it can be believed."""
+        match journal.read(self.journal_path, until=1):
+            case [SessionCreated() as created]:
+                return created
+            case _:
+                raise DamagedJournalError(str(self.journal_path), 1, "its beginning is missing", 0)
 
     def state(self, until: int | None = None) -> SessionState:
         """The fold of its journal, or of the first *until* events. Raises DamagedJournalError."""
@@ -131,8 +139,10 @@ class Session:
 
     def messages(self) -> Iterator[tuple[str, Message | None]]:
         """(name, message) of everything in the inbox, oldest first; None for what cannot be read."""
-        with os.scandir(self.path / "inbox") as entries:
-            names = sorted(entry.name for entry in entries if entry.name.endswith(".json"))
+        try:
+            names = sorted(name for name in os.listdir(self.path / "inbox") if name.endswith(".json"))
+        except FileNotFoundError:
+            raise MachineError(f"{self.path} is gone: something has removed it") from None
         for name in names:
             try:
                 yield name, msgspec.json.decode((self.path / "inbox" / name).read_bytes(), type=Message)

@@ -70,7 +70,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     at: float
     name: str
     completed: int
-    """Tasks completed by then."""
+    """Tasks completed by then, groups not counted: they are no work of their own."""
 
 
 class SessionState:
@@ -100,7 +100,10 @@ class SessionState:
         """Attempts that used a model at a cost nobody told us."""
         self.runs = 0
         self.ended: ev.RunEnded | None = None
+        self.done_work = 0
+        """Completed tasks that are not groups."""
         self._add(plan.tasks)
+        self.done_work = sum(self.states[task_id].status == "completed" for task_id in self.leaves())
 
     def apply(self, event: ev.Event) -> None:
         """Take one event in. Events must come in the order of their ``seq``."""
@@ -148,7 +151,8 @@ class SessionState:
     def _task_completed(self, event: ev.TaskCompleted) -> None:
         state = self._end(event, "completed")
         state.summary, state.checks = event.summary or state.summary, event.checks
-        self.checkpoints.append(Checkpoint(event.seq, event.at, event.task, self.counts["completed"]))
+        self.done_work += event.task not in self.children
+        self.checkpoints.append(Checkpoint(event.seq, event.at, event.task, self.done_work))
 
     def _task_split(self, event: ev.TaskSplit) -> None:
         state = self._end(event, "pending")
@@ -181,7 +185,7 @@ class SessionState:
         state.interrupted = False
 
     def _checkpoint_created(self, event: ev.CheckpointCreated) -> None:
-        self.checkpoints.append(Checkpoint(event.seq, event.at, event.name, self.counts["completed"]))
+        self.checkpoints.append(Checkpoint(event.seq, event.at, event.name, self.done_work))
         self.messages.add(event.message)
 
     # -- the few moves they are made of --------------------------------------------------------------

@@ -68,7 +68,7 @@ def _rows(one: Session, screen: Screen) -> list[dict[str, Any]]:
         return []
     return [
         {"id": f"{one.id}:{point.seq}", "name": point.name, "at": point.at,
-         "completed": point.completed, "total": len(state.tasks)}
+         "completed": point.completed, "total": len(state.tasks) - len(state.children)}
         for point in state.checkpoints
     ]  # fmt: skip
 

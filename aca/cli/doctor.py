@@ -37,9 +37,8 @@ class Finding:
 
     def __str__(self) -> str:
         mark = "ok     " if self.ok else "mend   " if self.needed else "note   "
-        return f"{mark} {self.name}: {self.detail}" + (
-            f"\n         {self.cure}" if self.cure and not self.ok else ""
-        )
+        cure = self.cure.replace("\n", "\n      ")
+        return f"{mark} {self.name}: {self.detail}" + (f"\n         {cure}" if cure and not self.ok else "")
 
 
 def doctor(
@@ -133,9 +132,9 @@ def _providers(workspace: Path) -> Iterator[Finding]:
         wrong = choice.none_here() if default is None else providers.unknown(default, known)
         yield Finding("provider", False, wrong.message, wrong.cure)
     for name in known:
-        given = plan.providers.get(name, {})
-        there = providers.get(name, given).check(given)
-        yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed=name == default)
+        there = providers.check(name, plan.providers.get(name, {}))
+        needed = name == default or there.is_wrong
+        yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed)
 
 
 def _sessions(workspace: Path) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from aca.cli import (
     doctor,
     gc,
     init,
+    providers,
     resume,
     run,
     schema,
@@ -89,6 +90,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "init": init.init,
     "doctor": doctor.doctor,
     "config": config.config,
+    "providers": providers.providers,
     "schema": schema.schema,
     "gc": gc.gc,
 }

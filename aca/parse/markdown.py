@@ -14,19 +14,25 @@ _BLOCKS = ["blockquote", "code", "fence", "heading", "hr", "html_block", "lheadi
 _CODE = ("fence", "code_block", "html_block")
 _MARKER = re.compile(r"[\s>]*(?:[-*+]|\d{1,9}[.)])(?:\s+|$)")
 _DEEPEST = 200
-"""Blocks inside blocks that are looked at; what is deeper is text."""
+"""Blocks inside blocks that are looked at: a hundred lists in each other."""
 
 
 def read_outline(lines: list[str], first: int) -> Outline:
     """The outline of Markdown that begins in line *first* (from 0); what is above is front matter."""
     outline = Outline(lines, first)
-    _Reading(outline).read(_parser().parse("\n" * first + "\n".join(lines[first:])))
+    tokens = _parser().parse("\n" * first + "\n".join(lines[first:]))
+    _Reading(outline).read(tokens)
+    outline.too_deep = next((token.map[0] for token in tokens if _is_too_deep(token) and token.map), None)
     return outline
+
+
+def _is_too_deep(token: Token) -> bool:
+    return token.type == "list_item_open" and token.level > _DEEPEST
 
 
 def _parser() -> MarkdownIt:
     """Block rules only: inline markup stays as the author wrote it."""
-    parser = MarkdownIt("zero", {"maxNesting": _DEEPEST, "html": True}).enable(_BLOCKS)
+    parser = MarkdownIt("zero", {"maxNesting": _DEEPEST + 2, "html": True}).enable(_BLOCKS)
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
 

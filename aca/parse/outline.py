@@ -65,6 +65,8 @@ class Outline:
     items: list[Item] = field(default_factory=list)
     sections: list[Section] = field(default_factory=lambda: [Section()])
     code: set[int] = field(default_factory=set)
+    too_deep: int | None = None
+    """The line from which on lists are nested too deep to be read."""
 
     def tasks(self) -> list[Item]:
         """The items that are tasks: those with a box where there are any, else the outermost ones.

@@ -113,6 +113,8 @@ def _read_prose(document: Document, kind: Kind, shelf: Shelf) -> None:
     _expand_settings(document, shelf)
     is_org = kind != "markdown" and org.is_org(document.text)
     outline = _OUTLINES["org" if is_org else "text" if kind == "org" else kind](list(document.lines), first)
+    if outline.too_deep is not None:
+        raise document.refuse(Mark(outline.too_deep + 1), "lists are nested more than 100 deep here")
     compose(outline, document, shelf, settings)
     _finish(document)
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from pydantic import ValidationError
+
 from aca.errors import InputError, Problem, did_you_mean
 from aca.plan import Model, Task
-from aca.providers.base import Provider
+from aca.providers.base import Availability, Provider
 
 KINDS = {
     "anthropic": "aca.providers.anthropic:Anthropic",
@@ -52,6 +54,20 @@ def get(name: str, given: Mapping[str, Any] = NOTHING) -> Provider:
     if name in KINDS:
         return cast(Provider, getattr(module, KINDS[name].partition(":")[2])())
     return cast(Provider, module.DeclaredCli(name))
+
+
+def check(name: str, given: Mapping[str, Any] = NOTHING) -> Availability:
+    """Whether it can be used here, found out without running it at any cost."""
+    try:
+        return get(name, given).check(given)
+    except InputError as error:
+        [wrong, *_] = error.problems
+        return Availability(False, wrong.message, wrong.cure, is_wrong=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, ("providers", name, *first["loc"])))
+        told = first["msg"].removeprefix("Value error, ")
+        return Availability(False, f"its settings are wrong: {where}: {told}", "", is_wrong=True)
 
 
 def model(name: str, given: Mapping[str, Any] = NOTHING) -> type[Model]:

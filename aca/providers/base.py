@@ -101,6 +101,8 @@ class Availability:
     ok: bool
     detail: str
     cure: str = ""
+    is_wrong: bool = False
+    """Its settings cannot be used, so that nothing else is known of it."""
 
 
 class Provider(Protocol):

@@ -29,8 +29,17 @@ def test_doctor_finds_a_sound_place_sound(project: Project) -> None:
 def test_doctor_says_how_to_get_what_is_missing(project: Project) -> None:
     """No agent on this machine: exit code 2, and how to install it."""
     outcome = project.run("doctor", env=git_only(project), expect=2)
-    assert "mend    provider claude-cli" in outcome.stdout
+    assert "mend    provider: no provider is here to do the agent tasks" in outcome.stdout
+    assert "note    provider claude-cli: claude is not on the PATH" in outcome.stdout
     assert "npm install" in outcome.stdout
+
+
+def test_doctor_names_a_provider_whose_settings_are_wrong(project: Project) -> None:
+    """Also one that nothing uses by default; the others are still looked at."""
+    project.write({"aca.toml": '[providers.mine]\nkind = "cli"\ncommand = ["true"]\n'})
+    told = project.run("doctor", expect=2).stdout
+    assert "mend    provider mine: its settings are wrong: providers.mine: text is missing" in told
+    assert "provider codex-cli" in told
 
 
 def test_doctor_misses_git(project: Project) -> None:

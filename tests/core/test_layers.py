@@ -22,7 +22,7 @@ LAYERS = [
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
-    ["attempt", "config"],
+    ["attempt", "config", "trial"],
     ["prepare"],
     ["app"],
     ["report"],

@@ -186,7 +186,10 @@ options = st.recursive(
     max_leaves=5,
 )
 seconds = st.integers(0, 10**7).map(lambda millis: millis / 1000)
-command = line.filter(bool) | st.lists(line, min_size=1, max_size=3).map(tuple)
+some = seconds.filter(bool)
+program = line.filter(str.strip)
+command = program | st.tuples(program) | st.tuples(program, line, line)
+variable = line.filter(lambda name: name and "=" not in name)
 one_task = st.fixed_dictionaries(
     {"title": line.filter(bool), "kind": st.just("command"), "command": command},
     optional={
@@ -201,14 +204,14 @@ one_task = st.fixed_dictionaries(
         "provider": line,
         "permissions": st.sampled_from(["read-only", "workspace-write", "full"]),
         "checks": st.lists(
-            st.fixed_dictionaries({"run": command}, optional={"name": line, "timeout": seconds}), max_size=2
+            st.fixed_dictionaries({"run": command}, optional={"name": line, "timeout": some}), max_size=2
         ),
         "retries": st.integers(0, 100),
         "retry_delay": seconds,
-        "timeout": seconds,
+        "timeout": some,
         "backup": command,
         "on_failure": st.sampled_from(["fail", "skip"]),
-        "env": st.dictionaries(line, line, max_size=2),
+        "env": st.dictionaries(variable, line, max_size=2),
     },
 )
 plans = st.fixed_dictionaries(
@@ -219,7 +222,7 @@ plans = st.fixed_dictionaries(
         "fail_fast": st.booleans(),
         "execution_mode": st.sampled_from(["parallel", "intelligent"]),
         "max_concurrent_tasks": st.just(1),
-        "checkpoint_interval": seconds,
+        "checkpoint_interval": some,
         "limits": st.fixed_dictionaries(
             {}, optional={"max_tokens": st.integers(1), "max_cost_usd": st.floats(0.1, 1e6)}
         ),

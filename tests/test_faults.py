@@ -1,0 +1,83 @@
+"""What breaks on purpose: said by name, with the right exit code, and never a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project
+
+
+@pytest.fixture
+def small_disk(project: Project) -> Iterator[Path]:
+    """A disk of 100 KiB inside the project."""
+    disk = project.root / "disk"
+    disk.mkdir()
+    mounted = os.geteuid() == 0 and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], check=False, capture_output=True
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("only root may mount the small disk this fills")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_up_is_told_once_and_resumed(project: Project, small_disk: Path) -> None:
+    """No traceback, one verdict, and when there is room again the session goes on."""
+    lines = ["printf x >> first", "head -c 10000000 /dev/zero > fill.bin; true", *["true"] * 3]
+    tasks = "".join(f'{number}. Step {number} {{run="{run}"}}\n' for number, run in enumerate(lines, 1))
+    project.write({"tasks.md": tasks})
+    outcome = project.run("--task-file", "tasks.md", "--workspace", "disk", expect=None)
+    assert outcome.code in (0, 7)  # whether the journal's own last page had room
+    assert "Traceback" not in outcome.stderr
+    (small_disk / "fill.bin").unlink()
+    project.run("resume", "--workspace", "disk")
+    assert (small_disk / "first").read_text() == "x"
+
+
+def test_a_journal_without_its_beginning_is_damaged(project: Project) -> None:
+    """Emptied, it must not look like a session in which nothing has happened yet."""
+    project.write({"tasks.md": '- [ ] Once {run="printf x >> once"}\n'})
+    project.run("--task-file", "tasks.md")
+    project.session().journal_path.write_bytes(b"")
+    assert "its beginning is missing" in project.run("resume", expect=7).stderr
+    assert project.read("once") == "x"
+
+
+def test_a_task_that_removes_the_session_is_told(project: Project) -> None:
+    """Nothing can go on, and nobody calls it a bug."""
+    project.write({"tasks.md": '1. Remove {run="rm -rf .aca"}\n2. Go on {run="true"}\n'})
+    outcome = project.run("--task-file", "tasks.md", expect=7)
+    assert "something has removed it" in outcome.stderr + outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('timeout = "1e308"', "a duration cannot be"),
+        ("timeout = 0", "should be more than 0"),
+        ('run = " "', "a command cannot be empty"),
+        ('run = ["\\u0000"]', "a command cannot contain a null character"),
+        ('run = "true"\nenv = {"A=B" = "c"}', '"A=B" cannot be an environment variable'),
+    ],
+)
+def test_values_that_cannot_work_are_refused_with_their_line(project: Project, text: str, told: str) -> None:
+    """Before anything runs."""
+    project.write({"tasks.toml": f'[[tasks]]\ntitle = "A"\n{text}\n'})
+    outcome = project.run("--task-file", "tasks.toml", expect=2)
+    assert told in outcome.stderr
+    assert "tasks.toml:" in outcome.stderr
+
+
+def test_lists_that_are_nested_too_deep_are_refused(project: Project) -> None:
+    """No task is swallowed."""
+    deep = "\n".join("  " * level + f"- [ ] Level {level}" for level in range(101))
+    project.write({"tasks.md": deep + "\n"})
+    outcome = project.run("--task-file", "tasks.md", "--dry-run", expect=2)
+    assert outcome.stderr.startswith("tasks.md:101: lists are nested more than 100 deep here")
+    project.write({"tasks.md": "\n".join(deep.split("\n")[:100]) + "\n"})
+    project.run("--task-file", "tasks.md", "--dry-run")
