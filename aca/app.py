@@ -6,13 +6,15 @@ Everything is put together here, once: settings, parsers, providers, session, lo
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,6 @@ from aca.attempt import Attempts, Watch
 from aca.config import Merged
 from aca.errors import (
     DamagedJournalError,
-    DriftError,
     Exit,
     InputError,
     SessionError,
@@ -30,7 +31,7 @@ from aca.errors import (
     did_you_mean,
 )
 from aca.logs import system_log
-from aca.plan import profile
+from aca.plan import Plan
 from aca.prepare import (
     Prepared,
     Request,
@@ -41,11 +42,14 @@ from aca.prepare import (
     settings,
     used_providers,
 )
+from aca.providers import base
 from aca.run import Observer, Stop, absorb, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 
 __all__ = ["Prepared", "Request", "effective", "prepare", "provider_problems", "settings", "used_providers"]
+
+log = logging.getLogger(__name__)
 
 # -- run ----------------------------------------------------------------------------------------------
 
@@ -67,30 +71,25 @@ def start(prepared: Prepared, workspace: Path) -> Session:
     return session.create(workspace, parse.dump_text(prepared.plan, "json"))
 
 
-def refuse_unfit(one: Session, state: SessionState, overrides: Mapping[str, Any]) -> None:
-    """Raise InputError when what is left of a session cannot be done, with *overrides* laid over its plan."""
-    plan = effective(one.plan, laid_over(state.overrides, overrides))
-    left = tuple(task for task in state.tasks.values() if not state.states[task.id].settled)
-    unfit = Prepared(plan.model_copy(update={"tasks": left}), Merged())
-    if problems := provider_problems(unfit, one.workspace):
-        raise InputError(problems)
-
-
-def carry_out(one: Session, watchers: Watchers, overrides: Mapping[str, Any] | None = None) -> ev.RunEnded:
-    """Run the session to its end, from wherever it is.
+def carry_out(
+    one: Session, watchers: Watchers, overrides: Mapping[str, Any] | None = None, *, failed: bool = False
+) -> ev.RunEnded:
+    """Run the session to its end, from wherever it is; with *failed* what failed is tried again.
 
     Raises SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever happens, no child
     process is left when this returns.
     """
     process.become_subreaper()
     with one.lock(), system_log(one.system_log, one.plan.logging):
-        end_orphans(one, watchers.notice)
+        end_orphans(one.workspace, watchers.notice, mine=one)
         with no_garbage_collection():
             state = _take_up(one)
         try:
             begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
             with journal_of(one, state) as written:
+                for event in reopenings(state) if failed else ():
+                    state.apply(written.append(event))
                 return asyncio.run(_drive(one, state, written, begun, watchers))
         finally:
             process.end_everything()
@@ -116,17 +115,38 @@ async def _drive(
 ) -> ev.RunEnded:
     stop, patience = Stop(), process.Patience()
     with _signals(stop, patience, watchers.notice):
-        names = {*used_providers(state.plan), *_every_provider(state)}
+        names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
-        attempts = Attempts(one, state, known, watchers.step, patience)
+        attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
         observers = [*watchers.observers, Derived(one)]
         return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)
 
 
-def _every_provider(state: SessionState) -> set[str]:
-    """Providers of all agent tasks, subtasks that came later included."""
-    tasks = [task for task in state.tasks.values() if task.kind == "agent"]
-    return {name for task in tasks if (name := profile(state.plan, task).provider)}
+def _left(state: SessionState, plan: Plan) -> Plan:
+    """*plan* with every task there is by now; what is settled counts as done. Groups stay groups so."""
+    done = {"status": "completed"}
+    tasks = (
+        task.model_copy(update=done) if state.states[task.id].settled else task
+        for task in state.tasks.values()
+    )
+    return plan.model_copy(update={"tasks": tuple(tasks)})
+
+
+def _unless_it_fails(watch: Watch) -> Watch:
+    """*watch* until it raises: whoever looks on must not cost an attempt."""
+    has_failed = False
+
+    def step(task_id: str, one: base.Step) -> None:
+        nonlocal has_failed
+        if has_failed:
+            return
+        try:
+            watch(task_id, one)
+        except Exception:
+            log.exception("whoever watches the steps failed and is dropped")
+            has_failed = True
+
+    return step
 
 
 class Derived:
@@ -142,11 +162,16 @@ class Derived:
 
 @contextmanager
 def _signals(stop: Stop, patience: process.Patience, notice: Callable[[str], None]) -> Iterator[None]:
-    """First Ctrl-C: interrupt what runs, keep it resumable. Second: kill it now."""
+    """First Ctrl-C: interrupt what runs, keep it resumable. Second: kill it now.
+
+    What the process was started to ignore (``nohup``, a shell's background job) stays ignored.
+    """
     loop = asyncio.get_running_loop()
+    got: list[str] = []
 
     def interrupt(code: Exit, name: str) -> None:
-        if stop.interrupt:
+        got.append(name)
+        if len(got) > 1:
             notice(f"{name} again: killing what runs now")
             patience.run_out()
         else:
@@ -158,8 +183,10 @@ def _signals(stop: Stop, patience: process.Patience, notice: Callable[[str], Non
         signal.SIGTERM: (Exit.TERMINATED, "SIGTERM"),
         signal.SIGHUP: (Exit.TERMINATED, "SIGHUP"),
     }
-    for number, (code, name) in wanted.items():
-        loop.add_signal_handler(number, interrupt, code, name)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        del wanted[signal.SIGHUP]  # started with nohup: to go on when the terminal closes is what is wanted
+    for number in wanted:
+        loop.add_signal_handler(number, interrupt, *wanted[number])
     try:
         yield
     finally:
@@ -167,71 +194,103 @@ def _signals(stop: Stop, patience: process.Patience, notice: Callable[[str], Non
             loop.remove_signal_handler(number)
 
 
-def end_orphans(mine: Session, notice: Callable[[str], None]) -> None:
-    """End what a killed aca left running in the workspace of *mine*, whose lock the caller holds."""
-    others = [one.id for one in session.listing(mine.workspace) if one != mine and not one.is_running()]
-    if pids := process.end_orphans([mine.id, *others]):
+def end_orphans(workspace: Path, notice: Callable[[str], None], mine: Session | None = None) -> None:
+    """End what killed acas left running in *workspace*. The caller holds the lock of *mine*."""
+    dead = [one.id for one in session.listing(workspace) if one == mine or not one.is_running()]
+    if pids := process.end_orphans(dead):
         notice(f"ended {len(pids)} process(es) that an earlier aca left behind: {pids}")
 
 
 # -- resume, tell, look -------------------------------------------------------------------------------
 
 
-def to_resume(workspace: Path, name: str | None, failed: bool = False) -> Session:
-    """The session that ``aca resume NAME`` means: the newest unfinished one, a named one, or a fork.
+@dataclass(frozen=True)
+class Resumption:
+    """What ``aca resume`` goes on with: *origin* itself or, with ``until``, a fork of its first events.
 
-    A checkpoint with finished tasks after it is an older one: it becomes a session of its own.
+    ``state`` is where that stands, with everything pending again that is to be.
     """
+
+    origin: Session
+    state: SessionState
+    until: int | None = None
+
+
+def to_resume(workspace: Path, name: str | None, failed: bool = False) -> Resumption:
+    """What ``aca resume NAME`` means: the newest unfinished session, a named one, or a checkpoint.
+
+    A checkpoint with others after it is an older one: it becomes a session of its own. Writes nothing.
+    """
+    found = _meant(workspace, name, failed)
+    for event in reopenings(found.state) if failed else ():
+        found.state.apply(event)
+    return found
+
+
+def _meant(workspace: Path, name: str | None, failed: bool) -> Resumption:
     if name is None:
         return _newest_unfinished(workspace, failed)
     if ":" not in name and any(one.id.startswith(name) for one in session.listing(workspace)):
-        return session.find(workspace, name)
+        one = session.find(workspace, name)
+        return Resumption(one, one.state())
     try:
         found = session.find_checkpoint(workspace, name)
     except DamagedJournalError:
-        if ":" not in name:
-            raise
         found = None  # what stands before the damage can still be gone on with
     if found is None:
         one = session.find(workspace, name.partition(":")[0])
-        return _fork_anywhere(one, name.partition(":")[2])
-    one, checkpoint = found
-    is_newest = checkpoint.seq >= max(known.seq for known in one.state().checkpoints)
-    return one if is_newest else session.fork(one, checkpoint.seq)
+        return _from_any_event(one, name.partition(":")[2])
+    one, state, checkpoint = found
+    if checkpoint.seq >= max(known.seq for known in state.checkpoints):
+        return Resumption(one, state)
+    return Resumption(one, one.state(checkpoint.seq), checkpoint.seq)
 
 
-def _newest_unfinished(workspace: Path, failed: bool) -> Session:
-    newest = session.newest(workspace)
-    for one in reversed(session.listing(workspace)):
-        try:
-            state = one.state()
-        except DamagedJournalError:
-            if one == newest:
-                raise
-            continue  # an older one that is damaged holds nothing up
+def _newest_unfinished(workspace: Path, failed: bool) -> Resumption:
+    newest: Resumption | None = None
+    for one, state in session.sound(workspace, newest_must_be=True):
+        newest = newest or Resumption(one, state)
         if state.unfinished() or (failed and state.failed()):
-            return one
+            return Resumption(one, state)
+    if newest is None:
+        raise SessionError(f"there is no session in {workspace / session.HOME}: run a task file first")
     return newest
 
 
-def _fork_anywhere(one: Session, number: str) -> Session:
+def _from_any_event(one: Session, number: str) -> Resumption:
     """From any event on, also in front of damage: ``SESSION:NUMBER``."""
-    until = int(number) if number.isdigit() else 0
-    if until < 1 or len(journal.read(one.journal_path, until)) < until:
+    until = int(number) if number.isdecimal() else 0
+    state = one.state(until) if until else None
+    if state is None or state.seq < until:
         raise SessionError(f'"{number}" is no checkpoint of session {one.id}: see aca --list-checkpoints')
-    return session.fork(one, until)
+    return Resumption(one, state, until)
 
 
-def reopen_failed(one: Session) -> int:
-    """Make every failed task of a session pending again, and what was skipped because of them."""
-    with one.lock():
-        state = _take_up(one)
-        dead = [task_id for task_id, task in state.states.items() if task.dead]
-        with journal_of(one, state) as written:
-            for task_id in dead:
-                written.append(ev.TaskReopened(task=task_id, reason="asked for by --failed"))
-            written.commit()
-    return len(dead)
+def reopenings(state: SessionState) -> list[ev.TaskReopened]:
+    """What makes every failed task pending again, and what was skipped because of one."""
+    dead = (task_id for task_id, task in state.states.items() if task.dead)
+    reason = "asked for by --failed"
+    return [ev.TaskReopened(seq=state.seq, at=state.updated_at, task=one, reason=reason) for one in dead]
+
+
+def go_on(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str], None]) -> Session:
+    """The session to carry out, after what a killed aca left running in it has been ended.
+
+    Raises SessionInUseError, or InputError when what is left cannot be done with *overrides* laid over
+    its plan; nothing has been written then.
+    """
+    is_fork = found.until is not None
+    with nullcontext() if is_fork else found.origin.lock():
+        end_orphans(found.origin.workspace, notice, mine=None if is_fork else found.origin)
+    _refuse_unfit(found, overrides)
+    return found.origin if found.until is None else session.fork(found.origin, found.until)
+
+
+def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:
+    state = found.state
+    plan = effective(state.plan, laid_over(state.overrides, overrides))
+    if problems := provider_problems(Prepared(_left(state, plan), Merged()), found.origin.workspace):
+        raise InputError(problems)
 
 
 def tell(one: Session, message: session.Message) -> bool:
@@ -282,26 +341,41 @@ def collect(workspace: Path, older_than: float, force: bool, dry_run: bool) -> l
 
     One that is running is never removed, one that could be resumed only with *force*.
     """
-    report: list[tuple[Session, str]] = []
-    for one in session.listing(workspace):
-        verdict = _doom(one, older_than, force)
-        if verdict == "removed" and not dry_run:
-            session.remove(one)
-        report.append((one, verdict))
+    judge = partial(_doom, older_than=older_than, force=force)
+    report = [(one, _collected(one, judge, dry_run)) for one in session.listing(workspace)]
     if not dry_run:
         session.sweep(workspace)
     return report
 
 
-def _doom(one: Session, older_than: float, force: bool) -> str:
+def _collected(one: Session, judge: Callable[[Session], str], dry_run: bool) -> str:
+    """What becomes of it. It is judged once more under its lock: somebody may just have taken it up."""
     if one.is_running():
-        return "kept: it is running"
+        return _RUNNING
+    verdict = judge(one)
+    if dry_run or verdict != _REMOVED:
+        return verdict
+    try:
+        with one.lock():
+            if (verdict := judge(one)) == _REMOVED:
+                session.remove(one)
+    except SessionInUseError:
+        return _RUNNING
+    return verdict
+
+
+_REMOVED = "removed"
+_RUNNING = "kept: it is running"
+
+
+def _doom(one: Session, older_than: float, force: bool) -> str:
     try:
         state = one.state()
-    except (SessionError, DriftError) as error:
-        return "removed" if force else f"kept, needs --force: {str(error).splitlines()[0]}"
+    except session.UNSOUND as error:
+        return _REMOVED if force else f"kept, needs --force: {str(error).splitlines()[0]}"
     if time.time() - state.updated_at < older_than:
         return "kept: younger than asked"
-    if state.unfinished() and not force:
-        return "kept, needs --force: it can still be resumed"
-    return "removed"
+    if force or not (state.unfinished() or state.failed()):
+        return _REMOVED
+    how = "it can still be resumed" if state.unfinished() else "aca resume --failed can still mend it"
+    return f"kept, needs --force: {how}"

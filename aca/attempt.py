@@ -7,6 +7,7 @@ and says how that ended.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -20,8 +21,8 @@ import msgspec
 
 from aca import events as ev
 from aca import journal, process, prompt
-from aca.checks import run_check
-from aca.errors import MachineError
+from aca.checks import run_check, tail
+from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
 from aca.plan import Command, Profile, Task, command_text, profile
 from aca.providers import base
@@ -33,6 +34,9 @@ SUMMARY_CHARS = 2000
 """How much of an agent's last word is kept as the task's result."""
 OUTPUT_CHARS = 400
 """How much of a failed command's output goes into the reason."""
+
+_OF_ONE_FILE = {errno.EACCES, errno.EPERM}
+"""Said of one file, which may be the plan's choice, rather than of the disk."""
 
 E = TypeVar("E", bound=ev.AttemptEnded)
 
@@ -55,22 +59,29 @@ class Attempts:
         try:
             return await _Attempt(self, self.state.tasks[task_id], attempt, tell).run()
         except OSError as error:
-            if error.errno in journal.DISK_ERRORS:
+            if error.errno in DISK_ERRORS:
                 raise MachineError(f"{error.filename or self.session.path}: {error.strerror}") from error
             if not self.session.path.exists():
                 raise MachineError(f"{self.session.path} is gone: something has removed it") from error
             raise
 
+    def blames_plan(self, error: OSError) -> bool:
+        """Whether *error* is about a file that the plan names: the disk is sound, and it is none of ours."""
+        if not isinstance(error.filename, str) or error.errno in DISK_ERRORS - _OF_ONE_FILE:
+            return False
+        return not Path(error.filename).is_relative_to(self.session.path)
+
     @cached_property
     def workspace(self) -> Path:
         return self.session.workspace
 
-    @cached_property
-    def home(self) -> Path:
-        """Where tasks work that name no place of their own, made when missing."""
-        home = self.workspace / self.state.plan.cwd
-        home.mkdir(parents=True, exist_ok=True)
-        return home
+    def is_file(self, name: str) -> bool:
+        """Whether *name* is that of a file in the workspace, which a prompt may quote."""
+        top = process.Place(self.workspace, self.workspace, {}, "", self.patience)
+        try:
+            return top.inside(name).is_file()
+        except (process.OutsideWorkspaceError, OSError):
+            return False
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -99,21 +110,26 @@ class _Attempt:
             return failure or await self.finish(place)
         except asyncio.CancelledError:
             return self.ending(ev.TaskInterrupted, reason="stopped before it was done")
-        except (process.OutsideWorkspaceError, FileNotFoundError, NotADirectoryError) as error:
+        except process.OutsideWorkspaceError as error:
             return self.failed(str(error), "input")
+        except OSError as error:
+            if not self.all.blames_plan(error):
+                raise
+            return self.failed(f"{error.filename}: {error.strerror}", "input")
 
     def open_place(self) -> process.Place:
         """The directory the task works in, and the environment of everything it starts."""
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         marks = {"ACA_SESSION": self.all.session.id, "ACA_TASK": self.task.id, "ACA_ATTEMPT": mark}
         env = {**self.all.environment, **self.task.env, **marks}
-        place = process.Place(self.all.workspace, self.all.home, env, mark, self.all.patience)
+        top = process.Place(self.all.workspace, self.all.workspace, env, mark, self.all.patience)
+        place = replace(top, path=top.inside(self.all.state.plan.cwd))
+        place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
             return place
         path = place.inside(self.task.cwd)
         if not path.is_dir():
-            home = self.all.home
-            raise NotADirectoryError(f"the working directory {self.task.cwd} does not exist in {home}")
+            raise NotADirectoryError(errno.ENOTDIR, "this working directory does not exist", str(path))
         return replace(place, path=path)
 
     # -- the work -----------------------------------------------------------------------------------
@@ -124,9 +140,12 @@ class _Attempt:
             return None
         if self.task.kind == "command":
             return await self.work_command(place)
+        provider = self.all.providers.get(self.profile.provider or "")
+        if provider is None:
+            return self.failed(f'there is no provider "{self.profile.provider}" in this run', "input")
         try:
             async with asyncio.timeout(self.profile.timeout):
-                await self.consult(place)
+                await self.consult(provider, place)
         except TimeoutError:
             return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
         return self.judge()
@@ -145,21 +164,20 @@ class _Attempt:
         if ended.exit_code == 0 and not ended.timed_out:
             return None
         why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
-        return f"{command_text(command)}: {why}{_tail(output)}"
+        return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
 
-    async def consult(self, place: process.Place) -> None:
+    async def consult(self, provider: base.Provider, place: process.Place) -> None:
         """Hand the task to its provider and keep every step in the transcript."""
-        provider = self.all.providers[self.profile.provider or ""]
         assignment = self.assignment(provider.name)
         with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
             async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
                 async for step in steps:
-                    self.take(step, provider.name, transcript)
+                    self.take(encodable(step), provider.name, transcript)
 
     def assignment(self, provider: str) -> base.Assignment:
         state, now = self.all.state, self.all.state.states[self.task.id]
         text = prompt.build(state, self.task, self.all.workspace)
-        (self.logs / f"{self.number}.prompt.md").write_text(text)
+        (self.logs / f"{self.number}.prompt.md").write_text(text, encoding="utf-8")
         interrupted = now.conversation if now.interrupted else None
         return base.Assignment(
             task_id=self.task.id,
@@ -206,9 +224,9 @@ class _Attempt:
         if result.stop == "failed":
             return self.failed(result.reason or "the provider gave no reason", result.category)
         if result.stop == "quota":
-            return self.ending(ev.TaskInterrupted, reason=result.reason, until=result.until or time.time())
-        if result.stop == "interrupted":
-            return self.ending(ev.TaskInterrupted, reason=result.reason or "the provider was interrupted")
+            return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
+        if result.stop == "interrupted":  # but not by us: then nobody would judge it
+            return self.failed(result.reason or "the provider was interrupted", "transient")
         if result.stop == "denied":
             tools = ", ".join(result.denied)
             cure = result.reason or 'permissions = "full" would allow it'
@@ -234,14 +252,14 @@ class _Attempt:
 
     def split(self, summary: str) -> ev.Ending:
         """Accept the subtasks the agent handed in, through the validator that everybody's tasks pass."""
-        patch, faults = subtasks(self.all.state, self.task, self.result.subtasks)
+        patch, faults = subtasks(self.all.state, self.task, self.result.subtasks, self.all.is_file)
         if faults:
             told = "; ".join(fault.message for fault in faults)
             return self.failed(f"the agent handed in subtasks that cannot be used: {told}", "task")
         return self.ending(ev.TaskSplit, tasks=patch, summary=summary)
 
     def failed(self, reason: str, category: ev.Category) -> ev.TaskFailed:
-        return self.ending(ev.TaskFailed, reason=reason, category=category)
+        return self.ending(ev.TaskFailed, reason=clean(reason), category=category)
 
     def ending(self, kind: type[E], **said: Any) -> E:
         return kind(
@@ -254,10 +272,23 @@ class _Attempt:
         )
 
 
-def _tail(output: Path) -> str:
-    """The end of what a command printed, to be read with the reason it failed."""
-    with output.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - OUTPUT_CHARS))
-        text = file.read().decode("utf-8", errors="replace").strip()
-    return f"\n{text}" if text else ""
+def encodable(step: base.Step) -> base.Step:
+    """*step*, with all text in it cleaned where some of it cannot be written down."""
+    try:
+        msgspec.json.encode(step)
+    except UnicodeEncodeError:
+        return msgspec.convert(_cleaned(msgspec.to_builtins(step)), type(step))
+    return step
+
+
+def clean(text: str) -> str:
+    """*text* without halves of surrogate pairs: agents print them, file names hold them, files take none."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _cleaned(data: Any) -> Any:
+    if isinstance(data, str):
+        return clean(data)
+    if isinstance(data, Mapping):
+        return {_cleaned(key): _cleaned(value) for key, value in data.items()}
+    return [_cleaned(value) for value in data] if isinstance(data, list | tuple) else data

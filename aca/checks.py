@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from aca import process
+from aca import process, secrets
 from aca.events import CheckResult
 from aca.plan import Check, format_duration
 from aca.process import Place
@@ -26,17 +26,18 @@ async def run_check(check: Check, place: Place, output: Path) -> CheckResult:
     timeout = TIMEOUT if check.timeout is None else check.timeout
     ended = await process.run(check.run, place, output=output, timeout=timeout)
     passed = ended.exit_code == 0 and not ended.timed_out
-    told = "" if passed else _tail(output, before)
+    told = "" if passed else tail(output, place, KEPT, before)
     if ended.timed_out:
         told = f"{told}\nstopped: not done after {format_duration(timeout)}".lstrip()
     return CheckResult(check.title, passed, round(ended.seconds, 3), ended.exit_code, told)
 
 
-def _tail(output: Path, start: int) -> str:
-    """The end of what was printed since *start*, as plain text."""
+def tail(output: Path, place: Place, longest: int, start: int = 0) -> str:
+    """The end of what was printed in *place* since *start*, as plain text in which secrets are struck out."""
     with output.open("rb") as file:
         # Colours and wide characters take bytes that are not kept: read more than is needed.
         end = file.seek(0, 2)
-        file.seek(max(start, end - 8 * KEPT))
-        text = file.read().decode(errors="replace")
-    return _ESCAPES.sub("", text).replace("\r\n", "\n").strip()[-KEPT:]
+        file.seek(max(start, end - 8 * longest))
+        text = file.read().decode("utf-8", errors="replace")
+    plain = _ESCAPES.sub("", text).replace("\r\n", "\n").strip()
+    return secrets.struck_out(plain, place.env)[-longest:]

@@ -14,6 +14,7 @@ A run that ends is not an error: its exit code is in the ``RunEnded`` event (see
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -33,6 +34,10 @@ class Exit(IntEnum):
     QUOTA = 75
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+"""What the operating system says when the disk, not the task, is at fault."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,16 @@ class SessionInUseError(SessionError):
     def __init__(self, session: str, holder: str) -> None:
         self.session, self.holder = session, holder
         super().__init__(f"session {session} is being run by {holder}; a second runner is refused")
+
+
+def exit_code(error: BaseException) -> Exit:
+    """What the process ends with when *error* ends it."""
+    if isinstance(error, AcaError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
+    return Exit.MACHINE if is_disk else Exit.BUG
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

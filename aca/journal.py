@@ -6,7 +6,6 @@ on an event before its commit. Each line ends in a CRC-32 of itself, so that dam
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -25,9 +24,6 @@ from aca.events import FORMAT_VERSION, AnyEvent, Event, SessionCreated
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], AnyEvent] = msgspec.json.Decoder(AnyEvent).decode
 _SEAL = len(b',"crc":"00000000"}')
-
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
-"""What the operating system says when the disk, not the task, is at fault."""
 
 
 class Journal:
@@ -203,7 +199,7 @@ class Lock:
 def _is_file_at(file: int, path: Path) -> bool:
     """Whether the open *file* is still the one at *path*: a session may be removed while we wait."""
     with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(file), os.stat(path))
+        return os.path.samestat(os.fstat(file), path.stat())
     return False
 
 
@@ -221,7 +217,7 @@ def _try_lock(file: int) -> bool:
 def holder(path: Path) -> str:
     """Who the lock file says holds it: ``process 4242``."""
     try:
-        return f"process {json.loads(path.read_text())['pid']}"
+        return f"process {json.loads(path.read_bytes())['pid']}"
     except (OSError, ValueError, KeyError):
         return "another process"
 

@@ -94,7 +94,7 @@ def _wait(pids: set[int], seconds: float) -> set[int]:
 
 def boot_id() -> str:
     """Names the machine's current uptime; a pid means nothing beyond it."""
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
     import psutil
 

@@ -1,14 +1,37 @@
-"""Changes to a running plan. Whoever hands one in, it passes the same validator as the plan did."""
+"""Changes to a running plan. Whoever hands one in, it passes the same validator as the plan did.
+
+An agent says less of a task than a plan does: what decides where, as whom and with which rights the work
+is done comes from the task that was split.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from typing import Any
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from aca import graph
-from aca.plan import Fault, Plan, Task, faults, slug
+from aca.errors import did_you_mean
+from aca.plan import (
+    Checks,
+    Command,
+    Fault,
+    Model,
+    Permissions,
+    Plan,
+    Priority,
+    Profile,
+    Task,
+    Words,
+    faults,
+    profile,
+    short_id,
+    slug,
+)
 from aca.state import SessionState
 
 MAX_DEPTH = 5
@@ -16,60 +39,226 @@ MAX_DEPTH = 5
 MAX_SUBTASKS = 100
 """How many subtasks one attempt may hand in."""
 
+_RIGHTS: tuple[Permissions, ...] = ("read-only", "workspace-write", "full")
+"""From the least to the most."""
+_INHERITED = ("role", "provider", "model", "permissions", "cwd", "env", "timeout")
+_ARRANGED = {"id", "dependencies", "role", "permissions"}
+"""What of a subtask is not taken over as it is said."""
+_RUNS = ("command", "checks")
+"""What a task can be made to run."""
+_SHOWN = 40
+"""How many characters of a wrong value are told."""
+
+IsFile = Callable[[str], bool]
+
+
+class Subtask(Model):
+    """All that an agent may say of a task it hands in. The docstrings complete "should be"."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str | None = None
+    """text"""
+    title: str = Field(min_length=1)
+    """text, and not empty"""
+    description: str = ""
+    """text"""
+    dependencies: Words = ()
+    """a list of ids or titles"""
+    priority: Priority = 5
+    """a number from 0 to 10"""
+    estimated_complexity: int | None = Field(default=None, ge=1, le=10)
+    """a number from 1 to 10"""
+    tags: Words = ()
+    """a list of words"""
+    touches: Words = ()
+    """a list of paths"""
+    file_refs: Words = ()
+    """a list of paths"""
+    kind: Literal["agent", "command"] = "agent"
+    """"agent" or "command\""""
+    command: Command | None = None
+    """a shell line or a list of words"""
+    checks: Checks = ()
+    """a list of commands"""
+    role: str | None = None
+    """the name of a role"""
+    permissions: Permissions | None = None
+    """"read-only", "workspace-write" or "full\""""
+
 
 def subtasks(
-    state: SessionState, parent: Task, given: Sequence[dict[str, Any]]
+    state: SessionState, parent: Task, given: Sequence[Any], is_file: IsFile
 ) -> tuple[tuple[dict[str, Any], ...], list[Fault]]:
     """The tasks *given* for *parent* as complete plan data, and what is wrong with them.
 
-    Ids may be left out and titles used in ``dependencies``; a task gets its parent's role, provider,
-    model and permissions where it names none.
+    Ids may be left out and titles used in ``dependencies``. A task gets role, provider, model, permissions,
+    place and time limit of its parent; it may ask for a role of the plan, and for fewer permissions than
+    these. *is_file* tells whether a path is that of a file in the workspace.
     """
-    if _depth(state, parent) >= MAX_DEPTH:
-        return (), [Fault((), f"subtasks may be nested {MAX_DEPTH} deep, no deeper")]
-    if len(given) > MAX_SUBTASKS:
-        return (), [Fault((), f"{len(given)} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
-    try:
-        tasks = _complete(state, parent, given)
-    except ValidationError as error:
-        return (), [Fault(one["loc"], f"{one['loc']}: {one['msg']}") for one in error.errors()]
-    added = Plan(tasks=tuple(tasks), roles=state.plan.roles)
-    known = list(state.tasks.values())
-    found = faults(added, known) or graph.cycle_faults(added, known)
+    if found := _too_many(state, parent, given):
+        return (), found
+    asked, found = _read(given)
+    if found := found or list(_refused(state, parent, asked, is_file)):
+        return (), found
+    tasks, found = _complete(state, parent, asked)
+    if not found:
+        added, known = Plan(tasks=tuple(tasks), roles=state.plan.roles), list(state.tasks.values())
+        found = faults(added, known) or graph.cycle_faults(added, known)
     return tuple(task.model_dump(mode="json", exclude_defaults=True) for task in tasks), found
 
 
-def _complete(state: SessionState, parent: Task, given: Sequence[dict[str, Any]]) -> list[Task]:
-    ids: dict[str, str] = {}
-    inherited = {key: getattr(parent, key) for key in ("role", "provider", "model", "permissions")}
-    for data in given:
-        title = str(data.get("title", ""))
-        wanted = data.get("id") or f"{parent.id}.{slug(title) or 'part'}"
-        ids[title] = _free(wanted, {**state.tasks, **dict.fromkeys(ids.values())})
-    return [
-        Task.model_validate(
-            {
-                **inherited,
-                **data,
-                "id": ids[str(data.get("title", ""))],
+def _too_many(state: SessionState, parent: Task, given: Sequence[Any]) -> list[Fault]:
+    depth = 0
+    while parent.parent_id is not None:
+        parent, depth = state.tasks[parent.parent_id], depth + 1
+    if depth >= MAX_DEPTH:
+        return [Fault((), f"subtasks may be nested {MAX_DEPTH} deep, no deeper")]
+    if len(given) > MAX_SUBTASKS:
+        return [Fault((), f"{len(given)} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
+    return []
+
+
+# -- what it says -------------------------------------------------------------------------------------
+
+
+def _read(given: Sequence[Any]) -> tuple[list[Subtask], list[Fault]]:
+    asked: list[Subtask] = []
+    found: list[Fault] = []
+    for index, data in enumerate(given):
+        try:
+            asked.append(Subtask.model_validate(data))
+        except ValidationError as error:
+            told = (_told(index, one) for one in error.errors(include_url=False))
+            found += {fault.loc: fault for fault in told}.values()
+    return asked, found
+
+
+def _told(index: int, error: ErrorDetails) -> Fault:
+    """In words for whoever wrote it; of a value that fits none of several types it is told once."""
+    if not error["loc"]:
+        return _fault(index, "", f"should be a table, not {_shown(error['input'])}")
+    key = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        cure = did_you_mean(key, Subtask.model_fields)
+        why = "cannot be set by an agent" if key in Task.model_fields else "is not a key of a task"
+        return _fault(index, key, f"{key} {why}", cure)
+    if error["type"] == "missing":
+        return _fault(index, key, f"has no {key}")
+    value = "" if len(error["loc"]) > 1 else f", not {_shown(error['input'])}"
+    return _fault(index, key, f"{key} should be {Subtask.model_fields[key].description}{value}")
+
+
+def _fault(index: int, key: str, message: str, cure: str = "") -> Fault:
+    return Fault(("tasks", index, key), f"subtask {index + 1}: {message}", cure, key)
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
+
+
+# -- what it may --------------------------------------------------------------------------------------
+
+
+def _refused(state: SessionState, parent: Task, asked: Sequence[Subtask], is_file: IsFile) -> Iterator[Fault]:
+    own = profile(state.plan, parent)
+    for index, one in enumerate(asked):
+        for key in _RUNS if own.permissions == "read-only" else ():
+            if getattr(one, key):
+                yield _fault(index, key, f"{key} cannot be given by a task that is read-only")
+        for ref in one.file_refs:
+            if not is_file(ref):
+                yield _fault(index, "file_refs", f'file_refs: there is no file "{ref}" in the workspace')
+        if one.role not in (None, parent.role):
+            yield from _refused_role(state, own, index, one.role or "")
+
+
+def _refused_role(state: SessionState, own: Profile, index: int, name: str) -> Iterator[Fault]:
+    role = state.plan.roles.get(name)
+    if role is None:
+        cure = did_you_mean(name, state.plan.roles)
+        yield _fault(index, "role", f'there is no role "{name}"', cure)
+        return
+    if role.permissions and _RIGHTS.index(role.permissions) > _RIGHTS.index(own.permissions):
+        message = f'the role "{name}" has permissions {role.permissions}, more than {own.permissions}'
+        yield _fault(index, "role", message)
+    if role.provider not in (None, *_providers(state)):
+        yield _fault(index, "role", f'the role "{name}" is for {role.provider}, which this plan does not use')
+
+
+def _providers(state: SessionState) -> set[str | None]:
+    """Those that do some task already, so that they are known to be here."""
+    return {profile(state.plan, task).provider for task in state.tasks.values() if task.kind == "agent"}
+
+
+# -- what becomes of it -------------------------------------------------------------------------------
+
+
+def _complete(state: SessionState, parent: Task, asked: Sequence[Subtask]) -> tuple[list[Task], list[Fault]]:
+    ids = _ids(state, parent, asked)
+    needs, found = _needs(asked, ids)
+    tasks = [
+        Task(
+            **{
+                **_inherited(state.plan, parent, one),
+                **{key: getattr(one, key) for key in one.model_fields_set - _ARRANGED},
+                "id": task_id,
                 "parent_id": parent.id,
-                "dependencies": [ids.get(needed, needed) for needed in data.get("dependencies", ())],
+                "dependencies": needed,
             }
         )
-        for data in given
+        for one, task_id, needed in zip(asked, ids, needs, strict=True)
     ]
+    return tasks, found
 
 
-def _free(wanted: str, taken: Container[str]) -> str:
+def _inherited(plan: Plan, parent: Task, one: Subtask) -> dict[str, Any]:
+    inherited = {key: getattr(parent, key) for key in _INHERITED}
+    own = profile(plan, parent)
+    role = None if one.role in (None, parent.role) else plan.roles[one.role or ""]
+    if role is not None:
+        provider = role.provider or own.provider
+        model = role.model or (own.model if provider == own.provider else None)
+        inherited |= {"role": one.role, "provider": provider, "model": model}
+    if role is not None or one.permissions:
+        rights = (one.permissions, role and role.permissions, own.permissions)
+        inherited["permissions"] = min(filter(None, rights), key=_RIGHTS.index)
+    return inherited
+
+
+def _ids(state: SessionState, parent: Task, asked: Sequence[Subtask]) -> list[str]:
+    ids: dict[str, None] = {}
+    for one in asked:
+        wanted = one.id or short_id(f"{parent.id}.{slug(one.title) or 'part'}")
+        ids[_free(wanted, (state.tasks, ids))] = None
+    return list(ids)
+
+
+def _free(wanted: str, taken: Collection[Container[str]]) -> str:
     number, name = 1, wanted
-    while name in taken:
+    while any(name in names for names in taken):
         number += 1
-        name = f"{wanted}-{number}"
+        name = short_id(f"{wanted}-{number}")
     return name
 
 
-def _depth(state: SessionState, task: Task) -> int:
-    depth = 0
-    while task.parent_id is not None:
-        task, depth = state.tasks[task.parent_id], depth + 1
-    return depth
+def _needs(asked: Sequence[Subtask], ids: Sequence[str]) -> tuple[list[list[str]], list[Fault]]:
+    """What each needs, as ids: one of its siblings by id or title, else a task there is already."""
+    by_id: defaultdict[str, list[str]] = defaultdict(list)
+    by_title: defaultdict[str, list[str]] = defaultdict(list)
+    for one, task_id in zip(asked, ids, strict=True):
+        by_id[one.id or task_id].append(task_id)
+        by_title[one.title.casefold()].append(task_id)
+    needs: list[list[str]] = []
+    found = []
+    for index, one in enumerate(asked):
+        meant = {
+            name: by_id.get(name) or by_title.get(name.casefold()) or [name] for name in one.dependencies
+        }
+        needs.append(list(dict.fromkeys(names[0] for names in meant.values())))
+        for name, names in meant.items():
+            if len(names) > 1:
+                message = f'dependencies: "{name}" is the name of {len(names)} subtasks'
+                found.append(_fault(index, "dependencies", message, "give each an id"))
+    return needs, found

@@ -6,6 +6,7 @@ it. Validation happens once, at the edge (``aca.parse``); everywhere else these 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -30,12 +31,19 @@ from aca.errors import did_you_mean
 FORMAT_VERSION = 1
 SCHEMA_ID = "urn:aca:schema:plan:1"
 
+MAX_ID_BYTES = 120
+"""In UTF-8: an id is the name of a directory too, and file systems count bytes."""
+_SLUG_BYTES = 100
+"""So that an id made from a title has room for a number."""
+
 PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
 
 Kind = Literal["agent", "command", "approval"]
 Mode = Literal["sequential", "parallel", "intelligent"]
 Permissions = Literal["read-only", "workspace-write", "full"]
 GivenStatus = Literal["pending", "completed", "skipped"]
+REPLAY = "replay"
+"""The provider that calls no model."""
 
 # -- durations, priorities and commands: the small values people write in several ways ------------------
 
@@ -299,13 +307,28 @@ def profile(plan: Plan, task: Task) -> Profile:
 def slug(title: str, longest: int = 60) -> str:
     """*title* as an id: its letters and digits in lower case, ``-`` between them, cut at a word.
 
-    Of a link only its text counts. Empty where the title has neither letters nor digits.
+    Of a link only its text counts. Empty where the title has neither letters nor digits; never longer than
+    an id may be.
     """
     text = unicodedata.normalize("NFC", _LINK.sub(r"\1", title)).lower()
     words = "-".join(re.findall(r"[^\W_]+", text))
-    if len(words) <= longest:
+    room = min(longest, len(_cut(words, _SLUG_BYTES)))
+    if len(words) <= room:
         return words
-    return words[: longest + 1].rpartition("-")[0] or words[:longest]
+    return words[: room + 1].rpartition("-")[0] or words[:room]
+
+
+def short_id(name: str) -> str:
+    """*name*, or where it is too long for an id its beginning and a hash of all of it."""
+    if len(name.encode()) <= MAX_ID_BYTES:
+        return name
+    end = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return _cut(name, MAX_ID_BYTES - len(end)).rstrip("-.") + end
+
+
+def _cut(text: str, longest: int) -> str:
+    """As much of the beginning of *text* as fits into *longest* bytes."""
+    return text.encode()[:longest].decode(errors="ignore")
 
 
 def command_text(command: Command) -> str:
@@ -386,9 +409,9 @@ def _task_faults(task: Task, plan: Plan, tasks: dict[str, Task], is_group: bool)
 
 
 def _id_faults(task: Task) -> list[Fault]:
-    if re.fullmatch(r"\w[\w.-]{0,119}", task.id):
+    if re.fullmatch(r"\w[\w.-]*", task.id) and len(task.id.encode()) <= MAX_ID_BYTES:
         return []
-    cure = "use letters, digits, - _ and ., at most 120, the first a letter or digit"
+    cure = f"use letters, digits, - _ and ., at most {MAX_ID_BYTES} bytes, the first a letter or digit"
     return [Fault(("id",), f'"{task.id}" cannot be an id', cure, task.id)]
 
 

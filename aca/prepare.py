@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +16,8 @@ from aca.errors import DriftError, InputError, Problem, did_you_mean
 from aca.parse.explain import explain
 from aca.plan import Plan, Profile, Task, profile
 from aca.providers import choice
+
+N = TypeVar("N")
 
 
 @dataclass(frozen=True)
@@ -146,22 +148,35 @@ def _wanted(task: Task, wanted: set[str]) -> Task:
 
 def _with_subtasks(plan: Plan, names: Sequence[str]) -> set[str]:
     """*names* and every task below them."""
-    children: dict[str | None, list[str]] = {}
-    for task in plan.tasks:
-        children.setdefault(task.parent_id, []).append(task.id)
-    return _reach(names, lambda name: children.get(name, []))
+    children = _children(plan)
+    return _reach(names, lambda name: children.get(name, ()))
 
 
 def _needed(plan: Plan, names: Sequence[str]) -> set[str]:
     """*names*, what is below them, and what all of these need, groups around them included."""
     tasks = {task.id: task for task in plan.tasks}
-    chosen = _with_subtasks(plan, names)
-    above = _reach(sorted(chosen), lambda name: [parent] if (parent := tasks[name].parent_id) else [])
-    needed = _reach(sorted(above), lambda name: tasks[name].dependencies)
-    return above if needed == above else above | _needed(plan, sorted(needed - above))
+    children = _children(plan)
+
+    def step(part: tuple[str, bool]) -> Iterator[tuple[str, bool]]:
+        """A task is needed whole, or only as the group around one that is: then not all that is in it."""
+        name, is_whole = part
+        yield from ((needed, True) for needed in tasks[name].dependencies)
+        yield from ((child, True) for child in children.get(name, ()) if is_whole)
+        if (parent := tasks[name].parent_id) is not None:
+            yield parent, False
+
+    return {name for name, _ in _reach([(name, True) for name in names], step)}
 
 
-def _reach(start: Sequence[str], step: Callable[[str], Sequence[str]]) -> set[str]:
+def _children(plan: Plan) -> dict[str | None, list[str]]:
+    children: dict[str | None, list[str]] = {}
+    for task in plan.tasks:
+        children.setdefault(task.parent_id, []).append(task.id)
+    return children
+
+
+def _reach(start: Sequence[N], step: Callable[[N], Iterable[N]]) -> set[N]:
+    """Everything that can be come to from *start* by *step* after step."""
     found, queue = set(start), list(start)
     while queue:
         for name in step(queue.pop()):
@@ -206,10 +221,10 @@ def _chosen(prepared: Prepared) -> Prepared:
     plan, merged = prepared.plan, prepared.settings
     if (found := choice.choose(plan.providers)) is None:
         return prepared
-    name, there = found
-    merged.layers[("defaults", "provider")] = config.Layer(f"found here: {there.detail}", {})
+    name, sign = found
+    merged.layers[("defaults", "provider")] = config.Layer(f"found here: {sign}", {})
     defaults = plan.defaults.model_copy(update={"provider": name})
-    note = f"agent tasks are for {name} ({there.detail}), as nothing says who does them: see aca providers"
+    note = f"agent tasks are for {name} ({sign}), as nothing says who does them: see aca providers"
     return Prepared(plan.model_copy(update={"defaults": defaults}), merged, note)
 
 

@@ -98,7 +98,10 @@ class Place:
         """The file *name* means here, links resolved. Raises OutsideWorkspaceError when it is not inside."""
         if "\0" in name:
             raise OutsideWorkspaceError("a path cannot contain a null character")
-        target = Path(os.path.realpath(self.path / name))
+        try:
+            target = Path(os.path.realpath(self.path / name))
+        except UnicodeEncodeError:
+            raise OutsideWorkspaceError("a path cannot contain half a character") from None
         root = Path(os.path.realpath(self.root))
         if not target.is_relative_to(root):
             raise OutsideWorkspaceError(f"{name} is outside the workspace {self.root}")
@@ -108,7 +111,10 @@ class Place:
 
     def name_of(self, path: Path) -> str:
         """What *path* is called from where the task works; in full when it is outside the workspace."""
-        full = os.path.realpath(self.path / path)
+        try:
+            full = os.path.realpath(self.path / path)
+        except ValueError:  # no file has such a name, but agents say it
+            return str(path)
         if not Path(full).is_relative_to(os.path.realpath(self.root)):
             return full
         return Path(os.path.relpath(full, os.path.realpath(self.path))).as_posix()

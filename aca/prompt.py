@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from aca.plan import Task
@@ -12,12 +13,14 @@ MAX_REFERENCE_BYTES = 256 * 1024
 """Of one referenced file."""
 MAX_REFERENCES_BYTES = 1024 * 1024
 """Of all referenced files of one prompt."""
+MAX_RESULTS_CHARS = 64 * 1024
+"""Of the results of earlier tasks: a group may have very many."""
 
 
 def build(state: SessionState, task: Task, workspace: Path) -> str:
     """The whole prompt for the next attempt at *task*. File references are read now, from *workspace*.
 
-    Raises OSError when a referenced file cannot be read any more.
+    Raises OSError, with the file's name, when one cannot be read any more.
     """
     parts = [
         *_context(state, task),
@@ -56,32 +59,54 @@ def _file_refs(state: SessionState, task: Task) -> list[str]:
 
 
 def _references(paths: list[str], workspace: Path) -> Iterator[str]:
-    left = MAX_REFERENCES_BYTES
+    left, left_out = MAX_REFERENCES_BYTES, []
     for name in paths:
-        text = _read(workspace / name, min(left, MAX_REFERENCE_BYTES))
-        left -= len(text)
+        if left == 0:
+            left_out.append(name)
+            continue
+        text, size = _read(workspace / name, min(left, MAX_REFERENCE_BYTES))
+        left -= size
         yield _heading(2, f"File {name}") + text
+    if left_out:
+        yield _heading(2, "More files, for which there was no room here") + _list(left_out)
 
 
-def _read(path: Path, limit: int) -> str:
-    """The file between fences; a binary one by name only, a long one up to *limit* bytes."""
+def _read(path: Path, limit: int) -> tuple[str, int]:
+    """The file between fences, and how many bytes of it; a binary one by name, a long one up to *limit*."""
     with path.open("rb") as file:
         data = file.read(limit + 1)
     if b"\0" in data:
-        return "(a binary file)"
+        return "(a binary file)", 0
     text = data[:limit].decode("utf-8", errors="replace")
     fence = "```"
     while fence in text:
         fence += "`"
     cut = f"\n(only the first {limit} bytes of it)" if len(data) > limit else ""
-    return f"{fence}\n{text.rstrip()}\n{fence}{cut}"
+    return f"{fence}\n{text.rstrip()}\n{fence}{cut}", min(len(data), limit)
 
 
 def _results(state: SessionState, task: Task) -> Iterator[str]:
-    needed = [(state.tasks[one], state.states[one].summary) for one in task.dependencies]
-    told = [f"- {one.title}: {summary.strip()}" for one, summary in needed if summary.strip()]
-    if told:
-        yield _heading(1, "What was done before, for you to build on") + "\n".join(told)
+    """What came of all that *task* and the groups around it need."""
+    needed = [name for one in (*lineage(state, task), task) for name in one.dependencies]
+    told = dict.fromkeys(finished for name in needed for finished in _finished(state, name))
+    lines = [f"{state.tasks[name].title}: {state.states[name].summary.strip()}" for name in told]
+    kept = sum(size <= MAX_RESULTS_CHARS for size in accumulate(map(len, lines)))
+    if kept < len(lines):
+        lines[kept:] = [f"… {len(lines) - kept} more tasks, for which there was no room here"]
+    if lines:
+        yield _heading(1, "What was done before, for you to build on") + _list(lines)
+
+
+def _finished(state: SessionState, name: str) -> list[str]:
+    """The tasks that have the results of *name*: of a group those in it, or else the group itself."""
+    found, queue = [], [name]
+    while queue:
+        one = queue.pop()
+        children = state.children.get(one, [])
+        queue += reversed(children)
+        if not children and state.states[one].summary.strip():
+            found.append(one)
+    return found or ([name] if state.states[name].summary.strip() else [])
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:
@@ -91,6 +116,10 @@ def _lesson(state: SessionState, task: Task) -> Iterator[str]:
         return
     outputs = [f"{check.name}:\n{check.output}" for check in now.checks if not check.passed]
     yield _heading(1, "An earlier attempt failed") + "\n\n".join([now.lesson, *outputs])
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _heading(level: int, text: str) -> str:

@@ -21,12 +21,23 @@ from typing import Any
 import msgspec
 
 from aca import __version__, journal
-from aca.errors import DamagedJournalError, DriftError, MachineError, SessionError, did_you_mean
+from aca.errors import (
+    AcaError,
+    DamagedJournalError,
+    DriftError,
+    MachineError,
+    SessionError,
+    did_you_mean,
+)
 from aca.events import AnyEvent, SessionCreated
 from aca.plan import Plan, profile
 from aca.state import Checkpoint, SessionState, fold
 
 HOME = ".aca"
+UNSOUND = (AcaError, OSError)
+"""What reading a session raises that is damaged, has drifted, or may not be read."""
+LEFT_AFTER = 3600.0
+"""Seconds after which a directory that is being made or removed has been given up by whoever did it."""
 IGNORE = "# what aca keeps about its runs stays out of commits\n*\n"
 README = """\
 This directory is one session of aca: one execution of one plan.
@@ -115,7 +126,11 @@ class Session:
             cure = "put it back, or run the edited plan as a session of its own: aca --execution-plan"
             message = f"{self.path / 'plan.json'} was changed after the session began\n   {cure}"
             raise DriftError("plan.json", message)
-        return Plan.model_validate_json(data)
+        try:
+            return Plan.model_validate_json(data)
+        except ValueError as error:
+            why = str(error).splitlines()[0]
+            raise SessionError(f"session {self.id} has a plan that this aca cannot read: {why}") from None
 
     def _beginning(self) -> SessionCreated:
         """The first event of the journal, without which nothing in it can be believed."""
@@ -140,7 +155,8 @@ class Session:
     def messages(self) -> Iterator[tuple[str, Message | None]]:
         """(name, message) of everything in the inbox, oldest first; None for what cannot be read."""
         try:
-            names = sorted(name for name in os.listdir(self.path / "inbox") if name.endswith(".json"))
+            found = (path.name for path in (self.path / "inbox").iterdir())
+            names = sorted(name for name in found if name.endswith(".json"))
         except FileNotFoundError:
             raise MachineError(f"{self.path} is gone: something has removed it") from None
         for name in names:
@@ -166,7 +182,7 @@ def home(workspace: Path) -> Path:
         (path / "sessions").mkdir(parents=True, exist_ok=True)
         ignore = path / ".gitignore"
         if not ignore.exists():
-            ignore.write_text(IGNORE)
+            ignore.write_text(IGNORE, encoding="utf-8")
     except OSError as error:
         raise MachineError(f"{path}: cannot be made: {error.strerror}") from error
     return path
@@ -198,7 +214,7 @@ def _make(workspace: Path, plan: bytes, past: list[AnyEvent]) -> Session:
         past[0] = msgspec.structs.replace(past[0], session=session_id, seq=1, at=past[0].at or time.time())
         journal.write_aside(aside / "plan.json", plan)
         journal.write_aside(aside / "journal.jsonl", journal.lines(past))
-        (aside / "README").write_text(README)
+        (aside / "README").write_text(README, encoding="utf-8")
         aside.rename(sessions / session_id)
         journal.sync_directory(sessions)
     except OSError as error:
@@ -217,7 +233,23 @@ def listing(workspace: Path) -> list[Session]:
     if not folder.is_dir():
         return []
     found = (Session(path) for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted((one for one in found if one.journal_path.exists()), key=lambda one: one.id)
+    # Not Path.exists: it raises where a directory may not be looked into, which is no session of ours.
+    return sorted((one for one in found if os.access(one.journal_path, os.F_OK)), key=lambda one: one.id)
+
+
+def sound(workspace: Path, *, newest_must_be: bool = False) -> Iterator[tuple[Session, SessionState]]:
+    """The sessions that can be read, newest first, each with its state; others hold nothing up.
+
+    With *newest_must_be* the newest raises what is wrong with it: for questions that mean it first of all.
+    """
+    for place, one in enumerate(reversed(listing(workspace))):
+        try:
+            state = one.state()
+        except UNSOUND:
+            if newest_must_be and place == 0:
+                raise
+        else:
+            yield one, state
 
 
 def find(workspace: Path, name: str) -> Session:
@@ -242,15 +274,19 @@ def newest(workspace: Path) -> Session:
     return sessions[-1]
 
 
-def find_checkpoint(workspace: Path, name: str) -> tuple[Session, Checkpoint] | None:
+def find_checkpoint(workspace: Path, name: str) -> tuple[Session, SessionState, Checkpoint] | None:
     """What ``SESSION:NUMBER``, ``SESSION:NAME`` or a plain checkpoint name means; None if nothing."""
     session_name, colon, label = name.rpartition(":")
-    sessions = [find(workspace, session_name)] if colon else list(reversed(listing(workspace)))
-    for session in sessions:
-        for checkpoint in reversed(session.state().checkpoints):
+    for session, state in _named(workspace, session_name) if colon else sound(workspace):
+        for checkpoint in reversed(state.checkpoints):
             if label in ((checkpoint.name, str(checkpoint.seq)) if colon else (checkpoint.name,)):
-                return session, checkpoint
+                return session, state, checkpoint
     return None
+
+
+def _named(workspace: Path, name: str) -> Iterator[tuple[Session, SessionState]]:
+    session = find(workspace, name)
+    yield session, session.state()
 
 
 def snapshot(state: SessionState) -> dict[str, Any]:
@@ -329,14 +365,16 @@ def _write_json(path: Path, value: object) -> None:
 def remove(session: Session) -> None:
     """Delete the directory. The caller has made sure that nothing in it is still wanted."""
     doomed = session.path.with_name(f".{session.id}.removed")
+    os.utime(session.path)  # young again, so that no ``sweep`` beside this one gets in its way
     session.path.rename(doomed)
     shutil.rmtree(doomed)
 
 
 def sweep(workspace: Path) -> None:
-    """Remove what crashes left of sessions being made or removed."""
+    """Remove what crashes left of sessions being made or removed, and nothing somebody is at right now."""
     folder = workspace / HOME / "sessions"
     if folder.is_dir():
         for path in folder.glob(".*"):
             with suppress(OSError):
-                shutil.rmtree(path)
+                if time.time() - path.stat().st_mtime > LEFT_AFTER:
+                    shutil.rmtree(path)

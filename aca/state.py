@@ -10,7 +10,7 @@ import msgspec
 
 from aca import events as ev
 from aca.errors import Exit
-from aca.plan import Plan, Task
+from aca.plan import REPLAY, Plan, Task, profile
 
 Status = Literal["pending", "in_progress", "blocked", "completed", "failed", "skipped"]
 STATUSES: tuple[Status, ...] = ("pending", "in_progress", "blocked", "completed", "failed", "skipped")
@@ -98,6 +98,8 @@ class SessionState:
         self.cost_usd = 0.0
         self.unknown_costs = 0
         """Attempts that used a model at a cost nobody told us."""
+        self.silent = 0
+        """Those of them that did not tell what they used at all."""
         self.runs = 0
         self.ended: ev.RunEnded | None = None
         self.done_work = 0
@@ -221,9 +223,16 @@ class SessionState:
 
     def _count_unknown(self, event: ev.AttemptEnded) -> None:
         """An agent that worked and did not tell, or tells no price, has used something all the same."""
-        is_work = self.tasks[event.task].kind == "agent" and event.task not in self.children
-        if event.usage is not None or (is_work and event.attempt):
-            self.unknown_costs += event.usage is None or event.usage.cost_usd is None
+        if event.usage is not None:
+            self.unknown_costs += event.usage.cost_usd is None
+        elif event.attempt and self._has_model(event.task):
+            self.silent += 1
+            self.unknown_costs += 1
+
+    def _has_model(self, task_id: str) -> bool:
+        task = self.tasks[task_id]
+        is_work = task.kind == "agent" and task_id not in self.children
+        return is_work and profile(self.plan, task).provider != REPLAY
 
 
 _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {

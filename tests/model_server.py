@@ -23,7 +23,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any
 
-from tests.dialects import DIALECTS, Block, Dialect, spoken_at
+from tests.dialects import DIALECTS, Block, Dialect, said_by, spoken_at
 
 _numbers = count(1)
 
@@ -45,7 +45,9 @@ class Hang:
 
 @dataclass(frozen=True)
 class Cut:
-    """The connection is closed in the middle of a streamed reply."""
+    """The connection is closed in the middle of a reply, if ``told`` after an error of that kind."""
+
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, json.dumps({"models": models}).encode(), {})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = {**said_by(self.path), **said}
         dialect = spoken_at(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         turn = self.model.turn(Request(self.path.split("/")[1], body, dialect, headers))
@@ -212,6 +215,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.model.closing.wait(pause)
             self.wfile.write(event)
             self.wfile.flush()
+        if isinstance(turn, Cut) and turn.told:
+            self.wfile.write(dialect.event(dialect.error(turn.told, "it broke in the middle")))
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the test that fails will show the requests."""

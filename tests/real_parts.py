@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -16,6 +17,16 @@ def claude() -> Path:
 def codex() -> Path:
     """The codex CLI, likewise."""
     return _agent("codex", "ACA_TEST_CODEX")
+
+
+def gemini() -> Path:
+    """The gemini CLI, likewise."""
+    return _agent("gemini", "ACA_TEST_GEMINI")
+
+
+def opencode() -> Path:
+    """The opencode CLI, likewise."""
+    return _agent("opencode", "ACA_TEST_OPENCODE")
 
 
 def _agent(name: str, variable: str) -> Path:
@@ -66,4 +77,31 @@ def codex_environment(home: Path, url: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "SCRIPTED_KEY": "no-key",
+    }
+
+
+def gemini_environment(home: Path, url: str) -> dict[str, str]:
+    """The same for gemini."""
+    settings = home / ".gemini" / "settings.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('{"security": {"auth": {"selectedType": "gemini-api-key"}}}')
+    return {"GEMINI_API_KEY": "no-key", "GOOGLE_GEMINI_BASE_URL": url}
+
+
+def opencode_environment(home: Path, url: str) -> dict[str, str]:
+    """The same for opencode, which is to fetch nothing."""
+    options = {"baseURL": url, "apiKey": "no-key"}
+    scripted = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {"small": {}}}
+    settings = {
+        "autoupdate": False,
+        "share": "disabled",
+        "provider": {"scripted": scripted},
+        "model": "scripted/small",
+        "small_model": "scripted/small",
+    }
+    return {
+        "OPENCODE_CONFIG_CONTENT": json.dumps(settings),
+        "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "XDG_CONFIG_HOME": str(home / "config"),
     }

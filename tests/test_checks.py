@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from aca.checks import KEPT, run_check
@@ -53,6 +54,20 @@ def test_terminal_sequences_are_removed(tmp_path: Path) -> None:
 def test_output_that_is_no_text_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
     """Bytes that are not UTF-8 are replaced."""
     assert check(tmp_path, r"printf 'a\377b'; false").output == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_secrets_are_struck_out_of_what_is_told(tmp_path: Path) -> None:
+    """The values of variables whose names say so; what is too short to be one is left alone."""
+    given = {
+        "DB_PASSWORD": "correct horse",
+        "GITHUB_TOKEN": "ghp_0123456789",
+        "KEYBOARD": "querty-keys",
+        "A_KEY": "1",
+    }
+    asked = Check(name="it", run="echo $DB_PASSWORD $GITHUB_TOKEN $KEYBOARD $A_KEY; false")
+    where = place(tmp_path, environment={**os.environ, **given})
+    result = asyncio.run(run_check(asked, where, tmp_path / "checks.log"))
+    assert result.output == f"{'*' * 13} {'*' * 14} querty-keys 1"
 
 
 def test_a_check_that_hangs_fails(tmp_path: Path) -> None:

@@ -121,3 +121,55 @@ def test_a_reference_that_vanished_fails_its_task_by_name(project: Project) -> N
         expect=1,
     )
     assert "spec.md" in project.session().state().states["build"].reason
+
+
+def test_files_for_which_there_is_no_room_are_named(project: Project) -> None:
+    """Bytes count, not characters, and what was left out is said."""
+    project.write({f"long{number}.txt": "é" * 131_072 for number in range(4)})
+    project.write({"short.txt": "x\n", "more.txt": "y\n"})
+    arrows = " ".join(f"-> long{number}.txt" for number in range(4))
+    run(project, f"- [ ] Read {{#read}} {arrows} -> short.txt -> more.txt\n")
+    told = prompt(project, "read")
+    assert told.count("é") == 4 * 131_072
+    assert "there was no room here\n\n- short.txt\n- more.txt\n" in told
+
+
+def test_the_last_file_may_be_cut_short(project: Project) -> None:
+    """There is room for a part of it."""
+    project.write({f"long{number}.txt": "x" * 200_000 for number in range(7)})
+    arrows = " ".join(f"-> long{number}.txt" for number in range(7))
+    run(project, f"- [ ] Read {{#read}} {arrows}\n")
+    told = prompt(project, "read")
+    assert "(only the first 48576 bytes of it)" in told
+    assert "no room here\n\n- long6.txt\n" in told
+
+
+def test_what_a_group_did_is_handed_on_and_what_it_needed_too(project: Project) -> None:
+    """The results of the work in it, to all the work in the group that needs it."""
+    script = """
+        [tasks.model]
+        steps = [{say = "The model is in model.py."}]
+        [tasks.routes]
+        steps = [{subtasks = [{title = "Read"}]}, {say = "One route is enough."}]
+        [tasks."*"]
+        steps = [{say = "It is in routes.py."}]
+        """
+    run(
+        project,
+        "- [ ] Backend {#backend}\n  - [ ] Model {#model}\n  - [ ] Routes {#routes needs=model}\n"
+        "- [ ] Frontend {#frontend needs=backend}\n  - [ ] Page {#page}\n- [ ] Other {#other}\n",
+        script=script,
+    )
+    told = prompt(project, "page")
+    assert "- Model: The model is in model.py.\n- Read: It is in routes.py.\n" in told
+    assert "One route is enough." not in told
+    assert "The model is in model.py." in prompt(project, "routes.read")
+    assert "What was done before" not in prompt(project, "other")
+
+
+def test_very_many_results_are_cut(project: Project) -> None:
+    """The prompt says how many more there are."""
+    script = f'tasks."*".steps = [{{say = "{"x" * 1990}"}}]\n'
+    parts = "".join(f"  - [ ] Part {number}\n" for number in range(40))
+    run(project, f"- [ ] All\n{parts}- [ ] Last {{#last needs=all}}\n", script=script)
+    assert "- … 8 more tasks, for which there was no room here\n" in prompt(project, "last")

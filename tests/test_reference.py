@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from aca import events as ev
-from aca import plan
+from aca import plan, tools
 from aca.cli.root import program
 from aca.config import ENVIRONMENT
 from aca.errors import Exit
 from aca.parse.keys import FILE_KEYS, TASK_KEYS, TOP_KEYS
-from aca.providers import base, claude_cli, replay
+from aca.providers import anthropic, base, claude_cli, codex_cli, ollama, openai, replay
+from aca.providers.declaration import Declaration
 from aca.providers.script import VERBS, Step
 from tests.pages import Page, named
 
@@ -32,6 +33,11 @@ MODELS: dict[str, type[BaseModel]] = {
     "Logging": plan.Logging,
     "Source": plan.Source,
     "claude-cli": claude_cli.Options,
+    "codex-cli": codex_cli.Options,
+    "Agent CLIs of your own": Declaration,
+    "anthropic": anthropic.Options,
+    "openai": openai.Options,
+    "ollama": ollama.Options,
     "replay": replay.Options,
 }
 SHARED = ("Options of a plan", "Options of selection", "Options of output")
@@ -177,3 +183,9 @@ def test_every_step_of_a_replay_script_is_told() -> None:
     expected = {verb: [key for key in kind.model_fields if key not in (verb, *Step.model_fields)]
                 for verb, kind in VERBS.items()}  # fmt: skip
     assert _told_structs("Replay scripts") == expected
+
+
+def test_every_tool_is_told_and_whether_it_writes() -> None:
+    """In order, with a mark at those that read-only tasks do not get."""
+    told = {named(row[0])[0]: bool(row[1]) for row in REFERENCE.table("Tools")}
+    assert list(told.items()) == [(name, kind.writes) for name, kind in tools.KINDS.items()]

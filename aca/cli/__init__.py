@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from aca.errors import AcaError, Exit, did_you_mean
+from aca.errors import Exit, did_you_mean, exit_code
 
 
 def run_main() -> None:
@@ -22,15 +22,13 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     try:
         return _run(arguments)
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    except AcaError as error:
-        _complain(str(error))
-        return error.exit_code
-    except OSError as error:
-        return _machine(error, arguments)
-    except Exception as error:  # the last boundary: whatever comes here is our mistake
-        return _bug(error, arguments)
+    except (KeyboardInterrupt, Exception) as error:  # the last boundary
+        code = exit_code(error)
+        if code == Exit.BUG:
+            _report_bug(error, arguments)
+        elif not isinstance(error, KeyboardInterrupt):
+            _complain(_told(error))
+        return code
 
 
 def _run(arguments: list[str]) -> int:
@@ -65,22 +63,18 @@ def _in_our_words(error: Any) -> str:
     return f"{message} (from {variable})"
 
 
-def _machine(error: OSError, arguments: list[str]) -> int:
-    """A disk that is full or must not be written is nobody's bug."""
-    from aca.journal import DISK_ERRORS
-
-    if error.errno not in DISK_ERRORS:
-        return _bug(error, arguments)
-    _complain(f"{error.filename or 'aca'}: {error.strerror}")
-    return Exit.MACHINE
+def _told(error: BaseException) -> str:
+    """In words; a disk that is full or must not be written is nobody's bug."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'aca'}: {error.strerror}"
+    return str(error)
 
 
-def _bug(error: Exception, arguments: list[str]) -> int:
+def _report_bug(error: BaseException, arguments: list[str]) -> None:
     from aca.cli import bug
 
     path = bug.report(error, arguments)
     _complain(f"this is a bug in aca: {bug.masked(repr(error))}\n   a report to paste is in {path}")
-    return Exit.BUG
 
 
 def _complain(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +51,7 @@ def _answer(workspace: Path, session: str | None, task: str, approved: bool, com
     from aca import app
     from aca.session import Answer
 
+    _refuse_tasks()
     one = find_session(workspace, session) if session else _newest_open(workspace, task)
     task_id = find_task(one.state(), task)
     app.waiting(one, task_id)
@@ -66,14 +68,23 @@ def _newest_open(workspace: Path, task: str) -> Session:
     from aca import session
     from aca.errors import SessionError
 
-    for one in reversed(session.listing(workspace)):
-        try:
-            state = one.state()
+    for one, state in session.sound(workspace, newest_must_be=True):
+        with suppress(SessionError):
             if not state.states[find_task(state, task)].settled:
                 return one
-        except SessionError:
-            continue
     return session.newest(workspace)
+
+
+def _refuse_tasks() -> None:
+    """An approval is a person's word. This guards against a task that gives it to itself by mistake or
+    zeal; it is no wall, for a task may change its own environment."""
+    from aca.errors import SessionError
+
+    if attempt := os.environ.get("ACA_ATTEMPT"):
+        raise SessionError(
+            "a task cannot answer what a person is asked, and this runs within one: "
+            f"ACA_ATTEMPT is {attempt}\n   run it in a terminal of your own"
+        )
 
 
 def _who() -> str:

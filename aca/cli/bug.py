@@ -67,10 +67,10 @@ def _write(name: str, text: str, workspace: Path) -> Path:
     try:
         (home / "bugs").mkdir(parents=True, exist_ok=True)
         if not (home / ".gitignore").exists():
-            (home / ".gitignore").write_text(IGNORE)
+            (home / ".gitignore").write_text(IGNORE, encoding="utf-8")
         path = home / "bugs" / name
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except Exception:  # nothing may hide the bug itself, and the temporary directory is the last resort
         path = Path(tempfile.gettempdir()) / f"aca-bug-{name}"
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     return path

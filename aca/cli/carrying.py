@@ -25,18 +25,24 @@ def check(output: Output) -> None:
             raise typer.BadParameter(f"--{one} and --{other} exclude each other")
 
 
-def carry_out(one: Session, screen: Screen, overrides: Mapping[str, Any] | None = None) -> int:
-    """Run *one* to its end, tell how it goes and how it ended; returns the exit code."""
+def carry_out(
+    one: Session,
+    state: SessionState,
+    screen: Screen,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    failed: bool = False,
+) -> int:
+    """Run *one*, which stands at *state*, to its end, tell how it goes; returns the exit code."""
     from aca import app
     from aca.report.summary import start_line
 
     began = time.monotonic()
-    state = one.state()
     if not (screen.output.jsonl or screen.output.quiet):
         screen.remark(start_line(state.plan, one))
     with reporter(one, state, screen) as watching:
         watchers = app.Watchers([watching], watching.step, watching.notice)
-        ended = app.carry_out(one, watchers, overrides)
+        ended = app.carry_out(one, watchers, overrides, failed=failed)
     _conclude(one, watching.state, ended, time.monotonic() - began, screen)
     return ended.exit_code
 

@@ -59,11 +59,11 @@ def show_list(workspace: Path, json: bool) -> int:
 
 
 def _rows(one: Session, screen: Screen) -> list[dict[str, Any]]:
-    from aca.errors import DriftError, SessionError
+    from aca.session import UNSOUND
 
     try:
         state = one.state()
-    except (SessionError, DriftError) as error:
+    except UNSOUND as error:
         screen.remark(f"left out: {str(error).splitlines()[0]}")
         return []
     return [

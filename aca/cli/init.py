@@ -11,7 +11,7 @@ SETTINGS = """\
 # Settings of this project for aca. Each line that begins with "# " shows a default: take the "# " away to
 # change it. Flags and ACA_* variables win over this file; `aca config` tells where each value comes from.
 
-# provider = "claude-cli"            # who does agent tasks; "replay" plays a script back, with no model
+# provider = "claude-cli"            # who does agent tasks; else the first that is here: see `aca providers`
 # model = "..."                      # the provider's own choice when left out
 # permissions = "workspace-write"    # or "read-only", "full"
 # retries = 2                        # how often a failed agent task is tried again

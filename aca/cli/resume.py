@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,31 +37,28 @@ def resume(
 
     carrying.check(output)
     screen = Screen(output)
-    one = app.to_resume(workspace, name, failed)
-    if failed:
-        app.reopen_failed(one)
-    state = one.state()
-    if not state.unfinished():
-        return _nothing_to_do(one, state, screen)
-    app.refuse_unfit(one, state, settings.flags())
-    return carrying.carry_out(one, screen, settings.flags())
+    found = app.to_resume(workspace, name, failed)
+    if not found.state.unfinished():
+        return _nothing_to_do(found.origin, found.state, screen)
+    one = app.go_on(found, settings.flags(), screen.remark)
+    return carrying.carry_out(one, found.state, screen, settings.flags(), failed=failed)
 
 
 def _nothing_to_do(one: Session, state: SessionState, screen: Screen) -> int:
     """Say so, with the exit code the session ended with."""
+    from aca.events import RunEnded
+    from aca.report.jsonl import JsonLines
+    from aca.report.summary import document
     from aca.state import verdict
 
     code, reason = verdict(state)
-    cure = "\n   aca resume --failed tries the failed ones again" if state.failed() else ""
-    if screen.output.json or screen.output.jsonl:
-        screen.result(_as_json(one, code, reason))
+    ended = RunEnded(exit_code=int(code), reason=reason)
+    if screen.output.jsonl:
+        with JsonLines(screen.result, state, one, screen.remark) as lines:
+            lines.ended = ended
+    elif screen.output.json:
+        screen.document(document(state, ended, one))
     else:
+        cure = "\n   aca resume --failed tries the failed ones again" if state.failed() else ""
         screen.result(f"nothing to do in session {one.id}: {reason}{cure}")
     return code
-
-
-def _as_json(one: Session, code: int, reason: str) -> str:
-    import json
-
-    done: dict[str, Any] = {"type": "done", "exit_code": code, "reason": reason, "session": one.id}
-    return json.dumps(done)

@@ -62,7 +62,8 @@ def start(
         Screen(output).remark(prepared.note)
     if selection.dry_run:
         return _show(prepared, workspace, Screen(output))
-    return carrying.carry_out(app.start(prepared, workspace), Screen(output))
+    one = app.start(prepared, workspace)
+    return carrying.carry_out(one, one.state(), Screen(output))
 
 
 def _spelling(path: Path | None, file: Path) -> Literal["json", "toml"] | None:

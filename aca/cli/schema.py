@@ -11,7 +11,7 @@ from aca.cli.screen import Screen
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-NAMES = ("plan", "replay")
+NAMES = ("plan", "replay", "provider")
 
 
 def schema(
@@ -34,7 +34,15 @@ def document(name: str) -> dict[str, Any]:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     if name == "plan":
         return {**head, "$id": SCHEMA_ID, **Plan.model_json_schema()}
+    if name == "provider":
+        return {**head, "$id": "urn:aca:schema:provider:1", **_declaration().model_json_schema()}
     return {**head, "$id": "urn:aca:schema:replay:1", **_replay_script().model_json_schema()}
+
+
+def _declaration() -> type[BaseModel]:
+    from aca.providers.declaration import Declaration
+
+    return Declaration
 
 
 def _replay_script() -> type[BaseModel]:

@@ -62,7 +62,7 @@ def _print(stream: TextIO, text: str) -> None:
         stream.flush()
     except OSError as error:
         # The interpreter flushes once more at its exit: what cannot be printed goes nowhere then.
-        with open(os.devnull, "w") as nowhere:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
         if not isinstance(error, BrokenPipeError):
             raise

@@ -99,12 +99,12 @@ def _line(one: Session) -> str:
 
 
 def _brief(one: Session) -> dict[str, Any]:
-    from aca.errors import DriftError, SessionError
     from aca.report.tree import leaf_counts
+    from aca.session import UNSOUND
 
     try:
         state = one.state()
-    except (SessionError, DriftError) as error:
+    except UNSOUND as error:
         return {"session": one.id, "running": False, "damaged": str(error).splitlines()[0]}
     counts = leaf_counts(state)
     return {

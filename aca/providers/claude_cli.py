@@ -17,7 +17,7 @@ from aca.plan import Duration, Model, Task, Words
 from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
-from aca.providers.programs import GO_ON, CommandLine, look
+from aca.providers.programs import GO_ON, CommandLine, find, look
 
 INSTALL = "install it with `npm install -g @anthropic-ai/claude-code` and run it once to log in"
 MODES = {"read-only": "dontAsk", "workspace-write": "acceptEdits", "full": "bypassPermissions"}
@@ -43,7 +43,7 @@ class Options(Model):
 
 def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps claude from being used here: it is not installed."""
-    found = look(options.command, INSTALL)
+    found = find(options.command, INSTALL)
     return [] if found.ok else [Problem(found.detail, found.cure)]
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from aca import __version__
 from aca import events as ev
-from aca.errors import AcaError, Exit
+from aca.errors import exit_code
 from aca.providers.base import Step
 from aca.report.base import Reporter, Write
 from aca.session import Session
@@ -19,14 +19,14 @@ from aca.state import SessionState
 class JsonLines(Reporter):
     """The first line has the type ``launch``, the last one ``done`` with exit code and reason.
 
-    Remarks go to *remark*; *write* gets nothing but JSON.
+    Remarks go to *remark*; *write* gets nothing but JSON. ``ended`` is how the run ended, once it has.
     """
 
     def __init__(self, write: Write, state: SessionState, session: Session, remark: Write) -> None:
         super().__init__(remark, state)
         self._line = write
         self._session = session
-        self._ended: ev.RunEnded | None = None
+        self.ended: ev.RunEnded | None = None
 
     def __enter__(self) -> JsonLines:
         launch = {
@@ -43,14 +43,14 @@ class JsonLines(Reporter):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        code, reason, until = _verdict(self._ended, error)
+        code, reason, until = _verdict(self.ended, error)
         done = {"type": "done", "exit_code": code, "reason": reason, "session": self._session.id}
         self._tell(done if until is None else {**done, "until": until})
 
     def event(self, event: ev.Event, state: SessionState) -> None:
         super().event(event, state)
         if isinstance(event, ev.RunEnded):
-            self._ended = event
+            self.ended = event
         self._tell(event)
 
     def step(self, task_id: str, step: Step) -> None:
@@ -63,5 +63,5 @@ class JsonLines(Reporter):
 def _verdict(ended: ev.RunEnded | None, error: BaseException | None) -> tuple[int, str, float | None]:
     if error is None and ended is not None:
         return ended.exit_code, ended.reason, ended.until
-    code = error.exit_code if isinstance(error, AcaError) else Exit.BUG
-    return int(code), str(error), None
+    assert error is not None  # a run that has not ended was ended by something
+    return int(exit_code(error)), str(error) or type(error).__name__, None

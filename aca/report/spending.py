@@ -6,67 +6,53 @@ from dataclasses import dataclass
 from typing import Any
 
 from aca import events as ev
-from aca.plan import Plan, profile
+from aca.plan import REPLAY, Plan, profile
 from aca.report import words
 from aca.state import SessionState
-
-REPLAY = "replay"
-"""The provider that calls no model."""
 
 
 @dataclass(frozen=True)
 class Spending:
-    """Tokens and cost of the attempts that told, and how many tasks worked without telling."""
+    """Tokens and cost of the attempts that told, and how many worked without telling."""
 
     tokens: int
     cost_usd: float
     reported: int
     """Tasks for which a provider told its usage."""
     silent: int
-    """Tasks that worked with a model and for which nobody told what it used."""
+    """Attempts that worked with a model and did not tell what they used."""
     unknown_costs: int
-    """Attempts whose tokens are known and whose cost is not."""
+    """Attempts whose cost is not known, the silent ones among them."""
 
     def __str__(self) -> str:
         if not self.reported:
             return "tokens and cost unknown" if self.silent else "no model used"
-        unknown = self.unknown_costs or self.silent
         least = "at least " if self.silent else ""
-        return f"{least}{words.counted(self.tokens, 'token')}, {self._cost(bool(unknown))}"
+        return f"{least}{words.counted(self.tokens, 'token')}, {self._cost()}"
 
-    def _cost(self, unknown: bool) -> str:
-        if not unknown:
+    def _cost(self) -> str:
+        if not self.unknown_costs:
             return words.money(self.cost_usd)
         return f"cost at least {words.money(self.cost_usd)}" if self.cost_usd else "cost unknown"
 
     def document(self) -> dict[str, Any]:
         """For machines: null where it is not known."""
-        known = not self.silent
         return {
-            "tokens": self.tokens if known else None,
-            "cost_usd": self.cost_usd if known and not self.unknown_costs else None,
+            "tokens": None if self.silent else self.tokens,
+            "cost_usd": None if self.unknown_costs else self.cost_usd,
             "at_least": {"tokens": self.tokens, "cost_usd": self.cost_usd},
         }
 
 
 def spending(state: SessionState) -> Spending:
     """What the session has used so far."""
-    worked = [task_id for task_id, now in state.states.items() if now.attempts and _has_model(state, task_id)]
-    silent = sum(state.states[task_id].usage is None for task_id in worked)
     reported = sum(now.usage is not None for now in state.states.values())
-    return Spending(state.tokens, round(state.cost_usd, 6), reported, silent, state.unknown_costs)
-
-
-def _has_model(state: SessionState, task_id: str) -> bool:
-    task = state.tasks[task_id]
-    settled = state.states[task_id].settled
-    is_agent = task.kind == "agent" and (task_id not in state.children or state.states[task_id].worked)
-    return settled and is_agent and profile(state.plan, task).provider != REPLAY
+    return Spending(state.tokens, round(state.cost_usd, 6), reported, state.silent, state.unknown_costs)
 
 
 def running_total(state: SessionState) -> str:
     """The same in brief and at no cost, to be shown while the session runs."""
-    told = Spending(state.tokens, state.cost_usd, 1, 0, state.unknown_costs)
+    told = Spending(state.tokens, state.cost_usd, 1, state.silent, state.unknown_costs)
     return str(told) if state.tokens else ""
 
 

@@ -66,7 +66,7 @@ def waits_for(state: SessionState, task_id: str, now: float) -> Iterator[str]:
     """What has to happen before a pending or blocked task goes on."""
     this = state.states[task_id]
     if this.status == "blocked":
-        yield this.reason.removeprefix("waits for ")
+        yield words.why(this).removeprefix("waits for ")
     if this.status != "pending":
         return
     for owner in (task_id, *_groups_of(state, task_id)):

@@ -105,8 +105,9 @@ def _failures(state: SessionState, marks: Mapping[Status, str]) -> Iterator[tupl
     if len(failed) > LISTED:
         yield "", f"and {len(failed) - LISTED} more: aca status --all"
     for task_id in state.leaves():
-        if state.states[task_id].status == "blocked":
-            yield "waits", f"{marks['blocked']} {task_id}: {words.first_line(state.states[task_id].reason)}"
+        now = state.states[task_id]
+        if now.status == "blocked":
+            yield "waits", f"{marks['blocked']} {task_id}: {words.first_line(words.why(now))}"
 
 
 def _used(state: SessionState) -> str:
@@ -123,13 +124,16 @@ def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
     """What a person would type now."""
     code = ended.exit_code
     failed = [task_id for task_id, now in state.states.items() if now.status == "failed"]
-    blocked = [task_id for task_id, now in state.states.items() if now.waits_for == "approval"]
+    asked = {task_id: now for task_id, now in state.states.items() if now.waits_for == "approval"}
+    unanswered = [task_id for task_id, now in asked.items() if now.answer is None]
     if failed:
         yield f"aca show {failed[0]}   (why it failed)"
     if code == Exit.TASK_FAILED:
         yield "aca resume --failed   (tries again what failed)"
-    if code == Exit.WAITING and blocked:
-        yield f"aca approve {blocked[0]}   (or aca reject), then aca resume"
+    if code == Exit.WAITING and unanswered:
+        yield f"aca approve {unanswered[0]}   (or aca reject), then aca resume"
+    elif code == Exit.WAITING and asked:
+        yield "aca resume   (goes on with the answer)"
     if code == Exit.QUOTA and ended.until:
         yield f"aca resume   (after {words.moment(ended.until)})"
     elif code not in (Exit.OK, Exit.TASK_FAILED, Exit.WAITING):

@@ -73,7 +73,7 @@ def _progress_line(state: SessionState, task_id: str, depth: int, marks: Mapping
     if now.seconds >= 0.05:
         told.append(words.lasting(now.seconds))
     if now.reason and now.status in ("blocked", "failed", "skipped"):
-        told.append(words.first_line(now.reason, 120))
+        told.append(words.first_line(words.why(now), 120))
     return "  " + "  ".join(told)
 
 

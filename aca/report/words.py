@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 
-from aca.state import Status
+from aca.state import Status, TaskState
 
 GLYPHS: dict[Status, str] = {
     "pending": "·",
@@ -46,6 +46,14 @@ def marks(encoding: str | None) -> Mapping[Status, str]:
     except (UnicodeEncodeError, LookupError):
         return PLAIN
     return GLYPHS
+
+
+def why(now: TaskState) -> str:
+    """Why a task is where it is; a question that has been answered is not asked again."""
+    if now.status != "blocked" or now.answer is None:
+        return now.reason
+    answer = "approved" if now.answer.approved else "rejected"
+    return f"answered ({answer} by {now.answer.by}); aca resume goes on"
 
 
 def plain(text: str) -> str:

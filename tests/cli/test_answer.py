@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aca import events as ev
+from aca.session import Session
 from tests.project import Project
 
 TASKS = """\
@@ -97,3 +98,60 @@ def test_the_newest_session_in_which_the_task_is_open_is_meant(project: Project)
     project.write({"other.md": '- [ ] Other {run="true"}\n'})
     project.run("run", "other.md")
     assert first.id in project.run("approve", "look").stdout
+
+
+def test_an_answer_is_not_asked_for_again(project: Project) -> None:
+    """Until aca goes on, status and show say that there is one, and by whom."""
+    waits(project)
+    project.run("approve", "look", env={"USER": "ada", "LOGNAME": "ada"})
+    told = project.run("status").stdout
+    assert "  waits    look: answered (approved by ada); aca resume goes on\n" in told
+    assert "  next     aca resume (goes on with the answer)\n" in told
+    assert "aca approve" not in told
+    assert "answered (approved by ada)" in project.run("show", "look").stdout
+
+
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_a_task_cannot_answer_for_a_person(project: Project, command: str) -> None:
+    """What runs within an attempt is refused, by the mark that everything in it has."""
+    program = " ".join(project.argv(command, "gate"))
+    tasks = f'- [ ] Gate {{#gate kind=approval}}\n- [ ] Sly {{#sly run="{program} 2> told"}}\n'
+    project.write({"tasks.md": tasks})
+    project.run("--task-file", "tasks.md", expect=4)
+    state = project.session().state()
+    assert state.states["gate"].answer is None
+    assert state.states["sly"].reason.endswith("exit code 2")
+    told = project.read("told")
+    assert "a task cannot answer what a person is asked" in told
+    assert f"ACA_ATTEMPT is {project.session().id}/sly/1" in told
+
+
+def test_an_unsound_session_is_not_passed_over_for_an_older_one(project: Project) -> None:
+    """The newest may be the one that is meant: then the answer belongs to no other."""
+    waits(project)
+    waits(project)
+    drift(project.sessions()[-1])
+    assert "plan.json was changed" in project.run("approve", "look", expect=6).stderr
+    project.run("approve", "look", "--session", project.sessions()[0].id)
+
+
+def test_an_older_unsound_session_holds_nothing_up(project: Project) -> None:
+    """Resume, approve and the names of checkpoints find what lies behind it."""
+    waits(project)
+    project.run("checkpoint", "create", "here")
+    waits(project)
+    drift(project.sessions()[1])
+    project.write({"other.md": '- [ ] Other {run="true"}\n'})
+    project.run("run", "other.md")
+    first = project.sessions()[0].id
+    assert first in project.run("approve", "look").stdout
+    project.run("resume", expect=0)
+    assert project.sessions()[0].state().counts["completed"] == 3
+    project.run("resume", "here", expect=4)
+    assert project.sessions()[-1].state().forked_from.startswith(first)
+
+
+def drift(one: Session) -> None:
+    """Somebody has edited the plan of a session."""
+    path = one.path / "plan.json"
+    path.write_text(path.read_text() + " ")

@@ -146,3 +146,49 @@ def test_a_plan_whose_source_has_changed_is_refused(project: Project) -> None:
     assert "tasks.md has changed since plan.json was made from it" in outcome.stderr
     allowed = project.run("--execution-plan", "plan.json", "--dry-run", "--allow-drift", "source")
     assert "One more" not in allowed.stdout
+
+
+@pytest.mark.parametrize("front", ["---\nprovider: claude-cli\n---\n", "---\nprovider: codex-cli\n---\n", ""])
+def test_a_dry_run_starts_no_program(project: Project, front: str) -> None:
+    """Whether an agent is here is seen without running it, also when one is to be chosen."""
+    for name in ("claude", "codex"):
+        project.write({f"bin/{name}": "#!/bin/sh\ntouch started\necho 1.0\n"})
+        (project.root / "bin" / name).chmod(0o755)
+    project.write({"tasks.md": f"{front}- [ ] One\n"})
+    env = {"PATH": f"{project.root / 'bin'}:{project.env()['PATH']}"}
+    outcome = project.run("--task-file", "tasks.md", "--dry-run", env=env)
+    assert "warning" not in outcome.stderr
+    assert not (project.root / "started").exists()
+
+
+def chosen(project: Project, *only: str) -> list[str]:
+    """The tasks that ``--only`` leaves in the plan of ``tasks.md``."""
+    flags = [word for name in only for word in ("--only", name)]
+    tasks = project.run("--task-file", "tasks.md", "--dry-run", "--json", *flags).json["tasks"]
+    return [task["id"] for task in tasks if task.get("status", "pending") == "pending"]
+
+
+def test_only_takes_a_group_whole_where_it_is_needed(project: Project) -> None:
+    """A group around a task comes along without its other tasks; one that is needed comes with all."""
+    tasks = """\
+        - [ ] Group {#group}
+          - [ ] In {#in run="true"}
+          - [ ] Beside {#beside run="true"}
+        - [ ] After {#after run="true" needs=group}
+        - [ ] Apart {#apart run="true"}
+        """
+    project.write({"tasks.md": tasks})
+    assert chosen(project, "in") == ["group", "in"]
+    assert chosen(project, "after") == ["group", "in", "beside", "after"]
+    assert chosen(project, "in", "after") == ["group", "in", "beside", "after"]
+
+
+def test_only_follows_any_chain_to_its_end(project: Project) -> None:
+    """Through groups and needs by turns, thousands of times."""
+    steps = 1500
+    lines = ['- [ ] G0 {#g0}\n  - [ ] T0 {#t0 run="true"}']
+    lines += [
+        f'- [ ] G{n} {{#g{n}}}\n  - [ ] T{n} {{#t{n} run="true" needs=g{n - 1}}}' for n in range(1, steps)
+    ]
+    project.write({"tasks.md": "\n".join(lines) + "\n"})
+    assert len(chosen(project, f"t{steps - 1}")) == 2 * steps

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -239,3 +240,55 @@ def test_130_before_anything_has_begun(project: Project) -> None:
     )
     outcome = project.run("--task-file", "tasks.md", env=env, expect=130)
     assert (outcome.stdout, outcome.stderr) == ("", "")
+
+
+def test_what_was_to_be_ignored_stays_ignored(project: Project) -> None:
+    """Under nohup a closed terminal ends nothing."""
+    project.write({"tasks.md": '- [ ] Slow {#slow run="until test -f go; do sleep 0.05; done"}\n'})
+    argv = ["nohup", *project.argv("--task-file", "tasks.md")]
+    with closing(Running(argv, project.root, project.env())) as running:
+        running.until(lambda: "slow: started" in running.stderr)
+        running.signal(signal.SIGHUP)
+        project.write({"go": ""})
+        running.finish(expect=0)
+
+
+def test_the_first_interrupt_is_polite_after_a_limit_too(project: Project) -> None:
+    """It is the signals that are counted: a limit that has interrupted what runs was nobody's Ctrl-C."""
+    stubborn = "trap 'touch asked' INT; trap '' TERM; while :; do sleep 0.1; done"
+    project.write({"tasks.md": f'- [ ] Stubborn {{#it run="{stubborn}"}}\n'})
+    running = project.start("--task-file", "tasks.md", "--max-duration", "1s")
+    running.until((project.root / "asked").exists)
+    running.signal(signal.SIGINT)
+    running.until(lambda: "Ctrl-C again kills it now" in running.stderr)
+    assert "killing what runs now" not in running.stderr
+    running.signal(signal.SIGINT)
+    assert "Ctrl-C again: killing what runs now" in running.finish(expect=5, seconds=8).stderr
+
+
+def test_0_whatever_happens_to_who_watches(project: Project) -> None:
+    """A reporter that fails over what an agent does costs the agent nothing."""
+    script = 'tasks."*".steps = [{say = "one"}, {say = "two"}, {write = "made.txt", content = ""}]\n'
+    replayed(project, script, "- [ ] One {#one retries=0}\n")
+    broken = "def broken(*_): raise ZeroDivisionError('oops')\n"
+    env = sabotage(project, f"from aca.report.lines import Lines\n{broken}Lines.step = broken\n")
+    project.run("--task-file", "tasks.md", env=env)
+    assert (project.root / "made.txt").exists()
+    assert project.session().system_log.read_text().count("ZeroDivisionError: oops") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        ("OSError(28, 'No space left on device', 'journal')", 7, "No space left on device"),
+        ("KeyboardInterrupt", 130, "KeyboardInterrupt"),
+        ("ZeroDivisionError('oops')", 3, "oops"),
+    ],
+)
+def test_the_last_json_line_has_the_exit_code(project: Project, error: str, code: int, reason: str) -> None:
+    """Whatever ends the run, machines are told the same as the shell."""
+    project.write({"tasks.md": '- [ ] One {run="true"}\n'})
+    env = sabotage(project, f"import aca.app\ndef broken(*_, **__): raise {error}\naca.app._drive = broken\n")
+    done = project.run("--task-file", "tasks.md", "--jsonl", env=env, expect=code).jsonl[-1]
+    assert (done["type"], done["exit_code"]) == ("done", code)
+    assert reason in done["reason"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from textwrap import dedent
+
 from tests.project import Project
 
 
@@ -11,6 +15,14 @@ def a_finished_and_a_waiting_session(project: Project) -> tuple[str, str]:
     project.run("run", "waits.md", expect=4)
     first, second = project.sessions()
     return first.id, second.id
+
+
+def sabotage(project: Project, code: str) -> dict[str, str]:
+    """An environment in which *code* has changed aca before it starts."""
+    folder = project.home / "sabotage"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{project.env()['PYTHONPATH']}"}
 
 
 def left(project: Project) -> list[str]:
@@ -53,3 +65,45 @@ def test_a_running_session_is_never_removed(project: Project) -> None:
 def test_an_age_that_cannot_be_read_is_refused(project: Project) -> None:
     """By name."""
     assert "'--older-than'" in project.run("gc", "--older-than", "old", expect=2).stderr
+
+
+def test_a_session_that_failed_is_removed_only_with_force(project: Project) -> None:
+    """``aca resume --failed`` may still mend it."""
+    project.write({"tasks.md": '- [ ] One {run="false"}\n'})
+    project.run("--task-file", "tasks.md", expect=1)
+    told = project.run("gc", "--older-than", "0s").stdout
+    assert "kept, needs --force: aca resume --failed can still mend it" in told
+    assert len(left(project)) == 1
+    project.run("gc", "--older-than", "0s", "--force")
+    assert left(project) == []
+
+
+def test_a_session_taken_up_while_it_is_judged_is_kept(project: Project) -> None:
+    """It is removed under its lock, or not at all."""
+    done, _ = a_finished_and_a_waiting_session(project)
+    taken_up = """
+        import fcntl, os
+        from aca import app
+        judge, held = app._doom, []
+        def slow(one, **said):
+            verdict = judge(one, **said)
+            held.append(os.open(one.lock_path, os.O_RDWR | os.O_CREAT))
+            fcntl.flock(held[-1], fcntl.LOCK_EX)
+            return verdict
+        app._doom = slow
+        """
+    told = project.run("gc", "--older-than", "0s", env=sabotage(project, dedent(taken_up))).stdout
+    assert f"{done}  kept: it is running" in told
+    assert done in left(project)
+
+
+def test_only_old_remains_of_crashes_are_swept(project: Project) -> None:
+    """A session that is being made right now has a name like theirs."""
+    a_finished_and_a_waiting_session(project)
+    sessions = project.root / ".aca" / "sessions"
+    for name in (".old", ".new"):
+        (sessions / name / "inbox").mkdir(parents=True)
+    two_hours_ago = time.time() - 7200
+    os.utime(sessions / ".old", (two_hours_ago, two_hours_ago))
+    project.run("gc")
+    assert [path.name for path in sessions.glob(".*")] == [".new"]

@@ -166,3 +166,67 @@ def test_ten_thousand_finished_tasks_are_no_burden(project: Project, command: st
     assert time.monotonic() - began < 5.0
     assert "10,000 completed" in outcome.stdout or "nothing to do" in outcome.stdout
     assert len(outcome.stdout.splitlines()) < 100
+
+
+def test_a_group_is_no_agent_s_work(project: Project) -> None:
+    """When only a group with its check is left, nobody is asked for what the group itself would do."""
+    tasks = '- [ ] Group {#group check="test -f go || sleep 60"}\n  - [ ] One {#one}\n'
+    write_tasks(project, tasks)
+    running = project.start("--task-file", "tasks.md")
+    running.until(lambda: "group: started" in running.stderr)
+    running.kill()
+    project.write({"go": ""})
+    project.run("resume")
+    assert project.read("ran.txt") == "one\n"
+
+
+def test_who_did_what_is_done_need_not_be_here(project: Project) -> None:
+    """A provider of finished tasks alone is not looked for."""
+    write_tasks(project, "- [x] Done {#done provider=nobody}\n- [ ] One {#one}\n")
+    project.run("--task-file", "tasks.md")
+
+
+def test_a_refused_resume_ends_what_was_left_running(project: Project) -> None:
+    """Whatever else is wrong, nothing of the killed run goes on behind one's back."""
+    write_tasks(project, '- [ ] Slow {#slow run="sleep 60"}\n- [ ] One {#one needs=slow}\n')
+    running = project.start("--task-file", "tasks.md")
+    running.until(lambda: "slow: started" in running.stderr and len(project.processes()) > 1)
+    running.kill()
+    assert len(project.processes()) > 0
+    outcome = project.run("resume", "--provider", "nobody", expect=2)
+    assert "that an earlier aca left behind" in outcome.stderr
+    assert project.processes() == []
+
+
+def test_a_refused_resume_writes_nothing(project: Project) -> None:
+    """Failed tasks stay failed, and no fork is left behind."""
+    write_tasks(project, "1. One {#one}\n2. Flaky {#flaky retries=0}\n3. Three {#three}\n")
+    project.run("--task-file", "tasks.md", expect=1)
+    before = project.journal()
+    project.run("resume", "--failed", "--provider", "nobody", expect=2)
+    first_task = next(event.seq for event in before if isinstance(event, ev.TaskCompleted))
+    place = f"{project.session().id}:{first_task + 1}"
+    project.run("resume", place, "--provider", "nobody", expect=2)
+    assert project.journal() == before
+    assert len(project.sessions()) == 1
+    project.write({"mended": ""})
+    project.run("resume", place)
+    assert len(project.sessions()) == 2
+
+
+def test_what_is_tried_again_is_not_counted_as_done(project: Project) -> None:
+    """The first line of a resume shows how much is really done."""
+    write_tasks(project, "1. One {#one}\n2. Flaky {#flaky retries=0}\n3. Three {#three}\n")
+    project.run("--task-file", "tasks.md", expect=1)
+    project.write({"mended": ""})
+    assert "[1/3] flaky: started" in project.run("resume", "--failed").stderr
+
+
+def test_nothing_to_do_is_told_to_machines_too(project: Project) -> None:
+    """The same lines, and the same document, as those of a run."""
+    write_tasks(project, "- [ ] One {#one}\n")
+    ran = project.run("--task-file", "tasks.md", "--json").json
+    assert project.run("resume", "--json").json == ran
+    launch, done = project.run("resume", "--jsonl").jsonl
+    assert (launch["type"], launch["session"]) == ("launch", project.session().id)
+    assert (done["type"], done["exit_code"], done["reason"]) == ("done", 0, ran["reason"])

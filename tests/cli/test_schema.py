@@ -10,7 +10,7 @@ import pytest
 from tests.project import Project
 
 
-@pytest.mark.parametrize("name", ["plan", "replay"])
+@pytest.mark.parametrize("name", ["plan", "replay", "provider"])
 def test_the_published_schemas_are_those_of_the_code(project: Project, name: str) -> None:
     """``schemas/`` is written by ``aca schema`` and by nothing else."""
     published = Path(__file__).parents[2] / "schemas" / f"{name}.schema.json"

@@ -80,6 +80,8 @@ def test_commands_are_not_repeated_unless_asked() -> None:
         ([task("a", cwd="../x")], 'cwd "../x" leads out of the workspace'),
         ([task("a/b")], '"a/b" cannot be an id'),
         ([task("..")], '".." cannot be an id'),
+        ([task("a" * 121)], "cannot be an id"),
+        ([task("任" * 41)], "cannot be an id"),
         ([task("a", backup="ls")], "has a backup but is an agent"),
     ],
 )
@@ -94,6 +96,23 @@ def test_a_sound_plan_has_no_faults() -> None:
     """The validator does not cry wolf."""
     plan = p.Plan(tasks=(task("a"), task("b", dependencies=("a",)), task("c", parent_id="b")))
     assert p.faults(plan) == []
+
+
+@given(st.text(min_size=1, max_size=200), st.integers(1, 150))
+def test_what_is_made_from_a_title_fits_into_an_id(title: str, longest: int) -> None:
+    """File systems count bytes, and there is room for a number behind it."""
+    made = p.slug(title, longest)
+    assert not made or p.faults(p.Plan(tasks=(task(f"{made}-1234567"),))) == []
+    assert len(made) <= longest
+
+
+@given(st.text("aé任😀-.", max_size=200))
+def test_an_id_that_is_too_long_is_shortened(name: str) -> None:
+    """What fits stays as it is; what does not ends in a hash, so that two long ones stay two."""
+    short = p.short_id(f"a{name}")
+    assert len(short.encode()) <= p.MAX_ID_BYTES
+    assert (short == f"a{name}") == (len(name.encode()) < p.MAX_ID_BYTES)
+    assert p.short_id(f"{'任' * 40}{name}x") != p.short_id(f"{'任' * 40}{name}y")
 
 
 @pytest.mark.parametrize(

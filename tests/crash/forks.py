@@ -32,7 +32,9 @@ def arm(kill: dict[str, Any], tally: Path) -> None:
     def counted(one: Journal) -> None:
         nonlocal count
         count += bool(one._lines)
-        tally.write_text(str(count))
+        aside = tally.with_suffix(".aside")
+        aside.write_text(str(count))
+        aside.replace(tally)
         doomed = bool(one._lines) and count == kill.get("commit")
         if doomed and kill["when"] == "before":
             os.kill(os.getpid(), signal.SIGKILL)

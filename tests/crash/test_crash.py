@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from aca import events as ev
 from aca import journal
-from aca.plan import Plan, Task, dump
+from aca.plan import Check, Plan, Task, dump
 from aca.session import Session, listing
 from tests.core.stories import plans
 
@@ -69,8 +69,9 @@ class Site:
 
     def __post_init__(self) -> None:
         (self.path / "marks").mkdir(parents=True)
-        (self.path / "replay.toml").write_text(_script(self.plan))
-        (self.path / "plan.json").write_text(json.dumps(dump(_working(self.plan))))
+        working = _working(self.plan)
+        (self.path / "replay.toml").write_text(_script(working))
+        (self.path / "plan.json").write_text(json.dumps(dump(working)))
 
     def aca(self, *argv: str, kill: dict[str, Any] | None = None) -> dict[str, int]:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.path), "LANG": "C.UTF-8"}
@@ -127,20 +128,31 @@ def _work(task: Task) -> str:
 
 
 def _working(plan: Plan) -> Plan:
+    """The plan with something to do: commands, agents, approvals nobody gives, and groups with checks."""
     groups = {task.parent_id for task in plan.tasks}
-    tasks = []
-    for task in plan.tasks:
-        if task.id not in groups and int(task.id[1:]) % 2 == 0:
-            task = task.model_copy(update={"kind": "command", "command": _work(task)})
-        tasks.append(task.model_copy(update={"retry_delay": 0.01}))
+    tasks = tuple(
+        task.model_copy(update={"retry_delay": 0.01, **_kind(task, task.id in groups)}) for task in plan.tasks
+    )
     defaults = plan.defaults.model_copy(update={"provider": "replay"})
     providers = {"replay": {"script": "replay.toml"}}
-    return plan.model_copy(update={"tasks": tuple(tasks), "defaults": defaults, "providers": providers})
+    return plan.model_copy(update={"tasks": tasks, "defaults": defaults, "providers": providers})
+
+
+def _kind(task: Task, is_group: bool) -> dict[str, Any]:
+    number = int(task.id[1:])
+    if is_group:
+        return {"checks": (Check(run=_work(task)),)} if number % 3 != 1 else {}
+    if number % 8 == 6:
+        return {"kind": "approval"}
+    return {"kind": "command", "command": _work(task)} if number % 2 == 0 else {}
 
 
 def _script(plan: Plan) -> str:
+    """What the agents do. There is no entry for a group: nobody may ever ask for one."""
+    groups = {task.parent_id for task in plan.tasks}
     step = "[tasks.{}]\nsteps = [{{run = {}, must = true}}]\n"
-    return "\n".join(step.format(task.id, json.dumps(_work(task))) for task in plan.tasks)
+    agents = (task for task in plan.tasks if task.kind == "agent" and task.id not in groups)
+    return "\n".join(step.format(task.id, json.dumps(_work(task))) for task in agents)
 
 
 def examples(number: int) -> settings:

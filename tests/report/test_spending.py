@@ -6,7 +6,7 @@ import pytest
 
 from aca import events as ev
 from aca.plan import Defaults, Plan, Task
-from aca.report.spending import replayed, spending
+from aca.report.spending import replayed, running_total, spending
 from aca.state import SessionState
 
 
@@ -53,3 +53,19 @@ def test_replayed_is_said_of_agent_tasks_only() -> None:
     assert replayed(Plan(defaults=replay, tasks=(agent,)))
     assert not replayed(Plan(defaults=replay, tasks=(command,)))
     assert not replayed(Plan(tasks=(agent,)))
+
+
+def test_attempts_that_came_to_nothing_count() -> None:
+    """A try that failed or was cut off has used something, told or not."""
+    task = Task(id="t", title="t", retries=3)
+    state = SessionState(Plan(defaults=Defaults(provider="claude-cli"), tasks=(task,)))
+    state.apply(ev.TaskStarted(task="t", attempt=1))
+    state.apply(ev.TaskInterrupted(task="t", attempt=1, reason="cut off"))
+    assert str(spending(state)) == "tokens and cost unknown"
+    state.apply(ev.TaskStarted(task="t", attempt=2))
+    state.apply(ev.TaskFailed(task="t", attempt=2, reason="no", retry=True, usage=KNOWN))
+    state.apply(ev.TaskStarted(task="t", attempt=3))
+    state.apply(ev.TaskCompleted(task="t", attempt=3, usage=KNOWN))
+    assert str(spending(state)) == "at least 20 tokens, cost at least $1.00"
+    assert spending(state).document()["tokens"] is None
+    assert running_total(state) == "at least 20 tokens, cost at least $1.00"

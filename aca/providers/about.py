@@ -1,0 +1,72 @@
+"""What each provider can do, and how it shows who you are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aca.providers import is_declared
+from aca.providers.declaration import Declaration
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What aca can do with a provider."""
+
+    streaming: bool = False
+    """Its steps are seen while it works."""
+    resume: bool = False
+    """An interrupted conversation goes on."""
+    structured_output: bool = False
+    """Its answer can be made to fit a schema."""
+    turn_limit: bool = False
+    """The number of a model's answers in one attempt can be limited."""
+    cost: bool = False
+    """It tells what an attempt cost, not only its tokens."""
+    tool_gate: bool = False
+    """It keeps to the task's permissions, with tools it does not offer or a sandbox."""
+
+
+@dataclass(frozen=True)
+class About:
+    """A provider as ``aca providers`` shows it."""
+
+    authenticates: str
+    can: Capabilities
+
+
+_API = Capabilities(streaming=True, resume=True, turn_limit=True, tool_gate=True)
+BUILT_IN: dict[str, About] = {
+    "anthropic": About("ANTHROPIC_API_KEY", _API),
+    "claude-cli": About(
+        "the program's own login, or ANTHROPIC_API_KEY",
+        Capabilities(streaming=True, resume=True, turn_limit=True, cost=True, tool_gate=True),
+    ),
+    "codex-cli": About(
+        "the program's own login, or the key that its configuration names",
+        Capabilities(streaming=True, resume=True, tool_gate=True),
+    ),
+    "ollama": About("nothing, or OLLAMA_API_KEY", _API),
+    "openai": About("OPENAI_API_KEY; with base_url, nothing if the server wants none", _API),
+    "replay": About("nothing", Capabilities(streaming=True, cost=True, tool_gate=True)),
+}
+
+
+def about(name: str, given: Mapping[str, Any]) -> About:
+    """What the provider *name* is like, whose section in the plan is *given*.
+
+    Raises pydantic's ValidationError when it is declared and its declaration cannot be used.
+    """
+    return _declared(Declaration.model_validate(given)) if is_declared(given) else BUILT_IN[name]
+
+
+def _declared(declaration: Declaration) -> About:
+    usage = declaration.usage
+    can = Capabilities(
+        streaming=declaration.output == "jsonl",
+        resume=declaration.takes("conversation") and bool(declaration.conversation),
+        cost=usage is not None and bool(usage.cost_usd),
+        tool_gate=len({rights.model_dump_json() for rights in declaration.permissions.values()}) > 1,
+    )
+    return About(" and ".join(declaration.needs_env) or "the program's own login", can)

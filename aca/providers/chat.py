@@ -1,0 +1,283 @@
+"""The tool loop that all model APIs share: ask, use the tools the model wants, ask again, until it is done.
+
+A vendor's file supplies a ``Wire``: it translates a conversation into the vendor's dialect and the answer
+back, and its errors into ``ModelError``. All else is here.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from typing import Any, ClassVar, Protocol, cast
+
+from pydantic import Field, ValidationError
+
+from aca import secrets
+from aca.events import Usage
+from aca.plan import Duration, Model
+from aca.process import Place
+from aca.providers.base import (
+    Assignment,
+    Availability,
+    Changed,
+    Conversed,
+    Limited,
+    Result,
+    Said,
+    Step,
+    Stop,
+    Used,
+)
+from aca.providers.conversation import (
+    CUT_OFF,
+    Answered,
+    Asked,
+    Call,
+    Conversation,
+    Message,
+    Outcome,
+    Outcomes,
+    Reply,
+)
+from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, ModelError
+from aca.state import add_usage
+from aca.tools import KINDS, offered
+from aca.tools.base import BROKEN, Bench, Tool, ToolResult, reason
+
+TRIES = 4
+"""How often a call is made before its trouble becomes that of the attempt."""
+PAUSE = 0.5
+"""Seconds before the second try, where the model names none; doubles with each further one."""
+INSTRUCTIONS = """\
+You are a coding agent. You work alone, in the directory that your tools work in; nobody answers questions.
+Look at what is there before you change it, keep to what the task asks for, and check what you have done.
+When the task is done, call finish and say what you did; if it cannot be done, say that there, and why."""
+
+
+class Options(Model):
+    """What all model APIs can be told."""
+
+    model: str | None = None
+    """For tasks that name none."""
+    max_turns: int = Field(default=100, ge=1)
+    """Answers of the model in one attempt."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """The longest answer of the model, in tokens."""
+    idle_timeout: Duration = Field(default=600.0, gt=0)
+    """How long the model may send nothing before the call is tried again."""
+
+
+class Wire(Protocol):
+    """A connection to a model."""
+
+    def complete(
+        self, messages: Sequence[Message], tools: Sequence[type[Tool]]
+    ) -> AsyncIterator[str | Reply]:
+        """The answer's text, in pieces as it comes, and last of all one Reply. Raises ModelError."""
+        ...
+
+
+class Chat(ABC):
+    """A provider that is a model behind an API."""
+
+    name: ClassVar[str]
+    key: ClassVar[str]
+    """The environment variable that has the key."""
+    options: ClassVar[type[Options]]
+
+    @abstractmethod
+    def check(self, options: Mapping[str, Any]) -> Availability:
+        """Whether it can be used, found out without calling the model."""
+
+    @abstractmethod
+    def connect(self, options: Any, model: str, system: str) -> AbstractAsyncContextManager[Wire]:
+        """A connection to *model* that tells it *system* with every call."""
+
+    async def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
+        """Let the model do the assignment, in its earlier conversation where there is one."""
+        options = self.options.model_validate(assignment.options)
+        model = assignment.model or options.model
+        if model is None:
+            cure = f"name one: model in the plan, or providers.{self.name}.model"
+            yield Result("failed", reason=f"no model is named; {cure}", category="input")
+            return
+        conversation = Conversation.of(assignment)
+        yield Conversed(conversation.id)
+        system = "\n\n".join(filter(None, (INSTRUCTIONS, assignment.system_prompt)))
+        talk = _Talk(self, conversation, assignment, Bench(place, assignment.logs))
+        try:
+            async with AsyncExitStack() as open_now:
+                wire = await open_now.enter_async_context(self.connect(options, model, system))
+                talking = aclosing(cast(Any, talk.steps(wire, options.max_turns)))
+                async for step in await open_now.enter_async_context(talking):
+                    yield step
+        except ModelError as trouble:
+            yield talk.failed(trouble)
+
+
+class _Talk:
+    """One attempt."""
+
+    def __init__(
+        self, provider: Chat, conversation: Conversation, assignment: Assignment, bench: Bench
+    ) -> None:
+        self.provider, self.conversation, self.bench = provider, conversation, bench
+        self.tools = offered(assignment.permissions)
+        self.usage: Usage | None = None
+        self.reply = Reply(Answered())
+
+    async def steps(self, wire: Wire, turns: int) -> AsyncIterator[Step]:
+        """Ask and answer until one side has had enough."""
+        for _ in range(turns):
+            async with aclosing(cast(Any, self.ask(wire))) as heard:
+                async for step in heard:
+                    yield step
+            answer = self.reply.answer
+            if self.reply.stop == "refusal":
+                raise ModelError(f"the model refused: {answer.text or 'it gave no reason'}", known="refusal")
+            if self.reply.stop == "length":
+                self.conversation.add(Asked(CUT_OFF))
+                continue
+            async for step in self.use(answer.calls):
+                yield step
+            if not answer.calls or self.finished:
+                yield self.ended(answer.text)
+                return
+        cure = f"raise providers.{self.provider.name}.max_turns, or split the task"
+        yield self.result("failed", reason=f"not done after {turns} turns; {cure}")
+
+    # -- asking -------------------------------------------------------------------------------------
+
+    async def ask(self, wire: Wire) -> AsyncIterator[Step]:
+        """Call the model, again when the trouble is one of the moment, and keep its answer."""
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+        again = retry_if_exception(lambda error: isinstance(error, ModelError) and error.kind == "transient")
+        tries = AsyncRetrying(stop=stop_after_attempt(TRIES), wait=_pause, retry=again, reraise=True)
+        async for attempt in tries:
+            with attempt:
+                async with aclosing(cast(Any, self.hear(wire))) as heard:
+                    async for step in heard:
+                        yield step
+        self.conversation.add(self.reply.answer)
+        if self.reply.usage is not None:
+            self.usage = add_usage(self.usage, self.reply.usage)
+
+    async def hear(self, wire: Wire) -> AsyncIterator[Step]:
+        """One call: what is said as it is said, by paragraphs, and what is told of limits."""
+        said = ""
+        try:
+            pieces = wire.complete(self.conversation.messages, list(self.tools.values()))
+            async with aclosing(cast(Any, pieces)) as heard:
+                async for piece in heard:
+                    if isinstance(piece, Reply):
+                        self.reply = piece
+                        continue
+                    *whole, said = f"{said}{piece}".split("\n\n")
+                    for text in filter(str.strip, whole):
+                        yield Said(text)
+        except ModelError as trouble:
+            if trouble.limits:
+                yield Limited(trouble.limits)
+            raise
+        if said.strip():
+            yield Said(said)
+
+    # -- using tools --------------------------------------------------------------------------------
+
+    async def use(self, calls: Sequence[Call]) -> AsyncIterator[Step]:
+        """Use the tools that the model wants, one after the other, and keep what came of it."""
+        outcomes: list[Outcome] = []
+        for call in calls:
+            tool = self.understood(call)
+            detail = " ".join(tool.detail.split()) if isinstance(tool, Tool) else ""
+            yield Used(call.tool, detail)
+            done = await self.done(tool) if isinstance(tool, Tool) else tool
+            for change in done.changes:
+                yield Changed(change)
+            if done.error:
+                yield Used(call.tool, detail, error=secrets.struck_out(done.error))
+            outcomes.append(self.outcome(call, done))
+        if outcomes:
+            self.conversation.add(Outcomes(tuple(outcomes)))
+
+    def understood(self, call: Call) -> Tool | ToolResult:
+        """The call as a tool that can be used, or what is wrong with it."""
+        kind = self.tools.get(call.tool)
+        if kind is None:
+            known = f"there is no tool {call.tool}: use one of {', '.join(self.tools)}"
+            return _wrong("denied: this task is read-only" if call.tool in KINDS else known)
+        try:
+            return kind.model_validate(call.arguments)
+        except ValidationError as error:
+            faults = ("".join((".".join(map(str, one["loc"])), ": ", one["msg"])) for one in error.errors())
+            return _wrong(f"these arguments cannot be used: {'; '.join(faults)}")
+
+    async def done(self, tool: Tool) -> ToolResult:
+        try:
+            return await tool.use(self.bench)
+        except BROKEN as error:
+            return _wrong(reason(error))
+
+    def outcome(self, call: Call, done: ToolResult) -> Outcome:
+        return Outcome(
+            call=call.id,
+            tool=call.tool,
+            text=secrets.struck_out(done.text),
+            error=secrets.struck_out(done.error),
+            denied=call.tool in KINDS and call.tool not in self.tools,
+            final=done.final,
+            subtasks=done.subtasks,
+        )
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        return any(outcome.final for outcome in self.conversation.outcomes)
+
+    def ended(self, text: str) -> Result:
+        """It says it is done. What was denied makes that a claim nobody believes."""
+        outcomes = self.conversation.outcomes
+        last = next((one for one in reversed(outcomes) if one.final), None)
+        text = last.text if last else text
+        # What was denied before an interruption may be allowed by now.
+        denied = tuple(
+            dict.fromkeys(one.tool for one in outcomes if one.denied and one.tool not in self.tools)
+        )
+        if denied:
+            cure = 'permissions = "workspace-write" would allow it'
+            return self.result("denied", text=text, denied=denied, reason=cure)
+        if last and last.error:
+            return self.result("failed", reason=f"the agent gave up: {text}")
+        if not text.strip():
+            return self.result("failed", reason="the agent ended without a word")
+        subtasks = tuple(task for one in outcomes for task in one.subtasks)
+        return self.result("done", text=text, subtasks=subtasks)
+
+    def failed(self, trouble: ModelError) -> Result:
+        """What a call that went wrong means for the attempt."""
+        told = trouble.reason(self.provider.name, self.provider.key)
+        if trouble.kind == "quota" and trouble.pause is not None:
+            return self.result("quota", reason=told, until=time.time() + trouble.pause)
+        return self.result("failed", reason=told, category=CATEGORIES[trouble.kind])
+
+    def result(self, stop: Stop, **known: Any) -> Result:
+        return Result(stop, usage=self.usage, **known)
+
+
+def _wrong(text: str) -> ToolResult:
+    return ToolResult(text, error=text.partition("\n")[0])
+
+
+def _pause(state: Any) -> float:
+    """As long as the model asks for, else longer each time, never in step with others."""
+    from tenacity import wait_exponential, wait_random
+
+    trouble = state.outcome.exception()
+    if isinstance(trouble, ModelError) and trouble.pause is not None:
+        return min(trouble.pause, LONGEST_PAUSE)
+    longer = wait_exponential(multiplier=PAUSE, max=LONGEST_PAUSE) + wait_random(0, PAUSE)
+    return longer(state)

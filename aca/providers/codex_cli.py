@@ -1,0 +1,109 @@
+"""The codex command line, by a declaration that aca brings along.
+
+Its sandbox keeps the permissions: what it forbids fails as on a read-only disk, in most cases without a
+word of that in the stream, so it is the checks that tell what was not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from aca.errors import Problem
+from aca.plan import Duration, Model, Task, Words
+from aca.process import Place
+from aca.providers import declared_cli
+from aca.providers.base import Assignment, Availability, Step
+from aca.providers.declaration import Declaration
+from aca.providers.programs import CommandLine, find, look
+
+NAME = "codex-cli"
+INSTALL = "install it with `npm install -g @openai/codex` and run `codex login`"
+
+
+class Options(Model):
+    """``providers.codex-cli`` of a plan."""
+
+    command: CommandLine = ("codex",)
+    """How codex is called: a program on the PATH, and arguments that come first."""
+    model: str | None = None
+    """For tasks that name none."""
+    config: Words = ()
+    """Settings of codex's own, each as for its ``--config``: ``model_reasoning_effort="high"``."""
+    idle_timeout: Duration = Field(default=600.0, gt=0)
+    """How long codex may print nothing new before it is stopped and tried again."""
+
+
+def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+    """What keeps codex from being used here: it is not installed."""
+    found = find(options.command, INSTALL)
+    return [] if found.ok else [Problem(found.detail, found.cure)]
+
+
+class CodexCli:
+    """Runs ``codex exec`` in the task's directory."""
+
+    name = NAME
+
+    def check(self, options: Mapping[str, Any]) -> Availability:
+        """Whether the program is there, and its version. Whether it is logged in shows when it works."""
+        return look(Options.model_validate(options).command, INSTALL)
+
+    def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
+        """Run codex on the assignment, in its earlier thread where there is one."""
+        options = Options.model_validate(assignment.options)
+        return declared_cli.work(NAME, declaration(options), assignment, place)
+
+
+def declaration(options: Options) -> Declaration:
+    """How codex is called and read."""
+    # `exec resume` knows no --sandbox, so it is said as configuration, whose values are TOML.
+    own = [part for setting in options.config for part in ("--config", setting)]
+    return Declaration.model_validate(
+        {
+            "command": [*options.command, "exec", ["resume", "{conversation}"], "--json",
+                        "--skip-git-repo-check", ["--model", "{model}"], *own, "{permissions}",
+                        ["--config", "developer_instructions='''{system_prompt}'''"], "-"],
+            "permissions": {name: ["--config", f'sandbox_mode="{mode}"'] for name, mode in SANDBOXES.items()},
+            "model": options.model,
+            "install": INSTALL,
+            "idle_timeout": options.idle_timeout,
+            **STREAM,
+        }
+    )  # fmt: skip
+
+
+SANDBOXES = {"read-only": "read-only", "workspace-write": "workspace-write", "full": "danger-full-access"}
+STREAM: dict[str, Any] = {
+    "conversation": {"when": {"type": "thread.started"}, "take": "thread_id"},
+    "text": {"when": {"type": "item.completed", "item.type": "agent_message"}, "take": "item.text"},
+    "tool": [
+        {"when": {"type": "item.completed", "item.type": "command_execution"},
+         "name": "item.type", "detail": "item.command", "error": "item.exit_code"},
+        {"when": {"type": "item.completed", "item.type": "mcp_tool_call"},
+         "name": "item.tool", "detail": "item.server", "error": "item.error"},
+        {"when": {"type": "item.completed", "item.type": "web_search"},
+         "name": "item.type", "detail": "item.query"},
+    ],
+    "changed": {"when": {"type": "item.completed", "item.type": "file_change", "item.status": "completed"},
+                "take": "item.changes.*.path", "kind": "item.changes.*.kind"},
+    "usage": {"when": {"type": "turn.completed"}, "input": "usage.input_tokens",
+              "output": "usage.output_tokens", "cache_read": "usage.cached_input_tokens",
+              "cache_write": "usage.cache_write_input_tokens", "input_includes_cached": True,
+              "counts": "conversation"},
+    "done": {"when": {"type": "turn.completed"}},
+    "failure": {"when": {"type": "turn.failed"}, "take": "error.message"},
+    "waiting": {"when": {"type": "error"}, "take": "message"},
+    "signs": [
+        {"text": "no rollout found|thread/resume failed", "means": "lost"},
+        {"text": "rejected by user approval settings|approval policy", "means": "denied",
+         "tool": "apply_patch", "cure": 'permissions = "workspace-write" or "full" would allow it'},
+        {"text": "usage limit", "means": "quota"},
+        {"text": "401 Unauthorized|403 Forbidden|not logged in", "means": "system",
+         "cure": "run `codex login`, or give it its key"},
+    ],
+}  # fmt: skip
+"""What the events of ``codex exec --json`` mean. Where there is no network it says so for ever."""

@@ -1,0 +1,140 @@
+"""A conversation with a model, in nobody's dialect, and kept on disk as it goes.
+
+Each message is a line of its own, written when it is whole. A process that is killed leaves at most a torn
+last line, which was never acted upon; the next attempt goes on from there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aca.events import Usage
+from aca.journal import write_aside
+from aca.providers.base import Assignment
+
+GO_ON = """\
+You were interrupted while you worked on this task. What you did until then is above; a tool that was in use
+may have done its work or not. See where it stands and go on."""
+CUT_OFF = "Your answer was longer than it may be and was cut off. Go on, in smaller steps."
+
+
+class Call(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tool the model wants to use. ``arguments`` is a table, or text that is not even JSON."""
+
+    id: str
+    tool: str
+    arguments: Any
+
+
+class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="message"):
+    """What we say."""
+
+    text: str
+
+
+class Answered(msgspec.Struct, frozen=True, tag="answered", tag_field="message", omit_defaults=True):
+    """What the model said. ``raw`` is that in its own dialect, for those who want it back unchanged."""
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    raw: Any = None
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What came of a call; ``error`` is one line where it went wrong."""
+
+    call: str
+    tool: str
+    text: str
+    error: str = ""
+    denied: bool = False
+    final: bool = False
+    subtasks: tuple[dict[str, Any], ...] = ()
+
+
+class Outcomes(msgspec.Struct, frozen=True, tag="outcomes", tag_field="message"):
+    """What came of all calls of one answer."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+Message = Asked | Answered | Outcomes
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One whole answer. ``length``: it is cut off, because it was too long."""
+
+    answer: Answered
+    stop: str = "end"
+    """``end``, ``length`` or ``refusal``."""
+    usage: Usage | None = None
+
+
+class Conversation:
+    """The messages so far; ``add`` keeps one more."""
+
+    def __init__(self, path: Path, messages: list[Message]) -> None:
+        self._path, self.messages = path, messages
+
+    @property
+    def id(self) -> str:
+        return self._path.name.partition(".")[0]
+
+    @classmethod
+    def of(cls, assignment: Assignment) -> Conversation:
+        """The one the assignment continues, where it is still there, or a new one, with the prompt in it."""
+        if assignment.conversation:
+            path = _path(assignment, assignment.conversation)
+            if messages := _read(path):
+                return cls._taken_up(path, messages)
+        conversation = cls(_path(assignment, str(uuid.uuid4())), [])
+        conversation.add(Asked(assignment.prompt))
+        return conversation
+
+    @classmethod
+    def _taken_up(cls, path: Path, messages: list[Message]) -> Conversation:
+        write_aside(path, b"".join(map(_line, messages)))  # without the torn line
+        conversation = cls(path, messages)
+        last = messages[-1]
+        if isinstance(last, Answered) and last.calls:
+            unknown = "you were interrupted: whether it was done is not known"
+            missed = (Outcome(call.id, call.tool, unknown, error="interrupted") for call in last.calls)
+            conversation.add(Outcomes(tuple(missed)))
+        conversation.add(Asked(GO_ON))
+        return conversation
+
+    def add(self, message: Message) -> None:
+        """Keep *message*, at once."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("ab") as file:
+            file.write(_line(message))
+        self.messages.append(message)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What came of all calls so far, those before an interruption included."""
+        told = (message for message in self.messages if isinstance(message, Outcomes))
+        return [outcome for message in told for outcome in message.outcomes]
+
+
+def _path(assignment: Assignment, conversation: str) -> Path:
+    """Beside the logs of the attempts, all of which may go on with it."""
+    return assignment.logs.parent / f"{Path(conversation).name}.messages.jsonl"
+
+
+def _line(message: Message) -> bytes:
+    return msgspec.json.encode(message) + b"\n"
+
+
+def _read(path: Path) -> list[Message]:
+    if not path.is_file():
+        return []
+    whole = path.read_bytes().split(b"\n")[:-1]
+    try:
+        return [msgspec.json.decode(line, type=Message) for line in whole]
+    except msgspec.DecodeError:  # somebody else wrote into it: there is no telling what was said
+        return []

@@ -1,0 +1,195 @@
+"""Any agent CLI, as a plan or ``aca.toml`` declares it (``aca.providers.declaration``)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Any
+
+import msgspec
+
+from aca import process
+from aca.errors import Problem
+from aca.events import Usage
+from aca.plan import Task
+from aca.process import NotStartedError, Place
+from aca.providers.base import Assignment, Availability, Result, Step
+from aca.providers.declaration import Declaration, Rights
+from aca.providers.declared_stream import Reading
+from aca.providers.programs import GO_ON, find, look
+
+Options = Declaration
+
+
+def problems(options: Declaration, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+    """What keeps the program from doing *tasks*: what is missing here, and what it cannot be told."""
+    program, given, found = _program(options), list(tasks), _available(options, start=False)
+    faults = [] if found.ok else [Problem(found.detail, found.cure)]
+    wanted = {task.permissions: None for task in given if task.permissions}
+    for permissions in wanted.keys() - options.permissions.keys():
+        cure = f'declare it: permissions = {{"{permissions}" = []}}, with the arguments it needs for that'
+        faults.append(Problem(f"it is not declared how {program} works with {permissions} permissions", cure))
+    if not options.takes("model") and any(task.model or options.model for task in given):
+        cure = 'put ["--model", "{model}"] in its command, or name no model'
+        faults.append(Problem(f"{program} is not told a model", cure))
+    return faults
+
+
+class DeclaredCli:
+    """Runs the program of a declaration in the task's directory."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def check(self, options: Mapping[str, Any]) -> Availability:
+        """Whether the program and the variables it needs are there, and its version."""
+        return _available(Declaration.model_validate(options), start=True)
+
+    def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
+        """Run the program on the assignment, in its earlier conversation where it can."""
+        return work(self.name, Declaration.model_validate(assignment.options), assignment, place)
+
+
+async def work(
+    name: str, declaration: Declaration, assignment: Assignment, place: Place
+) -> AsyncIterator[Step]:
+    """Run the program that *declaration* declares; what it prints becomes steps."""
+    if assignment.permissions not in declaration.permissions:
+        reason = f"it is not declared how {name} works with {assignment.permissions} permissions"
+        yield Result("failed", reason=reason, category="input")
+        return
+    assignment.logs.mkdir(parents=True, exist_ok=True)
+    known = assignment.conversation if declaration.takes("conversation") else None
+    for conversation in (known, None) if known else (None,):
+        run = _Run(name, declaration, assignment, place, conversation)
+        try:
+            async with run.start() as child:
+                async for line in child.lines():
+                    for step in run.reading.take(line):
+                        yield step
+                    child.idle = run.patience()
+        except NotStartedError as error:
+            yield Result("failed", reason=_not_started(error, declaration), category="system")
+            return
+        for step in run.reading.close():
+            yield step
+        if conversation and run.reading.lost(run.stderr()):
+            continue
+        run.note_usage()
+        yield run.reading.verdict(child.ended, run.stderr())
+        return
+
+
+class _Run:
+    """One start of the program: in the conversation there was, or in a new one."""
+
+    def __init__(
+        self, name: str, declaration: Declaration, assignment: Assignment, place: Place, known: str | None
+    ) -> None:
+        self.declaration, self.assignment, self.place = declaration, assignment, place
+        self.conversation = known
+        self._lively = time.monotonic()
+        counted = _told_before(assignment, known) if self._counts_on else None
+        self.reading = Reading(name, declaration, place, counted)
+
+    @property
+    def _rights(self) -> Rights:
+        return self.declaration.permissions[self.assignment.permissions]
+
+    @property
+    def _counts_on(self) -> bool:
+        usage = self.declaration.usage
+        return usage is not None and usage.counts == "conversation"
+
+    def start(self) -> AbstractAsyncContextManager[process.Child]:
+        logs, declaration = self.assignment.logs, self.declaration
+        text = self._prompt()
+        (logs / "prompt.md").write_text(text, encoding="utf-8")
+        # Each run has a stderr of its own: it may tell that a conversation was not found.
+        self._stderr.unlink(missing_ok=True)
+        on_stdin = not (declaration.takes("prompt") or declaration.takes("prompt_file"))
+        return process.stream(
+            declaration.argv(self.assignment.permissions, self._values(text)),
+            replace(self.place, env={**self.place.env, **self._rights.env}),
+            stdin=logs / "prompt.md" if on_stdin else None,
+            stderr=self._stderr,
+            copy=logs / "stream.jsonl",
+            idle=declaration.idle_timeout,
+        )
+
+    def patience(self) -> float:
+        """How long the next sign of life may take. That it still waits is none."""
+        if self.reading.finished:
+            return process.LINGER
+        if not self.reading.waits:
+            self._lively = time.monotonic()
+        return max(0.0, self._lively + self.declaration.idle_timeout - time.monotonic())
+
+    def _prompt(self) -> str:
+        system = "" if self.declaration.takes("system_prompt") else self.assignment.system_prompt
+        go_on = GO_ON if self.conversation else ""
+        return (f"{system}\n\n" if system else "") + go_on + self.assignment.prompt
+
+    def _values(self, prompt: str) -> dict[str, str | None]:
+        return {
+            "model": self.assignment.model or self.declaration.model,
+            "system_prompt": self.assignment.system_prompt or None,
+            "conversation": self.conversation,
+            "prompt": prompt,
+            "prompt_file": str(self.assignment.logs / "prompt.md"),
+        }
+
+    def stderr(self) -> str:
+        """The end of what it wrote to stderr."""
+        return self._stderr.read_bytes()[-4000:].decode(errors="replace") if self._stderr.exists() else ""
+
+    @property
+    def _stderr(self) -> Path:
+        return self.assignment.logs / "stderr.log"
+
+    def note_usage(self) -> None:
+        """Where the program counts on from run to run, the next one has to know what is counted already."""
+        conversation = self.reading.conversation
+        if self._counts_on and self.reading.told and conversation:
+            told = msgspec.json.encode({"conversation": conversation, "usage": self.reading.told})
+            (self.assignment.logs / "usage.json").write_bytes(told)
+
+
+def _told_before(assignment: Assignment, conversation: str | None) -> Usage | None:
+    """What the program said last, in an earlier attempt, of what this conversation had used."""
+    kept = sorted(assignment.logs.parent.glob("*/usage.json"), key=lambda path: path.stat().st_mtime_ns)
+    for path in reversed(kept):
+        with contextlib.suppress(msgspec.DecodeError, KeyError):
+            told = msgspec.json.decode(path.read_bytes())
+            if told["conversation"] == conversation:
+                return msgspec.convert(told["usage"], Usage)
+    return None
+
+
+def _program(declaration: Declaration) -> str:
+    first = declaration.command[0]
+    return PurePath(first if isinstance(first, str) else first[0]).name
+
+
+def _available(declaration: Declaration, *, start: bool) -> Availability:
+    """Whether it is there; with *start* it is started, too, to tell its version."""
+    first, install = declaration.command[0], _install(declaration)
+    program = (first,) if isinstance(first, str) else first
+    found = look(program, install, declaration.version) if start else find(program, install)
+    missing = [name for name in declaration.needs_env if not os.environ.get(name)]
+    if found.ok and missing:
+        return Availability(False, f"{' and '.join(missing)} not set", f"set {' and '.join(missing)}")
+    return found
+
+
+def _install(declaration: Declaration) -> str:
+    return declaration.install or "install it, or say in its command where it is"
+
+
+def _not_started(error: NotStartedError, declaration: Declaration) -> str:
+    return f"{error}; {_install(declaration)}" if error.exit_status == 127 else str(error)

@@ -1,0 +1,169 @@
+"""Models on one's own machine, through Ollama."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from aca.errors import Problem, did_you_mean
+from aca.events import Usage
+from aca.plan import Duration, Task
+from aca.providers import chat
+from aca.providers.base import Availability
+from aca.providers.chat import Wire
+from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply
+from aca.providers.trouble import ModelError
+from aca.tools.base import Tool
+
+PATIENCE = 3.0
+"""Seconds within which a server that is there says so."""
+
+
+class Options(chat.Options):
+    """``providers.ollama`` of a plan."""
+
+    idle_timeout: Duration = Field(default=1800.0, gt=0)
+    """How long an answer may take: it comes in one piece."""
+    host: str | None = None
+    """Where it listens; else OLLAMA_HOST, else this machine."""
+    num_ctx: int = Field(default=32_768, ge=1024)
+    """The context window in tokens. Ollama's own default is small, and it forgets what does not fit."""
+
+
+def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+    """What keeps it from being used here: it does not answer, or does not have the models of *tasks*."""
+    models, found = _look(options)
+    if not found.ok:
+        return [Problem(found.detail, found.cure)]
+    wanted = dict.fromkeys(task.model or options.model for task in tasks)
+    return [problem for model in wanted if (problem := _missing(model, models))]
+
+
+class Ollama(chat.Chat):
+    """A local model that uses aca's tools."""
+
+    name = "ollama"
+    key = "OLLAMA_API_KEY"
+    options: ClassVar[type[chat.Options]] = Options
+
+    def check(self, options: Mapping[str, Any]) -> Availability:
+        """Whether its server answers, and how many models it has."""
+        return _look(Options.model_validate(options))[1]
+
+    @asynccontextmanager
+    async def connect(self, options: Options, model: str, system: str) -> AsyncIterator[Wire]:
+        sdk: Any = await asyncio.to_thread(importlib.import_module, "ollama")
+        client = sdk.AsyncClient(host=options.host, timeout=options.idle_timeout)
+        async with client:
+            yield _Native(sdk, client, model, system, options)
+
+
+class _Native:
+    """Ollama's own API. It is not streamed: with tools that does not work for every model."""
+
+    def __init__(self, sdk: Any, client: Any, model: str, system: str, options: Options) -> None:
+        self._sdk, self._client, self._model, self._system = sdk, client, model, system
+        self._limited = options.max_tokens is not None
+        longest = {"num_predict": options.max_tokens} if options.max_tokens else {}
+        self._options = {"num_ctx": options.num_ctx, **longest}
+
+    async def complete(
+        self, messages: Sequence[Message], tools: Sequence[type[Tool]]
+    ) -> AsyncIterator[str | Reply]:
+        import httpx
+
+        system = {"role": "system", "content": self._system}
+        try:
+            response = await self._client.chat(
+                model=self._model,
+                messages=[system, *(turn for message in messages for turn in _turns(message))],
+                tools=[_tool(tool) for tool in tools],
+                options=self._options,
+            )
+        except (self._sdk.ResponseError, ConnectionError, httpx.HTTPError, ValueError) as error:
+            raise ModelError.of(error) from error
+        yield response.message.content or ""
+        yield self._reply(response)
+
+    def _reply(self, response: Any) -> Reply:
+        text = response.message.content or ""
+        usage = Usage(response.prompt_eval_count or 0, response.eval_count or 0)
+        if response.done_reason == "length":
+            if not self._limited:
+                cure = "raise providers.ollama.num_ctx"
+                raise ModelError(f"the conversation fills the context window: {cure}", known="context")
+            return Reply(Answered(text), "length", usage)
+        calls = tuple(
+            Call(f"call-{uuid.uuid4().hex[:8]}", call.function.name, dict(call.function.arguments))
+            for call in response.message.tool_calls or ()
+        )
+        return Reply(Answered(text, calls), "end", usage)
+
+
+def _tool(tool: type[Tool]) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description(), "parameters": tool.parameters()}
+    return {"type": "function", "function": function}
+
+
+def _turns(message: Message) -> list[dict[str, Any]]:
+    match message:
+        case Asked():
+            return [{"role": "user", "content": message.text}]
+        case Answered():
+            calls = [
+                {"function": {"name": call.tool, "arguments": _table(call.arguments)}}
+                for call in message.calls
+            ]
+            return [{"role": "assistant", "content": message.text, "tool_calls": calls}]
+        case Outcomes():
+            return [
+                {"role": "tool", "tool_name": outcome.tool, "content": outcome.text}
+                for outcome in message.outcomes
+            ]
+
+
+def _table(arguments: object) -> dict[str, Any]:
+    return arguments if isinstance(arguments, dict) else {}
+
+
+# -- the server ---------------------------------------------------------------------------------------------
+
+
+def _look(options: Options) -> tuple[list[str], Availability]:
+    """The models it has, and whether it is there at all."""
+    import httpx
+    import ollama
+
+    client = ollama.Client(host=options.host, timeout=PATIENCE)
+    where = options.host or os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434"
+    try:
+        with client:
+            models = [str(model.model) for model in client.list().models]
+    except (ollama.ResponseError, ConnectionError, httpx.HTTPError, ValueError) as error:
+        cure = "start it with `ollama serve` (https://ollama.com/download), or set OLLAMA_HOST"
+        return [], Availability(False, f"no Ollama answers at {where}: {_first_line(error)}", cure)
+    return models, Availability(True, f"at {where}, {len(models)} model{'s' if len(models) != 1 else ''}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition(". ")[0]
+
+
+def _missing(model: str | None, models: Sequence[str]) -> Problem | None:
+    names = {*models, *(name.removesuffix(":latest") for name in models)}
+    if model in names:
+        return None
+    if model is None:
+        listed = ", ".join(models) or "none yet: get one with `ollama pull`"
+        return Problem("no model is named for Ollama", f"write model = one of those it has: {listed}")
+    cure = f"get it with `ollama pull {model}`"
+    near = did_you_mean(model, names)
+    return Problem(f"Ollama has no model {model}", f"{near} Or {cure}" if near else cure)

@@ -1,0 +1,28 @@
+"""What a model may do in a place, the same for every model: a file per noun, and the list of them all."""
+
+from __future__ import annotations
+
+from aca.plan import Permissions
+from aca.tools.base import Tool
+from aca.tools.command import Run
+from aca.tools.files import Edit, Edits, Write
+from aca.tools.find import List, Search
+from aca.tools.handing_in import AddTasks, Finish
+from aca.tools.read import Read
+
+KINDS: dict[str, type[Tool]] = {
+    "read": Read,
+    "list": List,
+    "search": Search,
+    "write": Write,
+    "edit": Edit,
+    "edits": Edits,
+    "run": Run,
+    "add_tasks": AddTasks,
+    "finish": Finish,
+}
+
+
+def offered(permissions: Permissions) -> dict[str, type[Tool]]:
+    """The tools that a task with these permissions may use."""
+    return {name: kind for name, kind in KINDS.items() if not (kind.writes and permissions == "read-only")}

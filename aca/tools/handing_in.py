@@ -1,0 +1,52 @@
+"""Handing something in: the result, or tasks that should be done first."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from aca.plan import Model
+from aca.tools.base import Bench, Tool, ToolResult
+
+
+class NewTask(Model):
+    """A task as an agent may hand it in; rights, provider and model are those of its own task."""
+
+    title: str = Field(min_length=1)
+    description: str = ""
+    dependencies: tuple[str, ...] = ()
+
+
+class Finish(Tool):
+    """Say that the task is done, or that it cannot be done. Nothing is read from you after this."""
+
+    name: ClassVar[str] = "finish"
+
+    result: str = Field(min_length=1)
+    """What was done and what whoever comes next must know, in a few sentences; or why it cannot be done."""
+    done: bool = True
+    """False when the task is not done."""
+
+    async def use(self, bench: Bench) -> ToolResult:
+        return ToolResult(self.result, error="" if self.done else "not done", final=True)
+
+
+class AddTasks(Tool):
+    """Split your task: hand in smaller tasks that other agents will do after you, each knowing only its own
+    text and what your task says. Use it when the task is too much for one go; do not do these tasks yourself,
+    and finish."""
+
+    name: ClassVar[str] = "add_tasks"
+
+    tasks: tuple[NewTask, ...] = Field(min_length=1)
+    """Each with a title, a description that says all there is to know, and the titles of those tasks among
+    them (dependencies) that must be done before it."""
+
+    @property
+    def detail(self) -> str:
+        return ", ".join(task.title for task in self.tasks)
+
+    async def use(self, bench: Bench) -> ToolResult:
+        subtasks = tuple(task.model_dump(mode="json", exclude_defaults=True) for task in self.tasks)
+        return ToolResult(f"taken: {len(subtasks)} to be done after you finish", subtasks=subtasks)

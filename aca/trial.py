@@ -1,0 +1,75 @@
+"""One tiny call of a provider, to see whether it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from aca import process, providers
+from aca.plan import Permissions
+from aca.providers.base import Assignment, Result
+
+PROMPT = "This is a test of the connection. Reply with the one word: ready"
+LONGEST = 120.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the provider's words, or why there are none."""
+
+    ok: bool
+    told: str
+    seconds: float
+
+
+async def ask(name: str, given: Mapping[str, Any], seconds: float = LONGEST) -> Answer:
+    """Ask the provider *name* for one word, in an empty directory that is removed again."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="aca-") as folder:
+        try:
+            async with asyncio.timeout(seconds):
+                result = await _result(name, given, Path(folder))
+        except TimeoutError:
+            result = Result("failed", reason=f"no answer within {seconds:g} s")
+    told = result.text.strip() if result.stop == "done" else result.reason or result.stop
+    return Answer(result.stop == "done", told, round(time.monotonic() - began, 3))
+
+
+async def _result(name: str, given: Mapping[str, Any], folder: Path) -> Result:
+    """The end of one attempt. Everything before it is passed over."""
+    (work := folder / "work").mkdir()
+    mark = f"{folder.name}/trial/1"
+    env = {**os.environ, "ACA_SESSION": folder.name, "ACA_TASK": "trial", "ACA_ATTEMPT": mark}
+    place = process.Place(work, work, env, mark, process.Patience(interrupt=2.0, terminate=2.0))
+    steps = providers.get(name, given).work(_assignment(given, folder / "logs" / "1"), place)
+    async with aclosing(cast(Any, steps)) as told:
+        return [step async for step in told if isinstance(step, Result)][-1]
+
+
+def _assignment(given: Mapping[str, Any], logs: Path) -> Assignment:
+    return Assignment(
+        task_id="trial",
+        title="Answer",
+        attempt=1,
+        prompt=PROMPT,
+        system_prompt="",
+        model=None,
+        permissions=_least(given),
+        conversation=None,
+        logs=logs,
+        options=given,
+    )
+
+
+def _least(given: Mapping[str, Any]) -> Permissions:
+    """The least permissions there are. A declared agent may not have all of them."""
+    every: tuple[Permissions, ...] = ("read-only", "workspace-write", "full")
+    declared = given.get("permissions", every) if providers.is_declared(given) else every
+    return next((one for one in every if one in declared), "read-only")
