@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aca import schedule
-from aca.plan import Fault, Plan, Task
+from aca.faults import Fault
+from aca.plan import Plan, Task
 from aca.state import SessionState
 
 if TYPE_CHECKING:

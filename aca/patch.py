@@ -16,10 +16,10 @@ from pydantic_core import ErrorDetails
 
 from aca import graph
 from aca.errors import did_you_mean
+from aca.faults import Fault, faults
 from aca.plan import (
     Checks,
     Command,
-    Fault,
     Model,
     Permissions,
     Plan,
@@ -27,7 +27,6 @@ from aca.plan import (
     Profile,
     Task,
     Words,
-    faults,
     profile,
     short_id,
     slug,

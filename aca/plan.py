@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,8 +23,6 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
-
-from aca.errors import did_you_mean
 
 FORMAT_VERSION = 1
 SCHEMA_ID = "urn:aca:schema:plan:1"
@@ -358,101 +354,3 @@ def _dump_task(task: Task) -> dict[str, Any]:
     data = task.model_dump(mode="json", exclude_defaults=True)
     data["kind"] = task.kind
     return {key: data[key] for key in Task.model_fields if key in data}
-
-
-# -- the one validator of what holds between tasks ------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong at ``loc`` (a path into the plan's data, such as ``("tasks", 3, "role")``)."""
-
-    loc: tuple[str | int, ...]
-    message: str
-    cure: str = ""
-    word: str = ""
-    """The text to underline, where it stands in the line."""
-
-
-def faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
-    """Everything wrong between the tasks of *plan*, cycles aside (``graph.cycle_faults``).
-
-    *known* are tasks that exist already, when *plan* is a Patch to a running one.
-    """
-    tasks = {task.id: task for task in (*known, *plan.tasks)}
-    parents = {task.parent_id for task in tasks.values() if task.parent_id}
-    found: list[Fault] = _duplicates(plan.tasks, known)
-    if not stays_inside(plan.cwd):
-        found.append(Fault(("cwd",), f'cwd "{plan.cwd}" leads out of the workspace', "", plan.cwd))
-    for index, task in enumerate(plan.tasks):
-        found += [Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word)
-                  for fault in _task_faults(task, plan, tasks, task.id in parents)]  # fmt: skip
-    return found
-
-
-def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:
-    seen = {task.id for task in known}
-    found = []
-    for index, task in enumerate(tasks):
-        if task.id in seen:
-            cure = "give one of them another id: {#another-id}"
-            found.append(Fault(("tasks", index, "id"), f'two tasks have the id "{task.id}"', cure, task.id))
-        seen.add(task.id)
-    return found
-
-
-def _task_faults(task: Task, plan: Plan, tasks: dict[str, Task], is_group: bool) -> list[Fault]:
-    found = _id_faults(task) + _reference_faults(task, plan, tasks) + _kind_faults(task, is_group)
-    if task.cwd is not None and not stays_inside(task.cwd):
-        found.append(Fault(("cwd",), f'cwd "{task.cwd}" leads out of the workspace', "", task.cwd))
-    return found
-
-
-def _id_faults(task: Task) -> list[Fault]:
-    if re.fullmatch(r"\w[\w.-]*", task.id) and len(task.id.encode()) <= MAX_ID_BYTES:
-        return []
-    cure = f"use letters, digits, - _ and ., at most {MAX_ID_BYTES} bytes, the first a letter or digit"
-    return [Fault(("id",), f'"{task.id}" cannot be an id', cure, task.id)]
-
-
-def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fault]:
-    found = []
-    for position, needed in enumerate(task.dependencies):
-        if needed not in tasks:
-            message = f'task "{task.id}" needs "{needed}", which is not in this plan'
-            found.append(Fault(("dependencies", position), message, did_you_mean(needed, tasks), needed))
-    if task.parent_id is not None and task.parent_id not in tasks:
-        message = f'task "{task.id}" has the parent "{task.parent_id}", which is not in this plan'
-        found.append(Fault(("parent_id",), message, did_you_mean(task.parent_id, tasks), task.parent_id))
-    if task.role is not None and task.role not in plan.roles:
-        cure = did_you_mean(task.role, plan.roles) or f"describe it under roles.{task.role}"
-        found.append(Fault(("role",), f'there is no role "{task.role}"', cure, task.role))
-    return found
-
-
-def _kind_faults(task: Task, is_group: bool) -> list[Fault]:
-    found = []
-    if task.kind == "command" and not task.command:
-        found.append(Fault(("command",), f'task "{task.id}" is a command without one', 'add run="..."'))
-    if task.kind != "command" and task.command:
-        cure = "leave kind out, or write kind=command"
-        found.append(Fault(("command",), f'task "{task.id}" has a command but is an {task.kind}', cure))
-    if task.backup and task.kind != "command":
-        found.append(Fault(("backup",), f'task "{task.id}" has a backup but is an {task.kind}', ""))
-    if is_group and task.kind != "agent":
-        cure = "make them tasks of their own that need it"
-        found.append(Fault(("kind",), f'task "{task.id}" is a {task.kind} and cannot have subtasks', cure))
-    return found
-
-
-def stays_inside(path: str) -> bool:
-    """Whether the relative *path* cannot leave the directory it starts from."""
-    pure = PurePath(path)
-    if pure.is_absolute():
-        return False
-    depth = 0
-    for part in pure.parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            return False
-    return True

@@ -146,6 +146,8 @@ class SessionState:
         state = self._move(event.task, "in_progress", event)
         state.attempts = event.attempt
         state.started_at = state.started_at or event.at
+        if not state.interrupted:
+            state.conversation = None  # a new attempt after a failure starts afresh
 
     def _conversation_started(self, event: ev.ConversationStarted) -> None:
         self.states[event.task].conversation = (event.provider, event.conversation)

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from aca import graph
 from aca import plan as model
 from aca.errors import InputError, Problem
+from aca.faults import Fault, faults
 from aca.parse.document import Loc, uncollected
 from aca.parse.explain import Complaint, explain, value_at
 from aca.parse.keys import TASK_KEYS, TOP_KEYS
-from aca.plan import Fault, Plan, Task
+from aca.plan import Plan, Task
 
 _KEPT: dict[str | int, Any] = {}
 """Nothing is cut."""
@@ -99,7 +100,7 @@ def _is_news(fault: Fault, known: Collection[Loc]) -> bool:
 
 
 def _faults(plan: Plan) -> Iterator[Fault]:
-    yield from model.faults(plan)
+    yield from faults(plan)
     yield from graph.cycle_faults(plan)
     if plan.execution_mode == "sequential" and plan.max_concurrent_tasks > 1:
         message = f"sequential runs one task at a time, not {plan.max_concurrent_tasks}"

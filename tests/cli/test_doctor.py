@@ -42,6 +42,14 @@ def test_doctor_names_a_provider_whose_settings_are_wrong(project: Project) -> N
     assert "provider codex-cli" in told
 
 
+def test_doctor_survives_wrong_settings_of_a_known_provider(project: Project) -> None:
+    """They are a finding like any other, not a bug."""
+    project.write({"aca.toml": "[providers.claude-cli]\nmax_turns = 0\n"})
+    told = project.run("doctor", expect=2).stdout
+    assert "mend    provider claude-cli: its settings are wrong: providers.claude-cli.max_turns: " in told
+    assert "left-over processes" in told
+
+
 def test_doctor_misses_git(project: Project) -> None:
     """Without git nothing can be kept safe."""
     outcome = project.run("doctor", env={"PATH": str(project.home)}, expect=2)

@@ -15,6 +15,7 @@ ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
     ["plan"],
+    ["faults"],
     ["events"],
     ["state", "schedule"],
     ["graph", "leftovers"],
@@ -30,7 +31,7 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "plan", "events", "state", "schedule", "graph"]
+CORE = ["errors", "plan", "faults", "events", "state", "schedule", "graph"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aca import plan as p
+from aca.faults import faults, stays_inside
 from tests.core.stories import task
 
 
@@ -87,7 +88,7 @@ def test_commands_are_not_repeated_unless_asked() -> None:
 )
 def test_faults_between_tasks_are_found(tasks: list[p.Task], message: str) -> None:
     """Each kind of fault has its message and a place in the data."""
-    found = p.faults(p.Plan(tasks=tuple(tasks)))
+    found = faults(p.Plan(tasks=tuple(tasks)))
     assert [fault for fault in found if message in fault.message], found
     assert all(fault.loc[0] == "tasks" for fault in found)
 
@@ -95,14 +96,14 @@ def test_faults_between_tasks_are_found(tasks: list[p.Task], message: str) -> No
 def test_a_sound_plan_has_no_faults() -> None:
     """The validator does not cry wolf."""
     plan = p.Plan(tasks=(task("a"), task("b", dependencies=("a",)), task("c", parent_id="b")))
-    assert p.faults(plan) == []
+    assert faults(plan) == []
 
 
 @given(st.text(min_size=1, max_size=200), st.integers(1, 150))
 def test_what_is_made_from_a_title_fits_into_an_id(title: str, longest: int) -> None:
     """File systems count bytes, and there is room for a number behind it."""
     made = p.slug(title, longest)
-    assert not made or p.faults(p.Plan(tasks=(task(f"{made}-1234567"),))) == []
+    assert not made or faults(p.Plan(tasks=(task(f"{made}-1234567"),))) == []
     assert len(made) <= longest
 
 
@@ -121,4 +122,4 @@ def test_an_id_that_is_too_long_is_shortened(name: str) -> None:
 )
 def test_a_path_stays_inside_or_does_not(path: str, inside: bool) -> None:
     """Dots are followed, absolute paths are out."""
-    assert p.stays_inside(path) is inside
+    assert stays_inside(path) is inside
