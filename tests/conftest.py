@@ -13,7 +13,7 @@ from tests.project import Project
 
 
 def pytest_configure() -> None:
-    """Heed the signals that whoever started pytest ignores (nohup, a background job): children inherit that."""
+    """Heed signals that whoever started pytest ignores (nohup, a background job): children inherit that."""
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)

@@ -33,6 +33,7 @@ def test_what_a_killed_aca_left_is_ended_by_the_next_one(project: Project, first
     if first == "resume":
         again = project.start("resume")
         again.until(lambda: "that an earlier aca left behind" in again.stderr)
+        again.until(lambda: "attempt 2" in again.stderr)
         again.signal(signal.SIGINT)
         again.finish(expect=130)
     else:
