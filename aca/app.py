@@ -31,6 +31,7 @@ from aca.errors import (
     did_you_mean,
 )
 from aca.logs import system_log
+from aca.messages import Message, absorb
 from aca.plan import Plan
 from aca.prepare import (
     Prepared,
@@ -43,7 +44,7 @@ from aca.prepare import (
     used_providers,
 )
 from aca.providers import base
-from aca.run import Observer, Stop, absorb, run
+from aca.run import Observer, Stop, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 
@@ -293,7 +294,7 @@ def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:
         raise InputError(problems)
 
 
-def tell(one: Session, message: session.Message) -> bool:
+def tell(one: Session, message: Message) -> bool:
     """Hand a message to the session. True when a live runner reads it, False when it is recorded here."""
     sent = one.send(message)
     try:

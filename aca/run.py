@@ -22,8 +22,8 @@ from aca import events as ev
 from aca import graph, schedule
 from aca.errors import Exit, MachineError
 from aca.journal import Journal
+from aca.messages import Message, absorb
 from aca.plan import Mode, Task, profile
-from aca.session import CheckpointRequest, Message
 from aca.state import SessionState, verdict
 
 log = logging.getLogger(__name__)
@@ -401,18 +401,6 @@ class _Run:
         if self.plan.fail_fast:
             self.stop.request(Exit.TASK_FAILED, f'"{task.id}" failed (fail_fast)', interrupt=True)
         return failure
-
-
-def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
-    """The events that inbox entry *name* amounts to."""
-    if isinstance(message, CheckpointRequest):
-        return [ev.CheckpointCreated(name=message.name, message=name)]
-    if message.task not in state.tasks or state.states[message.task].settled:
-        return []
-    answer = ev.ApprovalAnswered(
-        task=message.task, approved=message.approved, by=message.by, comment=message.comment, message=name
-    )
-    return [answer]
 
 
 def retry_delay(base: float, failures: int, rng: Callable[[], float] = random.random) -> float:

@@ -30,6 +30,7 @@ from aca.errors import (
     did_you_mean,
 )
 from aca.events import AnyEvent, SessionCreated
+from aca.messages import Message
 from aca.plan import Plan, profile
 from aca.state import Checkpoint, SessionState, fold
 
@@ -53,24 +54,6 @@ file_changes/    change_log.json: which files each task is known to have changed
 
 `aca status` and `aca show` read it; `aca resume` goes on with it; `aca gc` removes it.
 """
-
-
-class Answer(msgspec.Struct, frozen=True, tag="answer", tag_field="type"):
-    """A person approves or rejects a task."""
-
-    task: str
-    approved: bool
-    by: str
-    comment: str = ""
-
-
-class CheckpointRequest(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="type"):
-    """A person wants a name for the place the session has reached."""
-
-    name: str
-
-
-Message = Answer | CheckpointRequest
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def reject(
 
 def _answer(workspace: Path, session: str | None, task: str, approved: bool, comment: str) -> int:
     from aca import app
-    from aca.session import Answer
+    from aca.messages import Answer
 
     _refuse_tasks()
     one = find_session(workspace, session) if session else _newest_open(workspace, task)

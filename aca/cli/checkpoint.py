@@ -27,7 +27,7 @@ def create(
 ) -> int:
     """Name the place a session has reached, whether it runs or not."""
     from aca import app
-    from aca.session import CheckpointRequest
+    from aca.messages import CheckpointRequest
 
     one = find_session(workspace, session)
     _refuse_name(one, name)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from aca import events as ev
 from aca import journal
+from aca.messages import Message
 from aca.plan import Mode, Plan, Task
 from aca.run import Stop, Tell, run
-from aca.session import Message
 from aca.state import SessionState, fold
 
 MODES: list[Mode] = ["sequential", "parallel", "intelligent"]

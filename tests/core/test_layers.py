@@ -18,7 +18,7 @@ LAYERS = [
     ["faults"],
     ["events"],
     ["state", "schedule"],
-    ["graph", "leftovers"],
+    ["graph", "leftovers", "messages"],
     ["process", "patch", "secrets"],
     ["journal", "logs"],
     ["session", "tools"],

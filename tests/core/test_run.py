@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from aca import events as ev
 from aca import journal
 from aca.errors import MachineError
+from aca.messages import Answer, CheckpointRequest
 from aca.plan import Limits, Plan
 from aca.run import Stop, retry_delay
-from aca.session import Answer, CheckpointRequest
 from aca.state import SessionState, verdict
 from tests.core.stories import Clock, Memory, Story, done, plans, task, unique
 
