@@ -24,11 +24,12 @@ from aca import journal, process, prompt
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
-from aca.plan import Command, Profile, Task, command_text, profile
+from aca.plan import Profile, Task, profile
 from aca.providers import base
 from aca.run import Tell
 from aca.session import Session
 from aca.state import SessionState
+from aca.values import Command, command_text
 
 SUMMARY_CHARS = 2000
 """How much of an agent's last word is kept as the task's result."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from aca import process, secrets
 from aca.events import CheckResult
-from aca.plan import Check, format_duration
+from aca.plan import Check
 from aca.process import Place
+from aca.values import format_duration
 
 TIMEOUT = 600.0
 """For a check that names none: one that hangs must not hold the run for ever."""

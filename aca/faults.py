@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from aca.errors import did_you_mean
-from aca.plan import MAX_ID_BYTES, Plan, Task
+from aca.plan import Plan, Task
+from aca.values import MAX_ID_BYTES
 
 
 @dataclass(frozen=True)

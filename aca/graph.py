@@ -10,6 +10,7 @@ its children are. So ``opening(group) -> child -> group``, and a leaf is one mom
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ class Frontier:
         self._dependents: dict[str, list[str]] = {}
         self._ready: list[tuple[schedule.Rank, int, str]] = []
         self._delayed: list[tuple[float, str]] = []
+        self._held: list[str] = []
         self.instant: deque[str] = deque()
         self.hopeless: deque[tuple[str, str]] = deque()
         self._register(state.tasks)
@@ -80,6 +82,18 @@ class Frontier:
             if entry[2] != chosen:
                 heapq.heappush(self._ready, entry)
         return chosen
+
+    def put_back(self, task_id: str, until: float) -> None:
+        """A task that was taken cannot start before *until* (Unix time); infinity: before ``release``."""
+        if math.isinf(until):
+            self._held.append(task_id)
+        else:
+            heapq.heappush(self._delayed, (until, task_id))
+
+    def release(self) -> None:
+        """Offer again what was put back without a time: something has ended."""
+        while self._held:
+            self._push(self._held.pop())
 
     # -- counters -----------------------------------------------------------------------------------
 

@@ -17,21 +17,9 @@ from pydantic_core import ErrorDetails
 from aca import graph
 from aca.errors import did_you_mean
 from aca.faults import Fault, faults
-from aca.plan import (
-    Checks,
-    Command,
-    Model,
-    Permissions,
-    Plan,
-    Priority,
-    Profile,
-    Task,
-    Words,
-    profile,
-    short_id,
-    slug,
-)
+from aca.plan import Checks, Permissions, Plan, Profile, Task, profile
 from aca.state import SessionState
+from aca.values import Command, Model, Priority, Words, short_id, slug
 
 MAX_DEPTH = 5
 """How deep subtasks of subtasks may go: an agent that only ever splits must come to an end."""

@@ -6,33 +6,15 @@ it. Validation happens once, at the edge (``aca.parse``); everywhere else these 
 
 from __future__ import annotations
 
-import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    PlainSerializer,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Field, JsonValue
+
+from aca.values import Command, Duration, Model, Priority, Variables, Words, command_text
 
 FORMAT_VERSION = 1
 SCHEMA_ID = "urn:aca:schema:plan:1"
-
-MAX_ID_BYTES = 120
-"""In UTF-8: an id is the name of a directory too, and file systems count bytes."""
-_SLUG_BYTES = 100
-"""So that an id made from a title has room for a number."""
-
-PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
 
 Kind = Literal["agent", "command", "approval"]
 Mode = Literal["sequential", "parallel", "intelligent"]
@@ -40,63 +22,6 @@ Permissions = Literal["read-only", "workspace-write", "full"]
 GivenStatus = Literal["pending", "completed", "skipped"]
 REPLAY = "replay"
 """The provider that calls no model."""
-
-# -- durations, priorities and commands: the small values people write in several ways ------------------
-
-# Decimal, because what is dumped must read back as the same number: 13 * 0.001 is not 0.013.
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
-_LONGEST = 100 * 365 * 86400.0
-_UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-
-
-def parse_duration(value: object) -> float:
-    """Seconds from ``90``, ``"90"``, ``"30m"``, ``"1h30m"`` or ``"1.5h"``. Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError('write a duration like "30s", "10m", "1h30m", or a number of seconds')
-    if isinstance(value, int | float):
-        seconds = float(min(value, _LONGEST))
-    else:
-        text = value.replace(" ", "").lower()
-        pieces = _DURATION.findall(text)
-        if "".join(number + unit for number, unit in pieces) == text and pieces:
-            seconds = float(sum(Decimal(number) * _UNITS[unit] for number, unit in pieces))
-        else:
-            try:
-                seconds = float(text)
-            except ValueError:
-                raise ValueError(f'"{value}" is not a duration; write "30s", "10m" or "1h30m"') from None
-    if not 0 <= seconds < _LONGEST:
-        raise ValueError("a duration cannot be negative, or a hundred years long")
-    return seconds
-
-
-def format_duration(seconds: float) -> str:
-    """The shortest text that ``parse_duration`` reads back as *seconds*: ``"1h30m"``, ``"250ms"``."""
-    millis = round(seconds * 1000)
-    if abs(seconds * 1000 - millis) > 1e-6:
-        return f"{seconds:.9f}".rstrip("0") + "s"
-    pieces = []
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, millis = divmod(millis, size)
-        if count:
-            pieces.append(f"{count}{unit}")
-    return "".join(pieces) or "0s"
-
-
-def parse_priority(value: object) -> object:
-    """0-10, bigger first; words are aliases (``high`` is 7)."""
-    if isinstance(value, str) and not value.strip().lstrip("-").isdigit():
-        try:
-            return PRIORITY_WORDS[value.strip().lower()]
-        except KeyError:
-            words = ", ".join(PRIORITY_WORDS)
-            raise ValueError(f'"{value}" is not a priority; write 0 to 10, or one of {words}') from None
-    return value
-
-
-def _tuple(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
 
 
 def _named_check(value: object) -> object:
@@ -106,45 +31,6 @@ def _named_check(value: object) -> object:
 
 def _checks(value: object) -> object:
     return [value] if isinstance(value, str | dict) else value
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema({"type": ["string", "number"], "description": 'like "30s", "10m", "1h30m", or seconds'}),
-]
-Priority = Annotated[int, BeforeValidator(parse_priority), Field(ge=0, le=10)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
-
-
-def _runnable(command: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    words = (command,) if isinstance(command, str) else command
-    if not words or not words[0].strip():
-        raise ValueError("a command cannot be empty")
-    if any("\0" in word for word in words):
-        raise ValueError("a command cannot contain a null character")
-    return command
-
-
-def _variables(env: dict[str, str]) -> dict[str, str]:
-    for name, value in env.items():
-        if not name or "=" in name or "\0" in name + value:
-            raise ValueError(f'"{name}" cannot be an environment variable')
-    return env
-
-
-Command = Annotated[str | tuple[str, ...], AfterValidator(_runnable)]
-"""A shell line, given to ``/bin/sh -c`` as written, or an argument vector, run without a shell."""
-
-
-class Model(BaseModel):
-    """Frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
-
-
-# -- the nouns ------------------------------------------------------------------------------------------
 
 
 class Check(Model):
@@ -244,7 +130,7 @@ class Task(Model):
     on_failure: Literal["fail", "skip"] = "fail"
     """``skip``: a failure does not stop what depends on this task."""
     cwd: str | None = None
-    env: Annotated[dict[str, str], AfterValidator(_variables)] = Field(default_factory=dict)
+    env: Variables = Field(default_factory=dict)
 
 
 class Plan(Model):
@@ -298,42 +184,6 @@ def profile(plan: Plan, task: Task) -> Profile:
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,
         timeout=base.timeout if task.timeout is None else task.timeout,
     )
-
-
-def slug(title: str, longest: int = 60) -> str:
-    """*title* as an id: its letters and digits in lower case, ``-`` between them, cut at a word.
-
-    Of a link only its text counts. Empty where the title has neither letters nor digits; never longer than
-    an id may be.
-    """
-    text = unicodedata.normalize("NFC", _LINK.sub(r"\1", title)).lower()
-    words = "-".join(re.findall(r"[^\W_]+", text))
-    room = min(longest, len(_cut(words, _SLUG_BYTES)))
-    if len(words) <= room:
-        return words
-    return words[: room + 1].rpartition("-")[0] or words[:room]
-
-
-def short_id(name: str) -> str:
-    """*name*, or where it is too long for an id its beginning and a hash of all of it."""
-    if len(name.encode()) <= MAX_ID_BYTES:
-        return name
-    end = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return _cut(name, MAX_ID_BYTES - len(end)).rstrip("-.") + end
-
-
-def _cut(text: str, longest: int) -> str:
-    """As much of the beginning of *text* as fits into *longest* bytes."""
-    return text.encode()[:longest].decode(errors="ignore")
-
-
-def command_text(command: Command) -> str:
-    """The command as a person would type it."""
-    if isinstance(command, str):
-        return command
-    import shlex
-
-    return shlex.join(command)
 
 
 def dump(plan: Plan) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import IO, Any
 from aca import leftovers
 from aca.errors import MachineError
 from aca.leftovers import become_subreaper, boot_id, end_everything, end_orphans, orphans, started
-from aca.plan import Command
+from aca.values import Command
 
 __all__ = [
     "Child",

@@ -33,6 +33,10 @@ Tell = Callable[[ev.Event], None]
 Execute = Callable[[str, int, Tell], Coroutine[Any, Any, ev.Ending]]
 """``execute(task id, attempt number, tell)``: do it, and say how it ended. Cancelled, it stops politely."""
 
+Hold = Callable[[Task, Sequence[Task]], float | None]
+"""``hold(task, running)``: None where a ready task may start beside what runs; else when to ask again (Unix
+time), infinity meaning when something has ended."""
+
 POLL_SECONDS = 0.2
 """How often the inbox is looked at while something runs."""
 MAX_RETRY_DELAY = 60.0
@@ -81,6 +85,7 @@ async def run(
     *,
     inbox: Inbox,
     observers: Sequence[Observer] = (),
+    hold: Hold = lambda _task, _running: None,
     stop: Stop | None = None,
     clock: Callable[[], float] = time.time,
     timer: Callable[[], float] = time.monotonic,
@@ -97,7 +102,7 @@ async def run(
     Everything one turn has to say is one commit, and nothing starts before it. Raises MachineError when
     the journal cannot be written; the attempts then running are stopped, and are pending on resume.
     """
-    this = _Run(state, journal, execute, inbox, list(observers), stop or Stop(), clock, timer)
+    this = _Run(state, journal, execute, inbox, list(observers), hold, stop or Stop(), clock, timer)
     try:
         this.begin(begun)
         while True:
@@ -123,6 +128,7 @@ class _Run:
     execute: Execute
     inbox: Inbox
     observers: list[Observer]
+    hold: Hold
     stop: Stop
     clock: Callable[[], float]
     """The time of day, for what is written down."""
@@ -198,19 +204,34 @@ class _Run:
             self.stop.request(Exit.LIMIT, reason, interrupt=False)
 
     def start(self) -> list[tuple[str, int]]:
-        """Record the start of what is ready, best first, while there is room."""
+        """Record the start of what is ready, best first, while there is room and nothing holds it back."""
         started: list[tuple[str, int]] = []
-        while self.stop.exit_code is None and len(self.running) + len(started) < self.parallel:
-            task_id = self.frontier.take(self.chooser(started))
+        held = 0
+        while self.has_room(len(started)) and held < schedule.LOOKAHEAD:
+            running = [
+                self.state.tasks[one] for one in (*self.running.values(), *(new for new, _ in started))
+            ]
+            task_id = self.frontier.take(self.chooser(running))
             if task_id is None:
                 break
-            before = self.state.states[task_id]
-            attempt = before.attempts + 1
-            cause = before.seq if before.attempts else 0
-            self.record(ev.TaskStarted(task=task_id, attempt=attempt, cause=cause))
-            self.recent.append(self.state.tasks[task_id])
-            started.append((task_id, attempt))
+            until = self.hold(self.state.tasks[task_id], running)
+            if until is None:
+                started.append((task_id, self.record_start(task_id)))
+            else:
+                self.frontier.put_back(task_id, until)
+                held += 1
         return started
+
+    def has_room(self, started: int) -> bool:
+        return self.stop.exit_code is None and len(self.running) + started < self.parallel
+
+    def record_start(self, task_id: str) -> int:
+        before = self.state.states[task_id]
+        attempt = before.attempts + 1
+        cause = before.seq if before.attempts else 0
+        self.record(ev.TaskStarted(task=task_id, attempt=attempt, cause=cause))
+        self.recent.append(self.state.tasks[task_id])
+        return attempt
 
     def launch(self, started: Iterable[tuple[str, int]]) -> None:
         """Let the attempts run whose start is durable."""
@@ -334,11 +355,10 @@ class _Run:
             rejected = ev.TaskFailed(task=task.id, reason=f"rejected{remark}", cause=answer.seq)
             self.record(self.decide_failure(task, rejected))
 
-    def chooser(self, started: list[tuple[str, int]]) -> Callable[[Sequence[Task]], Task] | None:
+    def chooser(self, running: Sequence[Task]) -> Callable[[Sequence[Task]], Task] | None:
         if self.plan.execution_mode != "intelligent":
             return None
-        ids = [*self.running.values(), *(task_id for task_id, _ in started)]
-        return partial(schedule.choose, recent=self.recent, running=[self.state.tasks[one] for one in ids])
+        return partial(schedule.choose, recent=self.recent, running=running)
 
     # -- endings ------------------------------------------------------------------------------------
 
@@ -348,6 +368,7 @@ class _Run:
 
     def record_end(self, work: asyncio.Task[ev.Ending]) -> None:
         task_id = self.running.pop(work)
+        self.frontier.release()
         self.record(*self.decide(task_id, self.ending(work, task_id)))
 
     def ending(self, work: asyncio.Task[ev.Ending], task_id: str) -> ev.Ending:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from aca import events as ev
-from aca import plan, tools
+from aca import plan, tools, values
 from aca.cli.root import program
 from aca.config import ENVIRONMENT
 from aca.errors import Exit
@@ -61,7 +61,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, BaseModel) or value in ((), {}):
         return "empty"
     if isinstance(value, float):  # a duration
-        value = plan.format_duration(value)
+        value = values.format_duration(value)
     return "none" if value is None else msgspec.json.encode(value).decode()
 
 

@@ -69,7 +69,7 @@ def on_command_line(ctx: typer.Context, name: str) -> bool:
 
 def duration(text: str | None) -> str | None:
     """A duration as the plan's own parser takes it."""
-    from aca.plan import parse_duration
+    from aca.values import parse_duration
 
     try:
         if text is not None:

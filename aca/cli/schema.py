@@ -49,8 +49,8 @@ def _replay_script() -> type[BaseModel]:
     """What a replay script in TOML is: task -> steps, each of one of the kinds there are."""
     from pydantic import create_model
 
-    from aca.plan import Model
     from aca.providers.script import VERBS
+    from aca.values import Model
 
     step: Any = Union[tuple(VERBS.values())]  # noqa: UP007 - which kinds there are is a value here
     entry = create_model("Entry", __base__=Model, steps=(list[step], ...))

@@ -12,8 +12,9 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from aca.errors import InputError, Problem, did_you_mean
-from aca.plan import Model, Task
+from aca.plan import Task
 from aca.providers.base import Availability, Provider
+from aca.values import Model
 
 KINDS = {
     "anthropic": "aca.providers.anthropic:Anthropic",

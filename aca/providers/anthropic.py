@@ -10,14 +10,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
+
 from aca.errors import Problem
 from aca.events import Usage
 from aca.plan import Task
 from aca.providers import chat
 from aca.providers.base import Availability
 from aca.providers.chat import Wire
-from aca.providers.conversation import Answered, Asked, Call, Message, Outcome, Outcomes, Reply
-from aca.providers.trouble import ModelError, cut
+from aca.providers.conversation import Answered, Asked, Call, Message, Outcome, Outcomes, Reply, Request
+from aca.providers.trouble import ModelError, cut, lowered
 from aca.tools.base import Tool
 
 KEY = "ANTHROPIC_API_KEY"
@@ -49,6 +51,7 @@ class Anthropic(chat.Chat):
     name = "anthropic"
     key = KEY
     options: ClassVar[type[chat.Options]] = Options
+    longest = MAX_TOKENS
 
     def check(self, options: Mapping[str, Any]) -> Availability:
         """Whether there is a key. Whether it is valid shows with the first call."""
@@ -69,34 +72,33 @@ class Anthropic(chat.Chat):
             open_telemetry=False,
         )
         async with client:
-            yield _Messages(sdk, client, model, system, options.max_tokens or MAX_TOKENS)
+            yield _Messages(sdk, client, model, system)
 
 
 class _Messages:
-    def __init__(self, sdk: Any, client: Any, model: str, system: str, longest: int) -> None:
+    def __init__(self, sdk: Any, client: Any, model: str, system: str) -> None:
         self._sdk, self._client = sdk, client
         self._known = {
             "model": model,
-            "max_tokens": longest,
             "system": [{"type": "text", "text": system, **_CACHED}],
         }
 
-    async def complete(
-        self, messages: Sequence[Message], tools: Sequence[type[Tool]]
-    ) -> AsyncIterator[str | Reply]:
+    async def complete(self, request: Request) -> AsyncIterator[str | Reply]:
         import httpx2
 
-        request = {"messages": _spoken(messages), "tools": [_tool(tool) for tool in tools]}
+        asked = {"messages": _spoken(request.messages), "tools": [_tool(tool) for tool in request.tools]}
+        longest = request.longest or MAX_TOKENS
         is_whole = False
         try:
-            async with self._client.messages.stream(**self._known, **request) as stream:
+            async with self._client.messages.stream(**self._known, **asked, max_tokens=longest) as stream:
                 async for event in stream:
                     if event.type == "text":
                         yield event.text
                     is_whole = is_whole or event.type == "message_stop"
                 if not is_whole:
                     raise cut()
-                yield _reply(await stream.get_final_message())
+                reply = _reply(await stream.get_final_message())
+                yield msgspec.structs.replace(reply, headers=lowered(stream.response.headers))
         except (self._sdk.APIError, httpx2.HTTPError, ValueError) as error:
             raise ModelError.of(error) from error
 

@@ -17,6 +17,7 @@ import msgspec
 from aca.events import Category, FileChange, Usage
 from aca.plan import Permissions
 from aca.process import Place
+from aca.providers.account import Account, Unlimited
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Assignment:
     """Continue this conversation where the provider can; None starts a new one."""
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
+    account: Account = field(default_factory=Unlimited)
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 
@@ -71,14 +73,15 @@ class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit
     info: dict[str, Any]
 
 
-Stop = Literal["done", "failed", "denied", "quota", "interrupted"]
+Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted"]
 
 
 class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_defaults=True):
     """How the work ended, in the provider's view: *claimed*, not yet verified.
 
     ``failed`` carries ``reason`` and ``category``; ``denied`` lists in ``denied`` the tools that were
-    refused; ``quota`` has ``until`` (Unix time the window opens again) where known.
+    refused; ``quota`` has ``until`` (Unix time the window opens again) where known; ``spent`` is a budget
+    that has no room for another call.
     """
 
     stop: Stop
@@ -109,6 +112,8 @@ class Provider(Protocol):
     """Does agent tasks."""
 
     name: str
+    asks: bool
+    """Whether it asks ``assignment.account`` before every call; otherwise one call is the whole attempt."""
 
     def check(self, options: Mapping[str, Any]) -> Availability:
         """Whether it can be used, found out without running it at any cost."""

@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 
 from aca import secrets
 from aca.events import Usage
-from aca.plan import Duration, Model
 from aca.process import Place
+from aca.providers.account import ClosedError, SpentError
 from aca.providers.base import (
     Assignment,
     Availability,
@@ -36,15 +36,16 @@ from aca.providers.conversation import (
     Asked,
     Call,
     Conversation,
-    Message,
     Outcome,
     Outcomes,
     Reply,
+    Request,
 )
 from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, ModelError
 from aca.state import add_usage
 from aca.tools import KINDS, offered
 from aca.tools.base import BROKEN, Bench, Tool, ToolResult, reason
+from aca.values import Duration, Model
 
 TRIES = 4
 """How often a call is made before its trouble becomes that of the attempt."""
@@ -72,9 +73,7 @@ class Options(Model):
 class Wire(Protocol):
     """A connection to a model."""
 
-    def complete(
-        self, messages: Sequence[Message], tools: Sequence[type[Tool]]
-    ) -> AsyncIterator[str | Reply]:
+    def complete(self, request: Request) -> AsyncIterator[str | Reply]:
         """The answer's text, in pieces as it comes, and last of all one Reply. Raises ModelError."""
         ...
 
@@ -86,6 +85,9 @@ class Chat(ABC):
     key: ClassVar[str]
     """The environment variable that has the key."""
     options: ClassVar[type[Options]]
+    longest: ClassVar[int | None] = None
+    """The longest answer that is asked for where nobody says, in tokens; None leaves it to the model."""
+    asks = True
 
     @abstractmethod
     def check(self, options: Mapping[str, Any]) -> Availability:
@@ -106,7 +108,7 @@ class Chat(ABC):
         conversation = Conversation.of(assignment)
         yield Conversed(conversation.id)
         system = "\n\n".join(filter(None, (INSTRUCTIONS, assignment.system_prompt)))
-        talk = _Talk(self, conversation, assignment, Bench(place, assignment.logs))
+        talk = _Talk(self, conversation, assignment, Bench(place, assignment.logs), options.max_tokens)
         try:
             async with AsyncExitStack() as open_now:
                 wire = await open_now.enter_async_context(self.connect(options, model, system))
@@ -115,15 +117,25 @@ class Chat(ABC):
                     yield step
         except ModelError as trouble:
             yield talk.failed(trouble)
+        except ClosedError as closed:
+            yield talk.result("quota", reason=closed.reason, until=closed.until)
+        except SpentError as spent:
+            yield talk.result("spent", reason=str(spent))
 
 
 class _Talk:
     """One attempt."""
 
     def __init__(
-        self, provider: Chat, conversation: Conversation, assignment: Assignment, bench: Bench
+        self,
+        provider: Chat,
+        conversation: Conversation,
+        assignment: Assignment,
+        bench: Bench,
+        longest: int | None,
     ) -> None:
-        self.provider, self.conversation, self.bench = provider, conversation, bench
+        self.provider, self.conversation, self.assignment = provider, conversation, assignment
+        self.bench, self.longest = bench, longest or provider.longest
         self.tools = offered(assignment.permissions)
         self.usage: Usage | None = None
         self.reply = Reply(Answered())
@@ -167,23 +179,25 @@ class _Talk:
 
     async def hear(self, wire: Wire) -> AsyncIterator[Step]:
         """One call: what is said as it is said, by paragraphs, and what is told of limits."""
-        said = ""
-        try:
-            pieces = wire.complete(self.conversation.messages, list(self.tools.values()))
-            async with aclosing(cast(Any, pieces)) as heard:
-                async for piece in heard:
-                    if isinstance(piece, Reply):
-                        self.reply = piece
-                        continue
-                    *whole, said = f"{said}{piece}".split("\n\n")
-                    for text in filter(str.strip, whole):
-                        yield Said(text)
-        except ModelError as trouble:
-            if trouble.limits:
-                yield Limited(trouble.limits)
-            raise
-        if said.strip():
-            yield Said(said)
+        account, longest = self.assignment.account, self.longest
+        async with account.call(self.conversation.size, longest) as call:
+            request = Request(self.conversation.messages, list(self.tools.values()), call.longest)
+            try:
+                async with aclosing(cast(Any, _paragraphs(wire.complete(request)))) as heard:
+                    async for piece in heard:
+                        if isinstance(piece, Reply):
+                            self.reply = piece
+                        else:
+                            yield Said(piece)
+            except ModelError as trouble:
+                call.heard(trouble.headers)
+                call.failed(trouble.kind, trouble.until)
+                if trouble.limits:
+                    yield Limited(trouble.limits)
+                raise
+            call.heard(self.reply.headers)
+            if self.reply.usage is not None:
+                call.used(self.reply.usage)
 
     # -- using tools --------------------------------------------------------------------------------
 
@@ -266,6 +280,21 @@ class _Talk:
 
     def result(self, stop: Stop, **known: Any) -> Result:
         return Result(stop, usage=self.usage, **known)
+
+
+async def _paragraphs(pieces: AsyncIterator[str | Reply]) -> AsyncIterator[str | Reply]:
+    """*pieces* of text put together to paragraphs, as each is whole; anything else as it comes."""
+    said = ""
+    async with aclosing(cast(Any, pieces)) as heard:
+        async for piece in heard:
+            if isinstance(piece, Reply):
+                yield piece
+                continue
+            *whole, said = f"{said}{piece}".split("\n\n")
+            for text in filter(str.strip, whole):
+                yield text
+    if said.strip():
+        yield said
 
 
 def _wrong(text: str) -> ToolResult:

@@ -13,11 +13,12 @@ from pydantic import Field
 
 from aca import process
 from aca.errors import Problem
-from aca.plan import Duration, Model, Task, Words
+from aca.plan import Task
 from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
 from aca.providers.programs import GO_ON, CommandLine, find, look
+from aca.values import Duration, Model, Words
 
 INSTALL = "install it with `npm install -g @anthropic-ai/claude-code` and run it once to log in"
 MODES = {"read-only": "dontAsk", "workspace-write": "acceptEdits", "full": "bypassPermissions"}
@@ -51,6 +52,7 @@ class ClaudeCli:
     """Runs ``claude -p`` in the task's directory."""
 
     name = "claude-cli"
+    asks = False
 
     def check(self, options: Mapping[str, Any]) -> Availability:
         """Whether the program is there, and its version. Whether it is logged in shows when it works."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from aca.events import Category, FileChange, Usage
-from aca.plan import format_duration
 from aca.process import Ended, Place
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
 from aca.state import add_usage
+from aca.values import format_duration
 
 WRITING_TOOLS = ("Write", "Edit", "MultiEdit", "NotebookEdit")
 _DETAILS = ("file_path", "notebook_path", "command", "path", "pattern", "url", "query", "description")

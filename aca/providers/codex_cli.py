@@ -13,12 +13,13 @@ from typing import Any
 from pydantic import Field
 
 from aca.errors import Problem
-from aca.plan import Duration, Model, Task, Words
+from aca.plan import Task
 from aca.process import Place
 from aca.providers import declared_cli
 from aca.providers.base import Assignment, Availability, Step
 from aca.providers.declaration import Declaration
 from aca.providers.programs import CommandLine, find, look
+from aca.values import Duration, Model, Words
 
 NAME = "codex-cli"
 INSTALL = "install it with `npm install -g @openai/codex` and run `codex login`"

@@ -7,6 +7,8 @@ last line, which was never acted upon; the next attempt goes on from there.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import msgspec
 from aca.events import Usage
 from aca.journal import write_aside
 from aca.providers.base import Assignment
+from aca.tools.base import Tool
 
 GO_ON = """\
 You were interrupted while you worked on this task. What you did until then is above; a tool that was in use
@@ -72,6 +75,18 @@ class Reply(msgspec.Struct, frozen=True):
     stop: str = "end"
     """``end``, ``length`` or ``refusal``."""
     usage: Usage | None = None
+    headers: dict[str, str] = {}
+    """Those of HTTP, their names in lower case."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a model is asked: the conversation, the tools it may use, and how long its answer may be."""
+
+    messages: Sequence[Message]
+    tools: Sequence[type[Tool]]
+    longest: int | None = None
+    """In tokens; None leaves it to the model."""
 
 
 class Conversation:
@@ -79,6 +94,7 @@ class Conversation:
 
     def __init__(self, path: Path, messages: list[Message]) -> None:
         self._path, self.messages = path, messages
+        self._size = sum(len(_line(message)) for message in messages)
 
     @property
     def id(self) -> str:
@@ -110,9 +126,16 @@ class Conversation:
     def add(self, message: Message) -> None:
         """Keep *message*, at once."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        line = _line(message)
         with self._path.open("ab") as file:
-            file.write(_line(message))
+            file.write(line)
         self.messages.append(message)
+        self._size += len(line)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all messages, more or less as they go over the wire."""
+        return self._size
 
     @property
     def outcomes(self) -> list[Outcome]:

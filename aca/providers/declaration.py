@@ -20,7 +20,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from aca.events import Category
-from aca.plan import Duration, Model, Permissions
+from aca.plan import Permissions
+from aca.values import Duration, Model
 
 Scalar = str | int | float | bool
 Meaning = Category | Literal["denied", "quota", "lost"]

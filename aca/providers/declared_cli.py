@@ -43,6 +43,8 @@ def problems(options: Declaration, tasks: Iterable[Task], workspace: Path) -> li
 class DeclaredCli:
     """Runs the program of a declaration in the task's directory."""
 
+    asks = False
+
     def __init__(self, name: str) -> None:
         self.name = name
 

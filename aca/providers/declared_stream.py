@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aca.events import Category, FileChange, Usage
-from aca.plan import format_duration
 from aca.process import Ended, Place
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from aca.providers.declaration import Declaration, Meaning, Sign, Tokens, Tool, find
 from aca.state import add_usage
+from aca.values import format_duration
 
 _LONGEST = 200
 _HTTP = r"(status|http|code|error)\W{0,12}"

@@ -15,13 +15,14 @@ from pydantic import Field
 
 from aca.errors import Problem, did_you_mean
 from aca.events import Usage
-from aca.plan import Duration, Task
+from aca.plan import Task
 from aca.providers import chat
 from aca.providers.base import Availability
 from aca.providers.chat import Wire
-from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply
+from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
 from aca.providers.trouble import ModelError
 from aca.tools.base import Tool
+from aca.values import Duration
 
 PATIENCE = 3.0
 """Seconds within which a server that is there says so."""
@@ -71,41 +72,39 @@ class _Native:
 
     def __init__(self, sdk: Any, client: Any, model: str, system: str, options: Options) -> None:
         self._sdk, self._client, self._model, self._system = sdk, client, model, system
-        self._limited = options.max_tokens is not None
-        longest = {"num_predict": options.max_tokens} if options.max_tokens else {}
-        self._options = {"num_ctx": options.num_ctx, **longest}
+        self._options = {"num_ctx": options.num_ctx}
 
-    async def complete(
-        self, messages: Sequence[Message], tools: Sequence[type[Tool]]
-    ) -> AsyncIterator[str | Reply]:
+    async def complete(self, request: Request) -> AsyncIterator[str | Reply]:
         import httpx
 
         system = {"role": "system", "content": self._system}
+        longest = {"num_predict": request.longest} if request.longest else {}
         try:
             response = await self._client.chat(
                 model=self._model,
-                messages=[system, *(turn for message in messages for turn in _turns(message))],
-                tools=[_tool(tool) for tool in tools],
-                options=self._options,
+                messages=[system, *(turn for message in request.messages for turn in _turns(message))],
+                tools=[_tool(tool) for tool in request.tools],
+                options={**self._options, **longest},
             )
         except (self._sdk.ResponseError, ConnectionError, httpx.HTTPError, ValueError) as error:
             raise ModelError.of(error) from error
         yield response.message.content or ""
-        yield self._reply(response)
+        yield _reply(response, request)
 
-    def _reply(self, response: Any) -> Reply:
-        text = response.message.content or ""
-        usage = Usage(response.prompt_eval_count or 0, response.eval_count or 0)
-        if response.done_reason == "length":
-            if not self._limited:
-                cure = "raise providers.ollama.num_ctx"
-                raise ModelError(f"the conversation fills the context window: {cure}", known="context")
-            return Reply(Answered(text), "length", usage)
-        calls = tuple(
-            Call(f"call-{uuid.uuid4().hex[:8]}", call.function.name, dict(call.function.arguments))
-            for call in response.message.tool_calls or ()
-        )
-        return Reply(Answered(text, calls), "end", usage)
+
+def _reply(response: Any, request: Request) -> Reply:
+    text = response.message.content or ""
+    usage = Usage(response.prompt_eval_count or 0, response.eval_count or 0)
+    if response.done_reason == "length":
+        if request.longest is None:
+            cure = "raise providers.ollama.num_ctx"
+            raise ModelError(f"the conversation fills the context window: {cure}", known="context")
+        return Reply(Answered(text), "length", usage)
+    calls = tuple(
+        Call(f"call-{uuid.uuid4().hex[:8]}", call.function.name, dict(call.function.arguments))
+        for call in response.message.tool_calls or ()
+    )
+    return Reply(Answered(text, calls), "end", usage)
 
 
 def _tool(tool: type[Tool]) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import asyncio
 import importlib
 import json
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+
+import msgspec
 
 from aca.errors import Problem
 from aca.events import Usage
@@ -17,8 +19,8 @@ from aca.plan import Task
 from aca.providers import chat
 from aca.providers.base import Availability
 from aca.providers.chat import Wire
-from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply
-from aca.providers.trouble import ModelError, cut
+from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
+from aca.providers.trouble import ModelError, cut, lowered
 from aca.tools.base import Tool
 
 KEY = "OPENAI_API_KEY"
@@ -67,7 +69,7 @@ class OpenAI(chat.Chat):
         api = options.api or ("chat" if url else "responses")
         wire = _Responses if api == "responses" else _Completions
         async with client:
-            yield wire(sdk, client, model, system, options.max_tokens)
+            yield wire(sdk, client, model, system)
 
 
 def _url(options: Options) -> str | None:
@@ -93,23 +95,24 @@ def _arguments(text: str) -> Any:
 class _Dialect:
     """What both have in common."""
 
-    def __init__(self, sdk: Any, client: Any, model: str, system: str, longest: int | None) -> None:
+    def __init__(self, sdk: Any, client: Any, model: str, system: str) -> None:
         self._sdk, self._client = sdk, client
-        self._model, self._system, self._longest = model, system, longest
+        self._model, self._system = model, system
 
-    async def complete(
-        self, messages: Sequence[Message], tools: Sequence[type[Tool]]
-    ) -> AsyncIterator[str | Reply]:
+    async def complete(self, request: Request) -> AsyncIterator[str | Reply]:
         import httpx2
 
         try:
-            async with await self.call(messages, tools) as stream:
+            async with await self.call(request) as stream:
                 async for piece in self.pieces(stream):
+                    if isinstance(piece, Reply):
+                        headers = lowered(stream.response.headers)
+                        piece = msgspec.structs.replace(piece, headers=headers)
                     yield piece
         except (self._sdk.APIError, httpx2.HTTPError, ValueError) as error:
             raise ModelError.of(error) from error
 
-    async def call(self, messages: Sequence[Message], tools: Sequence[type[Tool]]) -> Any:
+    async def call(self, request: Request) -> Any:
         raise NotImplementedError
 
     def pieces(self, stream: Any) -> AsyncIterator[str | Reply]:
@@ -122,13 +125,13 @@ class _Dialect:
 class _Responses(_Dialect):
     """OpenAI's own. Nothing is left on its side (``store``), so reasoning comes along, encrypted."""
 
-    async def call(self, messages: Sequence[Message], tools: Sequence[type[Tool]]) -> Any:
+    async def call(self, request: Request) -> Any:
         return await self._client.responses.create(
             model=self._model,
             instructions=self._system,
-            input=[item for message in messages for item in _items(message)],
-            tools=[{"type": "function", "strict": False, **_function(tool)} for tool in tools],
-            max_output_tokens=self._longest or self._sdk.omit,
+            input=[item for message in request.messages for item in _items(message)],
+            tools=[{"type": "function", "strict": False, **_function(tool)} for tool in request.tools],
+            max_output_tokens=request.longest or self._sdk.omit,
             include=["reasoning.encrypted_content"] if _reasons(self._model) else self._sdk.omit,
             store=False,
             stream=True,
@@ -219,13 +222,13 @@ def _counted(given: int, made: int, details: Any) -> Usage:
 class _Completions(_Dialect):
     """What llama.cpp, vLLM, OpenRouter and all the others speak."""
 
-    async def call(self, messages: Sequence[Message], tools: Sequence[type[Tool]]) -> Any:
+    async def call(self, request: Request) -> Any:
         system = {"role": "system", "content": self._system}
         return await self._client.chat.completions.create(
             model=self._model,
-            messages=[system, *(turn for message in messages for turn in _turns(message))],
-            tools=[{"type": "function", "function": _function(tool)} for tool in tools],
-            max_tokens=self._longest or self._sdk.omit,
+            messages=[system, *(turn for message in request.messages for turn in _turns(message))],
+            tools=[{"type": "function", "function": _function(tool)} for tool in request.tools],
+            max_tokens=request.longest or self._sdk.omit,
             stream=True,
             stream_options={"include_usage": True},
         )

@@ -17,13 +17,14 @@ from pydantic import Field
 from aca import process
 from aca.errors import InputError, Problem
 from aca.events import FileChange, Usage
-from aca.plan import Model, Task, command_text
+from aca.plan import Task
 from aca.process import Place
 from aca.providers import script
 from aca.providers.base import Assignment, Availability, Changed, Conversed, Result, Said, Step, Used
 from aca.state import add_usage
 from aca.tools import files
 from aca.tools.base import BROKEN, reason
+from aca.values import Model, command_text
 
 
 class Options(Model):
@@ -44,6 +45,7 @@ class Replay:
     """Does what a script says."""
 
     name = "replay"
+    asks = False
 
     def __init__(self) -> None:
         self._read: dict[tuple[Path, int], script.Script] = {}

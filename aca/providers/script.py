@@ -30,7 +30,7 @@ from pydantic_core import ErrorDetails
 
 from aca.errors import InputError, Problem, did_you_mean
 from aca.events import Category
-from aca.plan import Command, Duration, Model
+from aca.values import Command, Duration, Model
 
 
 class Step(Model):

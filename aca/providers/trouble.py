@@ -86,6 +86,11 @@ class ModelError(Exception):
         return None
 
     @property
+    def until(self) -> float | None:
+        """The Unix time before which the model asks to be left alone."""
+        return None if self.pause is None else time.time() + self.pause
+
+    @property
     def limits(self) -> dict[str, Any]:
         """What the answer says of the model's limits."""
         if self.status != 429:
@@ -113,8 +118,13 @@ class ModelError(Exception):
             told=told,
             status=getattr(error, "status_code", None),
             code=" ".join(str(code) for code in codes if code),
-            headers={name.lower(): value for name, value in getattr(response, "headers", {}).items()},
+            headers=lowered(getattr(response, "headers", {})),
         )
+
+
+def lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    """HTTP headers with their names in lower case."""
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _bounded(seconds: float) -> float:

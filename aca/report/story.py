@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from aca import events as ev
-from aca.plan import command_text, profile
+from aca.plan import profile
 from aca.report import words
 from aca.report.lines import worker
 from aca.report.spending import usage_text
@@ -19,6 +19,7 @@ from aca.report.summary import short_path
 from aca.report.tree import label, roll_up
 from aca.session import Session
 from aca.state import SessionState
+from aca.values import command_text
 
 _OUTCOMES: dict[type[ev.Event], str] = {
     ev.TaskCompleted: "completed",

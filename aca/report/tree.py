@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from aca import graph
-from aca.plan import Limits, Plan, Task, command_text, format_duration, profile
+from aca.plan import Limits, Plan, Task, profile
 from aca.report import rehearsal, words
 from aca.report.spending import replayed
 from aca.state import STATUSES, SessionState, Status
+from aca.values import command_text, format_duration
 
 SHOWN = 60
 """How many tasks of a large plan are shown, unless all are asked for."""

@@ -13,8 +13,8 @@ from pydantic import ConfigDict
 
 from aca.errors import DISK_ERRORS
 from aca.events import FileChange
-from aca.plan import Model
 from aca.process import OutsideWorkspaceError, Place
+from aca.values import Model
 
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM}
 """Said of one file, and a reason for the model to leave it alone rather than for aca to stop."""

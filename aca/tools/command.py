@@ -9,9 +9,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from aca import process, secrets
-from aca.plan import format_duration
 from aca.process import Ended
 from aca.tools.base import Bench, Tool, ToolResult
+from aca.values import format_duration
 
 HEAD, TAIL = 8_000, 22_000
 """How many bytes of the beginning and of the end of a long output are shown."""

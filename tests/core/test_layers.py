@@ -14,6 +14,7 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
+    ["values"],
     ["plan"],
     ["faults"],
     ["events"],
@@ -31,7 +32,7 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "plan", "faults", "events", "state", "schedule", "graph"]
+CORE = ["errors", "values", "plan", "faults", "events", "state", "schedule", "graph"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
 

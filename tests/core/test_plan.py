@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aca import plan as p
+from aca import values
 from aca.faults import faults, stays_inside
 from tests.core.stories import task
 
@@ -15,13 +16,13 @@ from tests.core.stories import task
 def test_every_duration_reads_back(millis: int) -> None:
     """What is dumped as text is the same number of seconds when loaded."""
     seconds = millis / 1000
-    assert p.parse_duration(p.format_duration(seconds)) == pytest.approx(seconds, abs=1e-9)
+    assert values.parse_duration(values.format_duration(seconds)) == pytest.approx(seconds, abs=1e-9)
 
 
 @given(st.floats(0, 1e9))
 def test_odd_fractions_of_a_second_survive_too(seconds: float) -> None:
     """No rounding on the way through a plan file."""
-    again = p.parse_duration(p.format_duration(seconds))
+    again = values.parse_duration(values.format_duration(seconds))
     assert again == pytest.approx(seconds, abs=2e-9, rel=1e-12)
 
 
@@ -30,14 +31,14 @@ def test_odd_fractions_of_a_second_survive_too(seconds: float) -> None:
 )
 def test_durations_are_written_in_many_ways(text: object, seconds: float) -> None:
     """Numbers are seconds; units can be combined."""
-    assert p.parse_duration(text) == seconds
+    assert values.parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "-3", -1, True, "inf", "nan", None])
 def test_what_is_no_duration_is_refused(text: object) -> None:
     """With a ValueError that pydantic turns into a message."""
     with pytest.raises(ValueError, match="duration"):
-        p.parse_duration(text)
+        values.parse_duration(text)
 
 
 @pytest.mark.parametrize(("word", "number"), [("high", 7), ("LOW", 3), ("critical", 9), ("4", 4), (10, 10)])
@@ -102,7 +103,7 @@ def test_a_sound_plan_has_no_faults() -> None:
 @given(st.text(min_size=1, max_size=200), st.integers(1, 150))
 def test_what_is_made_from_a_title_fits_into_an_id(title: str, longest: int) -> None:
     """File systems count bytes, and there is room for a number behind it."""
-    made = p.slug(title, longest)
+    made = values.slug(title, longest)
     assert not made or faults(p.Plan(tasks=(task(f"{made}-1234567"),))) == []
     assert len(made) <= longest
 
@@ -110,10 +111,10 @@ def test_what_is_made_from_a_title_fits_into_an_id(title: str, longest: int) -> 
 @given(st.text("aé任😀-.", max_size=200))
 def test_an_id_that_is_too_long_is_shortened(name: str) -> None:
     """What fits stays as it is; what does not ends in a hash, so that two long ones stay two."""
-    short = p.short_id(f"a{name}")
-    assert len(short.encode()) <= p.MAX_ID_BYTES
-    assert (short == f"a{name}") == (len(name.encode()) < p.MAX_ID_BYTES)
-    assert p.short_id(f"{'任' * 40}{name}x") != p.short_id(f"{'任' * 40}{name}y")
+    short = values.short_id(f"a{name}")
+    assert len(short.encode()) <= values.MAX_ID_BYTES
+    assert (short == f"a{name}") == (len(name.encode()) < values.MAX_ID_BYTES)
+    assert values.short_id(f"{'任' * 40}{name}x") != values.short_id(f"{'任' * 40}{name}y")
 
 
 @pytest.mark.parametrize(
