@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -17,19 +17,33 @@ MAX_RESULTS_CHARS = 64 * 1024
 """Of the results of earlier tasks: a group may have very many."""
 
 
-def build(state: SessionState, task: Task, workspace: Path) -> str:
-    """The whole prompt for the next attempt at *task*. File references are read now, from *workspace*.
+TOLD_ABOVE = "What was said above about the project, and the files quoted there, still hold."
+
+
+def parts(state: SessionState, task: Task, workspace: Path) -> list[str]:
+    """What the next attempt at *task* is told, piece by piece. References are read now, from *workspace*.
 
     Raises OSError, with the file's name, when one cannot be read any more.
     """
-    parts = [
+    told = [
         *_context(state, task),
         *_references(_file_refs(state, task), workspace),
         *_results(state, task),
         _heading(1, f"Your task: {task.title}") + task.description,
         *_lesson(state, task),
     ]
-    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+    return [part.strip() for part in told if part.strip()]
+
+
+def joined(told: Iterable[str]) -> str:
+    """The prompt that is made of these pieces."""
+    return "\n\n".join(told) + "\n"
+
+
+def follow_up(told: Sequence[str], before: str) -> str:
+    """The prompt for a conversation that has been told *before* already: only what is new there."""
+    new = [part for part in told if part not in before]
+    return joined(new if len(new) == len(told) else [TOLD_ABOVE, *new])
 
 
 def lineage(state: SessionState, task: Task) -> list[Task]:
