@@ -6,7 +6,6 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,9 +20,11 @@ def main() -> int:
     print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {_cores()} cores\n")
     try:
         for name in asked.names or CONTESTS:
-            for measured in _measured(name, asked):
+            contests, sizes = CONTESTS[name]
+            for contest in contests(asked.sizes or sizes, asked.peers):
+                measured = hold(contest, asked.runs)
                 figures += measured
-                print("\n".join(table(measured)), flush=True)
+                print("\n".join([*table(measured), *contest.missing]), flush=True)
     except (FailedError, MissingError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -44,12 +45,6 @@ def _arguments() -> argparse.Namespace:
     if unknown := set(asked.names) - CONTESTS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}: use some of {', '.join(CONTESTS)}")
     return asked
-
-
-def _measured(name: str, asked: argparse.Namespace) -> Iterator[list[Figure]]:
-    contests, sizes = CONTESTS[name]
-    for contest in contests(asked.sizes or sizes, asked.peers):
-        yield hold(contest, asked.runs)
 
 
 def _cores() -> int:

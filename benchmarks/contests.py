@@ -102,8 +102,14 @@ CONTESTS: dict[str, tuple[Callable[[list[int], bool], Iterator[Contest]], list[i
 
 
 def _contest(title: str, graph: Graph, rivals: list[Make]) -> Contest:
-    commands = work.true(graph)
-    return Contest(title, [make(graph, commands) for make in rivals], len(graph))
+    """Whoever is to be had; a peer that cannot be installed here is named."""
+    commands, contenders, missing = work.true(graph), [], []
+    for make in rivals:
+        try:
+            contenders.append(make(graph, commands))
+        except peers.MissingError as error:
+            missing.append(str(error))
+    return Contest(title, contenders, len(graph), missing)
 
 
 def _bare(graph: Graph, commands: work.Commands, parallel: int = work.PARALLEL) -> Contender:

@@ -34,6 +34,8 @@ class Contest:
     contenders: Sequence[Contender]
     tasks: int = 0
     """How many tasks the work has; 0 where that says nothing."""
+    missing: Sequence[str] = ()
+    """Who should have been among them, and why not."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _run(one: Contender) -> Sample:
         with (folder / ".output").open("wb") as output:
             began = time.perf_counter()
             child = subprocess.Popen(
-                command, cwd=folder, env={**os.environ, **one.env}, stdin=subprocess.DEVNULL,
+                command, cwd=folder, env={**_ordinary(), **one.env}, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
             sample = _ended(child, began)
@@ -102,6 +104,11 @@ def _run(one: Contender) -> Sample:
             last = (folder / ".output").read_text(errors="replace")[-2000:]
             raise FailedError(f"{one.name} ended with {child.returncode}: {' '.join(command)}\n{last}")
     return sample
+
+
+def _ordinary() -> dict[str, str]:
+    """The environment without what would have Python compile every module anew in each process."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _ended(child: subprocess.Popen[bytes], began: float) -> Sample:
