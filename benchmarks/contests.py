@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import peers, work
+from benchmarks.agents import agents
 from benchmarks.measure import Command, Contender, Contest
 from benchmarks.shapes import SHAPES, Graph, layered, lower_bound, sleeps
 
@@ -95,6 +96,7 @@ CONTESTS: dict[str, tuple[Callable[[list[int], bool], Iterator[Contest]], list[i
     "makespan": (makespan, [300]),
     "start": (start, [0]),
     "parse": (parse, [10_000, 100_000]),
+    "agents": (agents, [8]),
 }
 """Each with the numbers of tasks that it is held for."""
 
