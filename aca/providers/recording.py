@@ -72,10 +72,12 @@ class Recording:
     def __init__(self, path: Path, session: Session) -> None:
         refuse_other(path, session.id)
         self.path, self._logs = path.resolve(), session.task_logs
-        self._text = _text(self.path) or HEAD.format(retold.value(session.id))
+        before = _text(self.path)
+        self._text = before or HEAD.format(retold.value(session.id))
         self._takes: list[Take] = []
         self._cut_off: set[Key] = set()
-        self._last = _last_steps(self.path) if _text(self.path) else {}
+        self._last = _last_steps(self.path) if before else {}
+        self._keep()  # what cannot be written is to be known before anybody works
 
     def begin(self, assignment: Assignment, place: Place) -> Take:
         """An attempt begins."""
@@ -142,6 +144,9 @@ class Recording:
         self._text += retold.toml(*key, entries)
         if entries:
             self._last[key] = next(verb for verb in script.VERBS if verb in entries[-1])
+        self._keep()
+
+    def _keep(self) -> None:
         journal.write_aside(self.path, self._text.encode())
 
 

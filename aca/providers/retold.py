@@ -132,7 +132,8 @@ def _key(name: str) -> str:
 def _text(words: str) -> str:
     if "\n" not in words or "\r" in words:
         return _quoted(words)
-    lines = (_quoted(line)[1:-1] for line in words.split("\n"))
+    quote = '\\"' if '"""' in words or words.endswith('"') else '"'
+    lines = (quote.join(_quoted(part)[1:-1] for part in line.split('"')) for line in words.split("\n"))
     return '"""\n' + "\n".join(lines) + '"""'
 
 

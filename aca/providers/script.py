@@ -12,7 +12,8 @@ TOML, by task id or title (``"*"`` is every task without an entry of its own):
       {fail = "the network is gone", category = "transient", attempt = 1},
     ]
 
-or JSON lines, each a step that also names its ``task``. ``attempt`` limits a step to that attempt.
+or JSON lines, each a step that also names its ``task``. ``attempt`` limits a step to that attempt. A script
+that ``--record`` wrote has the session it is of at its top, as ``recorded``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Base64Bytes, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    Base64Bytes,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from aca.errors import InputError, Problem, did_you_mean
@@ -164,7 +174,11 @@ class Deny(Quiet):
 class Quota(Step):
     """Run into a closed quota window that opens again at this time, where that is known."""
 
-    quota: AwareDatetime | Literal["unknown"]
+    quota: Annotated[
+        AwareDatetime | None,
+        BeforeValidator(lambda value: None if value == "unknown" else value),
+        WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"const": "unknown"}]}),
+    ]
     reason: str = ""
 
 
