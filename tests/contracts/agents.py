@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -237,5 +237,7 @@ def real(scene: str, tmp_path: Path, version: str = CLAUDES[-1], **options: Any)
         yield agent
 
 
-REAL = {f"claude {version}": partial(real, version=version) for version in CLAUDES}
-KINDS = {"replay": replayed, "fake": faked, **REAL}
+Make = Callable[..., AbstractContextManager[Agent]]
+"""Makes an agent that acts out a scene: ``make(scene, tmp_path, **options)``."""
+REAL: dict[str, Make] = {f"claude {version}": partial(real, version=version) for version in CLAUDES}
+KINDS: dict[str, Make] = {"replay": replayed, "fake": faked, **REAL}
