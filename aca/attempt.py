@@ -256,6 +256,8 @@ class _Attempt:
             return self.failed(result.reason or "the provider gave no reason", result.category)
         if result.stop == "quota":
             return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
+        if result.stop == "cut_off":
+            return self.ending(ev.TaskInterrupted, reason=result.reason)
         if result.stop == "interrupted":  # but not by us: then nobody would judge it
             return self.failed(result.reason or "the provider was interrupted", "transient")
         if result.stop == "denied":

@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
+MODULES = Path(__file__).parent / "real" / "node_modules"
+CLAUDES = ("2.1.197", "2.1.329")
+"""The versions of claude that the tests run: they differ in ways that matter."""
 
-def claude() -> Path:
+
+def claude(version: str = CLAUDES[-1]) -> Path:
     """The claude CLI. Skips the test where there is none, and fails it in CI."""
-    return _agent("claude", "ACA_TEST_CLAUDE")
+    if version == CLAUDES[-1]:
+        return _agent("claude", "ACA_TEST_CLAUDE")
+    name = f"claude-code-{version.replace('.', '-')}"
+    return _program(f"claude {version}", MODULES / name / "bin" / "claude.exe")
 
 
 def codex() -> Path:
@@ -31,7 +38,10 @@ def opencode() -> Path:
 
 def _agent(name: str, variable: str) -> Path:
     given = os.environ.get(variable)
-    path = Path(given) if given else Path(__file__).parent / "real" / "node_modules" / ".bin" / name
+    return _program(name, Path(given) if given else MODULES / ".bin" / name)
+
+
+def _program(name: str, path: Path) -> Path:
     if path.exists():
         return path.absolute()
     reason = f"no {name} CLI at {path}: tests/real/install-agents installs it"

@@ -88,7 +88,7 @@ class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit
     info: dict[str, Any]
 
 
-Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted"]
+Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted", "cut_off"]
 
 
 class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_defaults=True):
@@ -96,7 +96,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
 
     ``failed`` carries ``reason`` and ``category``; ``denied`` lists in ``denied`` the tools that were
     refused; ``quota`` has ``until`` (Unix time the window opens again) where known; ``spent`` is a budget
-    that has no room for another call.
+    that has no room for another call; ``cut_off`` is an interruption that is played again.
     """
 
     stop: Stop

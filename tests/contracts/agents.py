@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from aca.process import Patience, Place
 from aca.providers.base import Assignment, Provider, Result, Step
 from tests.model_server import Failure, Hang, ModelServer, Turn, text, tool
 from tests.places import place
-from tests.real_parts import claude, claude_environment
+from tests.real_parts import CLAUDES, claude, claude_environment
 
 LEAVE = (
     "(setsid sh -c 'echo $$ > pid; exec tail -f /dev/null' > /dev/null 2>&1 &); "
@@ -229,9 +230,9 @@ def located(turn: Turn, work: Path) -> Turn:
 
 
 @contextmanager
-def real(scene: str, tmp_path: Path, **options: Any) -> Iterator[Agent]:
+def real(scene: str, tmp_path: Path, version: str = CLAUDES[-1], **options: Any) -> Iterator[Agent]:
     """The scene as a model's replies to the real claude."""
-    command = str(claude())
+    command = str(claude(version))
     with ModelServer() as server:
         home = tmp_path / "home"
         environment = claude_environment(home, server.url(scene))
@@ -241,4 +242,7 @@ def real(scene: str, tmp_path: Path, **options: Any) -> Iterator[Agent]:
         yield agent
 
 
-KINDS = {"replay": replayed, "fake": faked, "claude": real}
+Make = Callable[..., AbstractContextManager[Agent]]
+"""Makes an agent that acts out a scene: ``make(scene, tmp_path, **options)``."""
+REAL: dict[str, Make] = {f"claude {version}": partial(real, version=version) for version in CLAUDES}
+KINDS: dict[str, Make] = {"replay": replayed, "fake": faked, **REAL}

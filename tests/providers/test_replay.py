@@ -272,7 +272,8 @@ wait = "5x"
 step = 1
 '''
     verbs = (
-        "a step is one of say, write, edit, run, usage, subtasks, wait, hang, fail, deny, quota, conversation"
+        "a step is one of say, write, edit, delete, run, usage, subtasks, used, changed, result, wait, hang, "
+        "fail, interrupt, deny, quota, conversation"
     )
     assert told(tmp_path, text) == [
         (1, 'unknown key "titel"', "a script has [tasks.<id or title>] and nothing else"),
@@ -297,6 +298,8 @@ step = 1
         ('{say = "x", attempt = 0}', "attempt: input should be greater than or equal to 1"),
         ("{usage = {tokens = 5}}", 'unknown key "usage.tokens" in a step that has usage'),
         ("{hang = false}", "hang: input should be True"),
+        ('{interrupt = "x"}', 'a step with interrupt needs "attempt"'),
+        ('{write = "a"}', 'a step with write needs "content" or "base64", and not both'),
         ("{}", "a step with nothing in it does nothing"),
         ("5", "a step is a table"),
     ],
