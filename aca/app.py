@@ -119,7 +119,7 @@ async def _drive(
         names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
-        observers = [*watchers.observers, Derived(one)]
+        observers = [attempts.arrivals, *watchers.observers, Derived(one)]
         return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)
 
 

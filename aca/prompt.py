@@ -27,6 +27,7 @@ def build(state: SessionState, task: Task, workspace: Path) -> str:
         *_references(_file_refs(state, task), workspace),
         *_results(state, task),
         _heading(1, f"Your task: {task.title}") + task.description,
+        *_said(state, task),
         *_lesson(state, task),
     ]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
@@ -107,6 +108,13 @@ def _finished(state: SessionState, name: str) -> list[str]:
         if not children and state.states[one].summary.strip():
             found.append(one)
     return found or ([name] if state.states[name].summary.strip() else [])
+
+
+def _said(state: SessionState, task: Task) -> Iterator[str]:
+    """What people have said to whoever does *task* or what the groups around it hold."""
+    said = [one.text.strip() for each in (*lineage(state, task), task) for one in state.states[each.id].said]
+    if said:
+        yield _heading(1, "A person said about this") + "\n\n".join(said)
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:

@@ -6,6 +6,7 @@ last line, which was never acted upon; the next attempt goes on from there.
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import msgspec
 from aca.events import Usage
 from aca.journal import write_aside
 from aca.providers.base import Assignment
+from aca.providers.messages import Messages, spoken
 from aca.tools.base import Tool
 
 GO_ON = """\
@@ -33,10 +35,11 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     arguments: Any
 
 
-class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="message"):
-    """What we say."""
+class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="message", omit_defaults=True):
+    """What we say. ``told`` numbers the messages of people that it passes on."""
 
     text: str
+    told: tuple[int, ...] = ()
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered", tag_field="message", omit_defaults=True):
@@ -108,7 +111,9 @@ class Conversation:
             if messages := _read(path):
                 return cls._taken_up(path, messages)
         conversation = cls(_path(assignment, str(uuid.uuid4())), [])
-        conversation.add(Asked(assignment.prompt))
+        waiting = assignment.messages.waiting
+        in_prompt = (said.seq for said in assignment.messages.said if said not in waiting)
+        conversation.add(Asked(assignment.prompt, tuple(in_prompt)))
         return conversation
 
     @classmethod
@@ -132,6 +137,20 @@ class Conversation:
         self.messages.append(message)
         self._size += len(line)
 
+    def pass_on(self, messages: Messages) -> bool:
+        """Add what people have said and the model has not been told; whether there was anything.
+
+        A message is in the conversation before it counts as delivered: an end in between loses nothing,
+        and nothing is said twice.
+        """
+        known = {number for asked in self.messages if isinstance(asked, Asked) for number in asked.told}
+        new = [message for message in messages.said if message.seq not in known]
+        for message in new:
+            self.add(Asked(spoken(message), (message.seq,)))
+        for message in messages.waiting:
+            messages.deliver(message)
+        return bool(new)
+
     @property
     def size(self) -> int:
         """The bytes of all messages, more or less as they go over the wire."""
@@ -142,6 +161,13 @@ class Conversation:
         """What came of all calls so far, those before an interruption included."""
         told = (message for message in self.messages if isinstance(message, Outcomes))
         return [outcome for message in told for outcome in message.outcomes]
+
+    @property
+    def latest(self) -> list[Outcome]:
+        """What came of the calls since we last said something."""
+        since = itertools.takewhile(lambda one: not isinstance(one, Asked), reversed(self.messages))
+        told = [message for message in since if isinstance(message, Outcomes)]
+        return [outcome for message in reversed(told) for outcome in message.outcomes]
 
 
 def _path(assignment: Assignment, conversation: str) -> Path:
