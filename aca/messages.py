@@ -48,7 +48,7 @@ Message = Answer | CheckpointRequest | Remark | Cancellation | Pause
 
 
 def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
-    """The events that inbox entry *name* amounts to; none when there is no such task, or nothing left of it."""
+    """The events that inbox entry *name* amounts to; none where its task is not there, or has ended."""
     if isinstance(message, CheckpointRequest):
         return [ev.CheckpointCreated(name=message.name, message=name)]
     if isinstance(message, Pause):

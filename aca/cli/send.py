@@ -22,7 +22,7 @@ def send(
     session: SessionOption = None,
     workspace: Workspace = Path(),
 ) -> int:
-    """Say something to the agent of a task: while it works where it can be told, else with its next attempt."""
+    """Say something to the agent of a task: while it works if it can be told then, else with its next try."""
     from aca import app, audience, secrets
     from aca.errors import SessionError
     from aca.messages import Remark
