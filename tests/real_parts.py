@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -29,12 +31,21 @@ def opencode() -> Path:
     return _agent("opencode", "ACA_TEST_OPENCODE")
 
 
+def claude_sdk() -> None:
+    """Claude's SDK, likewise."""
+    if importlib.util.find_spec("claude_agent_sdk") is None:
+        _lacking("no claude-agent-sdk: pip install --editable '.[claude-sdk]' installs it")
+
+
 def _agent(name: str, variable: str) -> Path:
     given = os.environ.get(variable)
     path = Path(given) if given else Path(__file__).parent / "real" / "node_modules" / ".bin" / name
     if path.exists():
         return path.absolute()
-    reason = f"no {name} CLI at {path}: tests/real/install-agents installs it"
+    _lacking(f"no {name} CLI at {path}: tests/real/install-agents installs it")
+
+
+def _lacking(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

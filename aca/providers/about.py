@@ -45,6 +45,10 @@ BUILT_IN: dict[str, About] = {
         "the program's own login, or ANTHROPIC_API_KEY",
         Capabilities(streaming=True, resume=True, turn_limit=True, cost=True, tool_gate=True),
     ),
+    "claude-sdk": About(
+        "the program's own login, or ANTHROPIC_API_KEY",
+        Capabilities(streaming=True, resume=True, turn_limit=True, cost=True, tool_gate=True, live=True),
+    ),
     "codex-cli": About(
         "the program's own login, or the key that its configuration names",
         Capabilities(streaming=True, resume=True, tool_gate=True),

@@ -35,7 +35,17 @@ LAYERS = [
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
 CORE = ["errors", "values", "plan", "faults", "events", "state", "schedule", "graph"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
-LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
+LAZY = {
+    "networkx",
+    "anthropic",
+    "claude_agent_sdk",
+    "openai",
+    "ollama",
+    "docker",
+    "diskcache",
+    "tenacity",
+    "markdown_it",
+}
 
 
 def modules() -> dict[str, Path]:
