@@ -40,9 +40,9 @@ def claude_sdk() -> None:
 def _agent(name: str, variable: str) -> Path:
     given = os.environ.get(variable)
     path = Path(given) if given else Path(__file__).parent / "real" / "node_modules" / ".bin" / name
-    if path.exists():
-        return path.absolute()
-    _lacking(f"no {name} CLI at {path}: tests/real/install-agents installs it")
+    if not path.exists():
+        _lacking(f"no {name} CLI at {path}: tests/real/install-agents installs it")
+    return path.absolute()
 
 
 def _lacking(reason: str) -> NoReturn:

@@ -75,10 +75,12 @@ class ClaudeSdk:
             run, wire = _Run(options, assignment, place, continued), Wire()
             yield Conversed(run.conversation)
             try:
-                async with run.start(wire.stdin) as child:
-                    async with aclosing(cast(Any, _Talk(run, wire).steps(child))) as steps:
-                        async for step in steps:
-                            yield step
+                async with (
+                    run.start(wire.stdin) as child,
+                    aclosing(cast(Any, _Talk(run, wire).steps(child))) as steps,
+                ):
+                    async for step in steps:
+                        yield step
             except NotStartedError as error:
                 yield Result("failed", reason=f"{error}; {INSTALL}", category="system")
                 return

@@ -267,8 +267,13 @@ def test_a_closed_quota_window_is_told_with_its_end(tmp_path: Path, kind: str) -
 @every_claude
 def test_every_setting_reaches_the_program(tmp_path: Path, kind: str) -> None:
     """Model, system prompt and the longest answer show in the request to the model."""
-    options = {"model": "claude-haiku-4-5", "max_tokens": 1234, "disallowed_tools": ["WebSearch"]}
-    with KINDS[kind]("denied", tmp_path, **options, max_turns=1) as agent:
+    options = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 1234,
+        "disallowed_tools": ["WebSearch"],
+        "max_turns": 1,
+    }
+    with KINDS[kind]("denied", tmp_path, **options) as agent:
         _, result = act(agent)
         assert agent.model is not None
         body = agent.model.requests[0].body
