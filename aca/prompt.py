@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from operator import attrgetter
 from pathlib import Path
 
+from aca.events import MessageSent
 from aca.plan import Task
 from aca.state import SessionState
 
@@ -40,6 +42,12 @@ def lineage(state: SessionState, task: Task) -> list[Task]:
         task = state.tasks[task.parent_id]
         above.insert(0, task)
     return above
+
+
+def said(state: SessionState, task: Task) -> list[MessageSent]:
+    """What people have said to whoever does *task*, or does the groups it is in, oldest first."""
+    found = (one for each in (*lineage(state, task), task) for one in state.states[each.id].said)
+    return sorted(found, key=attrgetter("seq"))
 
 
 def _context(state: SessionState, task: Task) -> Iterator[str]:
@@ -111,10 +119,8 @@ def _finished(state: SessionState, name: str) -> list[str]:
 
 
 def _said(state: SessionState, task: Task) -> Iterator[str]:
-    """What people have said to whoever does *task* or what the groups around it hold."""
-    said = [one.text.strip() for each in (*lineage(state, task), task) for one in state.states[each.id].said]
-    if said:
-        yield _heading(1, "A person said about this") + "\n\n".join(said)
+    if told := said(state, task):
+        yield _heading(1, "A person said about this") + "\n\n".join(one.text.strip() for one in told)
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:

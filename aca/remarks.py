@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aca import events as ev
 from aca.plan import Task
-from aca.prompt import lineage
+from aca.prompt import said
 from aca.state import SessionState
 
 
@@ -46,14 +46,11 @@ class Remarks:
 
     @property
     def said(self) -> Sequence[ev.MessageSent]:
-        states = self.state.states
-        return [said for one in lineage(self.state, self.task) for said in states[one.id].said] + list(
-            states[self.task.id].said
-        )
+        return said(self.state, self.task)
 
     @property
     def waiting(self) -> Sequence[ev.MessageSent]:
-        return [said for said in self.said if said in self.state.states[said.task].unheard]
+        return [one for one in self.said if one in self.state.states[one.task].unheard]
 
     async def arrival(self) -> None:
         while not self.waiting:

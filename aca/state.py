@@ -136,13 +136,14 @@ class SessionState:
         return [child for child in self.children.get(task_id, ()) if self.states[child].dead]
 
     def left_of(self, task_id: str) -> list[str]:
-        """The task, or those in the group, without what is settled."""
+        """The task, or those in the group, without what is settled; the group too while its checks run."""
         left, queue = [], [task_id]
         while queue:
             one = queue.pop()
             children = self.children.get(one, ())
             queue += reversed(children)
-            if not children and not self.states[one].settled:
+            status = self.states[one].status
+            if status == "in_progress" or (not children and not self.states[one].settled):
                 left.append(one)
         return left
 

@@ -72,8 +72,9 @@ class ClaudeSdk:
         options = options.model_copy(update={"command": _command(options)})
         assignment.logs.mkdir(parents=True, exist_ok=True)
         for continued in (True, False) if assignment.conversation else (False,):
-            run, wire = _Run(options, assignment, place, continued), Wire()
+            run = _Run(options, assignment, place, continued)
             yield Conversed(run.conversation)
+            wire = Wire()
             try:
                 async with (
                     run.start(wire.stdin) as child,
@@ -139,6 +140,7 @@ class _Talk:
                 child.idle = process.LINGER if is_over else self.run.options.idle_timeout
         finally:
             passing_on.cancel()
+            await asyncio.wait({passing_on})  # it may be about to write
             await self.client.disconnect()
 
     async def greet(self, child: process.Child) -> None:

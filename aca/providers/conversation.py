@@ -18,7 +18,7 @@ import msgspec
 from aca.events import Usage
 from aca.journal import write_aside
 from aca.providers.base import Assignment
-from aca.providers.messages import Messages, spoken
+from aca.providers.messages import Messages, in_prompt, spoken
 from aca.tools.base import Tool
 
 GO_ON = """\
@@ -111,9 +111,7 @@ class Conversation:
             if messages := _read(path):
                 return cls._taken_up(path, messages)
         conversation = cls(_path(assignment, str(uuid.uuid4())), [])
-        waiting = assignment.messages.waiting
-        in_prompt = (said.seq for said in assignment.messages.said if said not in waiting)
-        conversation.add(Asked(assignment.prompt, tuple(in_prompt)))
+        conversation.add(Asked(assignment.prompt, in_prompt(assignment.messages)))
         return conversation
 
     @classmethod

@@ -51,6 +51,12 @@ class Silence:
         pass
 
 
+def in_prompt(messages: Messages) -> tuple[int, ...]:
+    """The numbers of those that the prompt has: what was said by then and waits no more."""
+    waiting = messages.waiting
+    return tuple(message.seq for message in messages.said if message not in waiting)
+
+
 def spoken(message: MessageSent) -> str:
     """How an agent at work is told."""
     return f"{INTRODUCTION}\n\n{message.text}"

@@ -121,6 +121,8 @@ def _row(name: str, text: str) -> str:
 def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
     task, now = state.tasks[task_id], state.states[task_id]
     yield "status", words.STATUS_WORDS[now.status]
+    if asked := state.cancelled.get(task_id):
+        yield "reason", f"cancelled by {asked.by}; the run that goes on does without it"
     if now.reason and now.status != "blocked":
         yield "reason", now.reason
     yield (

@@ -110,11 +110,23 @@ def test_a_group_is_cancelled_with_all_that_is_left_of_it(project: Project) -> N
     }  # fmt: skip
 
 
+def test_a_group_is_cancelled_while_its_checks_run(project: Project) -> None:
+    """All in it is done, but it is not."""
+    tasks = '- [ ] House {#house check="touch began; tail -f /dev/null"}\n  - [ ] Door {#door run="true"}\n'
+    running = at_work(project, tasks)
+    project.run("cancel", "house", env=ADA)
+    running.finish(expect=1)
+    states = project.session().state().states
+    assert (states["door"].status, states["house"].reason) == ("completed", "cancelled by ada")
+    assert project.processes() == []
+
+
 def test_what_was_cancelled_between_two_runs_is_not_taken_up(project: Project) -> None:
     """Nobody runs the session: the next run does without it, also after a kill in its middle."""
     running = at_work(project)
     running.kill()
     assert "aca resume goes on without it" in project.run("cancel", "slow", env=ADA).stdout
+    assert "cancelled by ada" in project.run("show", "slow").stdout
     project.write({"go": ""})
     project.run("resume", expect=1)
     assert project.session().state().states["slow"].attempts == 1

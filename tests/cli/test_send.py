@@ -152,6 +152,39 @@ def test_what_is_said_between_two_runs_is_in_the_next_prompt(project: Project) -
     assert deliveries(project) == [(WORDS, 1)]
 
 
+def test_a_task_that_stands_in_the_queue_is_told_when_it_starts(project: Project) -> None:
+    """It starts once, as it would have, and its first prompt has the words."""
+    script = '[tasks.paint]\nsteps = [{say = "Painted."}]\n'
+    tasks = f'- [ ] Slow {{#slow run="{WAIT}"}}\n- [ ] Paint {{#paint}}\n'
+    project.write({"tasks.md": project.replay(script) + tasks})
+    running = project.start("--task-file", "tasks.md")
+    running.until((project.root / "began").exists)
+    assert sent(project, running).endswith("its agent is told when it starts\n")
+    project.write({"go": ""})
+    running.finish(expect=0)
+    starts = [event.task for event in project.journal() if isinstance(event, ev.TaskStarted)]
+    assert starts == ["slow", "paint"]
+    assert deliveries(project) == [(WORDS, 1)]
+
+
+def test_what_was_said_to_a_task_is_told_to_those_it_is_split_into(project: Project) -> None:
+    """The words are part of the task, and so of its parts."""
+    parts = 'subtasks = [{id = "door", title = "Door"}]'
+    script = f"""
+    [tasks.paint]
+    steps = [{{run = "{WAIT}", attempt = 1}}, {{{parts}, attempt = 2}}, {{say = "Painted."}}]
+    [tasks.door]
+    steps = [{{say = "Painted."}}]
+    """
+    project.write({"tasks.md": project.replay(script) + "- [ ] Paint {#paint}\n"})
+    running = project.start("--task-file", "tasks.md")
+    running.until((project.root / "began").exists)
+    sent(project, running)
+    project.write({"go": ""})
+    running.finish(expect=0)
+    assert WORDS in (project.session().task_logs / "door" / "1.prompt.md").read_text()
+
+
 # -- what cannot be said ----------------------------------------------------------------------------------
 
 PAINTED = '[tasks.paint]\nsteps = [{say = "Painted."}]\n'
