@@ -145,7 +145,7 @@ class Conversation:
         new = [message for message in messages.said if message.seq not in known]
         for message in new:
             self.add(Asked(spoken(message), (message.seq,)))
-        for message in messages.waiting:
+        for message in tuple(messages.waiting):
             messages.deliver(message)
         return bool(new)
 
