@@ -144,7 +144,8 @@ async def _drive(
         if recording is not None:
             known = {name: Recorded(provider, recording) for name, provider in known.items()}
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
-        observers = [*watchers.observers, Derived(one), *([recording] if recording else [])]
+        observers = [attempts.arrivals, *watchers.observers, Derived(one)]
+        observers += [recording] if recording is not None else []
         return await run(
             state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
         )

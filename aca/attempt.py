@@ -27,6 +27,7 @@ from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
 from aca.plan import Profile, Task, profile
 from aca.providers import base
+from aca.remarks import Arrivals, Remarks
 from aca.run import Tell
 from aca.session import Session
 from aca.state import SessionState, Shared
@@ -55,6 +56,7 @@ class Attempts:
     providers: Mapping[str, base.Provider]
     watch: Watch
     patience: process.Patience = field(default_factory=process.Patience)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     async def __call__(self, task_id: str, attempt: int, tell: Tell) -> ev.Ending:
         """Do the attempt. Raises MachineError when the disk, not the task, is at fault."""
@@ -110,6 +112,7 @@ class _Attempt:
         self.profile: Profile = profile(self.all.state.plan, self.task)
         self.files: dict[str, ev.FileChange] = {}
         self.result = base.Result(stop="done")
+        self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -187,6 +190,8 @@ class _Attempt:
         told = prompt.parts(self.all.state, self.task, self.all.workspace)
         text = prompt.joined(told)
         (self.logs / f"{self.number}.prompt.md").write_text(text, encoding="utf-8")
+        for message in self.remarks.waiting:  # they are in it
+            self.remarks.deliver(message)
         conversation, interrupted, before = self.continued(provider)
         return base.Assignment(
             task_id=self.task.id,
@@ -201,6 +206,7 @@ class _Attempt:
             follow_up=prompt.follow_up(told, before),
             home=self.all.session.path / provider,
             logs=self.logs / str(self.number),
+            messages=self.remarks,
             options=self.all.state.plan.providers.get(provider, {}),
         )
 
@@ -265,7 +271,13 @@ class _Attempt:
             cure = result.reason or 'permissions = "full" would allow it'
             reason = f"the agent was denied {tools}: {cure}"
             return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
-        return None
+        return self.unheard()
+
+    def unheard(self) -> ev.Ending | None:
+        """A task is not done while something was said that its agent has not heard: it goes on with that."""
+        if self.task.kind != "agent" or self.task.id in self.all.state.children or not self.remarks.waiting:
+            return None
+        return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
 
     # -- the ending ---------------------------------------------------------------------------------
 
@@ -278,7 +290,7 @@ class _Attempt:
         results = tuple([await run_check(check, place, output) for check in self.task.checks])
         broken = [result for result in results if not result.passed]
         if not broken:
-            return self.ending(ev.TaskCompleted, summary=summary, checks=results)
+            return self.unheard() or self.ending(ev.TaskCompleted, summary=summary, checks=results)
         names = ", ".join(f'"{result.name}"' for result in broken)
         reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
         return self.ending(ev.TaskFailed, reason=reason, checks=results)

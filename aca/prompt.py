@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from pathlib import Path
 
+from aca.events import MessageSent
 from aca.plan import Task
 from aca.state import SessionState
 
@@ -30,6 +32,7 @@ def parts(state: SessionState, task: Task, workspace: Path) -> list[str]:
         *_references(_file_refs(state, task), workspace),
         *_results(state, task),
         _heading(1, f"Your task: {task.title}") + task.description,
+        *_said(state, task),
         *_lesson(state, task),
     ]
     return [part.strip() for part in told if part.strip()]
@@ -53,6 +56,12 @@ def lineage(state: SessionState, task: Task) -> list[Task]:
         task = state.tasks[task.parent_id]
         above.insert(0, task)
     return above
+
+
+def said(state: SessionState, task: Task) -> list[MessageSent]:
+    """What people have said to whoever does *task*, or does the groups it is in, oldest first."""
+    found = (one for each in (*lineage(state, task), task) for one in state.states[each.id].said)
+    return sorted(found, key=attrgetter("seq"))
 
 
 def _context(state: SessionState, task: Task) -> Iterator[str]:
@@ -121,6 +130,11 @@ def _finished(state: SessionState, name: str) -> list[str]:
         if not children and state.states[one].summary.strip():
             found.append(one)
     return found or ([name] if state.states[name].summary.strip() else [])
+
+
+def _said(state: SessionState, task: Task) -> Iterator[str]:
+    if told := said(state, task):
+        yield _heading(1, "A person said about this") + "\n\n".join(one.text.strip() for one in told)
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -36,15 +38,24 @@ def opencode() -> Path:
     return _agent("opencode", "ACA_TEST_OPENCODE")
 
 
+def claude_sdk() -> None:
+    """Claude's SDK, likewise."""
+    if importlib.util.find_spec("claude_agent_sdk") is None:
+        _lacking("no claude-agent-sdk: pip install --editable '.[claude-sdk]' installs it")
+
+
 def _agent(name: str, variable: str) -> Path:
     given = os.environ.get(variable)
     return _program(name, Path(given) if given else MODULES / ".bin" / name)
 
 
 def _program(name: str, path: Path) -> Path:
-    if path.exists():
-        return path.absolute()
-    reason = f"no {name} CLI at {path}: tests/real/install-agents installs it"
+    if not path.exists():
+        _lacking(f"no {name} CLI at {path}: tests/real/install-agents installs it")
+    return path.absolute()
+
+
+def _lacking(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -18,6 +18,7 @@ from aca.events import Category, FileChange, Usage
 from aca.plan import Permissions
 from aca.process import Place
 from aca.providers.account import Account, Unlimited
+from aca.providers.messages import Messages, Silence
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Assignment:
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
     account: Account = field(default_factory=Unlimited)
+    messages: Messages = field(default_factory=Silence)
+    """What people say to the agent; the prompt has what they said before the attempt began."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 

@@ -21,7 +21,7 @@ from aca.process import Patience, Place
 from aca.providers.base import Assignment, Provider, Result, Step
 from tests.model_server import Failure, Hang, ModelServer, Turn, text, tool
 from tests.places import place
-from tests.real_parts import CLAUDES, claude, claude_environment
+from tests.real_parts import CLAUDES, claude, claude_environment, claude_sdk
 
 LEAVE = (
     "(setsid sh -c 'echo $$ > pid; exec tail -f /dev/null' > /dev/null 2>&1 &); "
@@ -232,17 +232,33 @@ def located(turn: Turn, work: Path) -> Turn:
 @contextmanager
 def real(scene: str, tmp_path: Path, version: str = CLAUDES[-1], **options: Any) -> Iterator[Agent]:
     """The scene as a model's replies to the real claude."""
-    command = str(claude(version))
+    with acted(scene, tmp_path, "claude-cli", {"command": [str(claude(version))], **options}) as agent:
+        yield agent
+
+
+@contextmanager
+def live(scene: str, tmp_path: Path, **options: Any) -> Iterator[Agent]:
+    """The same through Claude's SDK, with the claude that comes with it."""
+    claude_sdk()
+    with acted(scene, tmp_path, "claude-sdk", options) as agent:
+        yield agent
+
+
+@contextmanager
+def acted(scene: str, tmp_path: Path, provider: str, options: Mapping[str, Any]) -> Iterator[Agent]:
+    """The provider, at a loopback model that plays the scene."""
     with ModelServer() as server:
         home = tmp_path / "home"
         environment = claude_environment(home, server.url(scene))
         where = workspace(tmp_path, environment=environment, patience=Patience(10, 5))
         server.script(scene, *(located(turn, where.root) for turn in SCENES[scene]))
-        agent = Agent(providers.get("claude-cli"), {"command": [command], **options}, where, model=server)
-        yield agent
+        yield Agent(providers.get(provider), options, where, model=server)
 
 
 Make = Callable[..., AbstractContextManager[Agent]]
 """Makes an agent that acts out a scene: ``make(scene, tmp_path, **options)``."""
-REAL: dict[str, Make] = {f"claude {version}": partial(real, version=version) for version in CLAUDES}
+REAL: dict[str, Make] = {
+    **{f"claude {version}": partial(real, version=version) for version in CLAUDES},
+    "claude-sdk": live,
+}
 KINDS: dict[str, Make] = {"replay": replayed, "fake": faked, **REAL}

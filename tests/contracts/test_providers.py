@@ -221,11 +221,13 @@ def test_a_missing_program_is_told_with_its_cure(tmp_path: Path) -> None:
 
 # -- the real claude --------------------------------------------------------------------------------------
 
+every_claude = pytest.mark.parametrize("kind", REAL)
 
-@pytest.mark.parametrize("kind", REAL)
+
+@every_claude
 def test_a_conversation_is_continued(tmp_path: Path, kind: str) -> None:
     """An interrupted attempt goes on where it was, and its cost is not counted twice."""
-    with REAL[kind]("write", tmp_path) as agent:
+    with KINDS[kind]("write", tmp_path) as agent:
         steps, first = act(agent)
         conversation = next(step.conversation for step in steps if isinstance(step, Conversed))
         steps, second = act(replace(agent, conversation=conversation))
@@ -239,21 +241,21 @@ def test_a_conversation_is_continued(tmp_path: Path, kind: str) -> None:
     assert second.usage.cost_usd == pytest.approx((first.usage.cost_usd or 0) / 2)
 
 
-@pytest.mark.parametrize("kind", REAL)
+@every_claude
 def test_a_lost_conversation_begins_anew(tmp_path: Path, kind: str) -> None:
     """Where the earlier conversation is gone, the same attempt starts another one."""
     gone = "00000000-0000-4000-8000-000000000000"
-    with REAL[kind]("write", tmp_path) as agent:
+    with KINDS[kind]("write", tmp_path) as agent:
         steps, result = act(replace(agent, conversation=gone))
     conversations = [step.conversation for step in steps if isinstance(step, Conversed)]
     assert (result.stop, conversations[0], len(conversations)) == ("done", gone, 2)
     assert (tmp_path / "work" / "hello.txt").exists()
 
 
-@pytest.mark.parametrize("kind", REAL)
+@every_claude
 def test_a_closed_quota_window_is_told_with_its_end(tmp_path: Path, kind: str) -> None:
     """A subscription's limit is no failure: it says when it ends."""
-    with REAL[kind]("quota", tmp_path) as agent:
+    with KINDS[kind]("quota", tmp_path) as agent:
         env = {**agent.place.env, "ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "none"}
         steps, result = act(replace(agent, place=replace(agent.place, env=env)))
     assert (result.stop, result.until) == ("quota", 4_000_000_000.0)
@@ -261,11 +263,16 @@ def test_a_closed_quota_window_is_told_with_its_end(tmp_path: Path, kind: str) -
     assert [info["rateLimitType"] for info in limits] == ["five_hour"]
 
 
-@pytest.mark.parametrize("kind", REAL)
+@every_claude
 def test_every_setting_reaches_the_program(tmp_path: Path, kind: str) -> None:
     """Model, system prompt and the longest answer show in the request to the model."""
-    options = {"model": "claude-haiku-4-5", "max_tokens": 1234, "disallowed_tools": ["WebSearch"]}
-    with REAL[kind]("denied", tmp_path, **options, max_turns=1) as agent:
+    options = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 1234,
+        "disallowed_tools": ["WebSearch"],
+        "max_turns": 1,
+    }
+    with KINDS[kind]("denied", tmp_path, **options) as agent:
         _, result = act(agent)
         assert agent.model is not None
         body = agent.model.requests[0].body
@@ -273,7 +280,7 @@ def test_every_setting_reaches_the_program(tmp_path: Path, kind: str) -> None:
     assert "WebSearch" not in {tool["name"] for tool in body["tools"]}
     assert agent.prompt in str(body["messages"])
     assert (result.stop, result.category) == ("failed", "task")
-    assert "raise providers.claude-cli.max_turns" in result.reason
+    assert f"raise providers.{agent.provider.name}.max_turns" in result.reason
 
 
 def test_the_scene_that_leaves_a_process_does(tmp_path: Path) -> None:

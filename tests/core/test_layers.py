@@ -24,9 +24,10 @@ LAYERS = [
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
+    ["remarks"],
     ["attempt", "config", "trial"],
     ["prepare"],
-    ["app"],
+    ["app", "audience"],
     ["report"],
     ["cli"],
     ["__main__"],
@@ -37,6 +38,7 @@ IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "thre
 LAZY = {
     "networkx",
     "anthropic",
+    "claude_agent_sdk",
     "openai",
     "ollama",
     "docker",
@@ -44,6 +46,7 @@ LAZY = {
     "tenacity",
     "markdown_it",
     "psutil",
+    "yaml",
 }
 
 
