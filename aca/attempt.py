@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from aca import events as ev
-from aca import journal, process, prompt
+from aca import journal, process, prompt, secrets
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
@@ -182,9 +182,12 @@ class _Attempt:
         """Hand the task to its provider and keep every step in the transcript."""
         assignment = self.assignment(provider.name)
         with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
-            async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
-                async for step in steps:
-                    self.take(encodable(step), provider.name, transcript)
+            try:
+                async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
+                    async for step in steps:
+                        self.take(without_keys(encodable(step)), provider.name, transcript)
+            finally:
+                strike_out_of_all(assignment.logs)
 
     def assignment(self, provider: str) -> base.Assignment:
         told = prompt.parts(self.all.state, self.task, self.all.workspace)
@@ -235,7 +238,7 @@ class _Attempt:
         if isinstance(step, base.Changed):
             self.files[step.change.path] = step.change
         elif isinstance(step, base.Result):
-            self.result = step
+            self.result = believed(step)
         elif isinstance(step, base.Conversed):
             known = self.all.state.states[self.task.id].conversation
             if known != (provider, step.conversation):
@@ -317,6 +320,14 @@ class _Attempt:
         )
 
 
+def believed(result: base.Result) -> base.Result:
+    """*result*, what it used being unknown where it claims to have worked without a single token."""
+    is_free = result.usage is not None and result.usage.tokens == 0 and not result.usage.cost_usd
+    if is_free and result.stop in ("done", "denied"):
+        return msgspec.structs.replace(result, usage=None)
+    return result
+
+
 def encodable(step: base.Step) -> base.Step:
     """*step*, with all text in it cleaned where some of it cannot be written down."""
     try:
@@ -324,6 +335,21 @@ def encodable(step: base.Step) -> base.Step:
     except UnicodeEncodeError:
         return msgspec.convert(_cleaned(msgspec.to_builtins(step)), type(step))
     return step
+
+
+def without_keys(step: base.Step) -> base.Step:
+    """*step* with our keys struck out: agents that have them may tell them."""
+    told = msgspec.json.encode(step).decode()
+    if (struck := secrets.struck_out(told)) == told:
+        return step
+    return msgspec.json.decode(struck, type=type(step))
+
+
+def strike_out_of_all(logs: Path) -> None:
+    """The same for what a program has printed, which was kept as it came."""
+    for path in logs.rglob("*"):
+        if path.is_file():
+            secrets.strike_out_of(path)
 
 
 def clean(text: str) -> str:

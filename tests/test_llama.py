@@ -1,4 +1,4 @@
-"""A real llama.cpp server in the place of OpenAI's and Anthropic's: streams, counts, cut off answers."""
+"""A real llama.cpp server in place of OpenAI's and Anthropic's: streams, counts, and answers cut off."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="message", omit_defaults=True):
-    """What we say. ``task`` is that which it begins with: what comes after belongs to it. ``told`` numbers the
+    """What we say. ``task`` is that which it begins: what comes after is part of it. ``told`` numbers the
     messages of people that it passes on."""
 
     text: str
@@ -112,10 +112,8 @@ class Conversation:
             path = _path(assignment, assignment.conversation)
             if messages := _read(path):
                 conversation = cls._taken_up(path, messages)
-                said = (
-                    Asked(GO_ON) if assignment.interrupted else _beginning(assignment, assignment.follow_up)
-                )
-                conversation.add(said)
+                begun = _beginning(assignment, assignment.follow_up)
+                conversation.add(Asked(GO_ON) if assignment.interrupted else begun)
                 return conversation
         conversation = cls(_path(assignment, str(uuid.uuid4())), [])
         conversation.add(_beginning(assignment, assignment.prompt))

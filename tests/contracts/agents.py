@@ -19,7 +19,7 @@ from aca import providers
 from aca.plan import Permissions
 from aca.process import Patience, Place
 from aca.providers.base import Assignment, Provider, Result, Step
-from tests.model_server import Failure, Hang, ModelServer, Turn, text, tool
+from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool
 from tests.places import place
 from tests.real_parts import CLAUDES, claude, claude_environment, claude_sdk
 
@@ -178,6 +178,25 @@ assistant({'type': 'text', 'text': 'I begin.'}); time.sleep(60)
     "two results": "end(result='first'); assistant({'type': 'text', 'text': 'more'}); end(result='second')",
     "refusal": "end(is_error=True, stop_reason='refusal', result='I will not'); sys.exit(1)",
     "too long": "end(is_error=True, api_error_status=400, result='Prompt is too long'); sys.exit(1)",
+    "asks": """
+try: terminal = open("/dev/tty")
+except OSError: terminal = sys.stdin
+print("Go on? [y/N]", flush=True)
+end(result="done" if terminal.readline() == "" else "I was answered")
+""",
+    "64 KiB": """
+print(json.dumps({"type": "result", "subtype": "success", "result": "x" * 70_000})[:65_536], end="")
+""",
+    "garbled": """
+said = b'{"type": "assistant", "message": {"content": [{"type": "text", "text": "\\xff"}]}}\\n'
+sys.stdout.buffer.write(said); sys.stdout.flush(); end()
+""",
+    "free": "end(usage={'input_tokens': 0, 'output_tokens': 0}, total_cost_usd=0)",
+    "storm": """
+for attempt in range(100):
+    say(type="system", subtype="api_retry", attempt=attempt, error_status=429, error="rate_limit")
+end(is_error=True, result="API Error: 429 slow down", api_error_status=429); sys.exit(1)
+""",
     "unknown option": "sys.stderr.write(\"error: unknown option '--x'\\n\"); sys.exit(1)",
     "killed": "os.kill(os.getpid(), signal.SIGKILL)",
 }
@@ -206,6 +225,9 @@ SCENES: dict[str, list[Turn]] = {
     "hang": [[text("I begin."), tool("Bash", command="true")], Hang()],
     "leave": [[tool("Bash", command=LEAVE, description="leave")], [text("done")]],
     "write": [[tool("Write", file_path="WORK/hello.txt", content="hello\n")], [text("done")]],
+    "cut": [Cut(), [tool("Write", file_path="WORK/hello.txt", content="hello\n")], Cut(), [text("done")]],
+    "drip": [Drip([text("done")], 0.05)],
+    "storm": [Failure(429, "rate_limit_error", "slow down", {"retry-after": "0"})] * 9,
     "quota": [
         Failure(
             429,

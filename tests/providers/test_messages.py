@@ -52,6 +52,9 @@ def assignment(folder: Path, messages: Listed, conversation: str | None) -> Assi
         model=None,
         permissions="full",
         conversation=conversation,
+        interrupted=conversation is not None,
+        follow_up="",
+        home=folder,
         logs=folder / "1",
         messages=messages,
     )

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aca.events import FileChange, Usage
-from aca.providers.base import Changed, Conversed, Limited, Result, Said, Used
+from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
 from aca.providers.retold import retold, toml, value
 from aca.providers.tree import Content, Difference
 
-texts = st.text(st.characters(exclude_categories=("Cs",))) | st.text(alphabet="\"\\\n\r\t\x00\x7f\x85'a")
+texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text(alphabet="\"\\\n\r\t\x00\x7f\x85'a")
 plain = (
     texts
     | st.booleans()
@@ -44,7 +44,7 @@ def test_text_of_several_lines_stays_readable() -> None:
 
 def test_everything_told_becomes_a_step_in_order() -> None:
     """What was shown, then the files, then the ending; secrets struck out everywhere."""
-    told = [
+    told: list[Step] = [
         Conversed("c1"),
         Said("the secret is hunter22"),
         Used("run", "cat hunter22", "exit code 1"),
