@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from aca import events as ev
-from aca import journal, process, prompt
+from aca import journal, output, process, prompt
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
@@ -102,6 +102,7 @@ class _Attempt:
         self.profile: Profile = profile(self.all.state.plan, self.task)
         self.files: dict[str, ev.FileChange] = {}
         self.result = base.Result(stop="done")
+        self.output: dict[str, Any] | None = None
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -191,6 +192,7 @@ class _Attempt:
             conversation=interrupted[1] if interrupted and interrupted[0] == provider else None,
             logs=self.logs / str(self.number),
             options=state.plan.providers.get(provider, {}),
+            output_schema=self.task.output_schema,
         )
 
     def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
@@ -204,6 +206,8 @@ class _Attempt:
             known = self.all.state.states[self.task.id].conversation
             if known != (provider, step.conversation):
                 self.tell(self.conversation_started(provider, step.conversation))
+        elif isinstance(step, base.Noted):
+            self.tell(ev.NoteLeft(task=self.task.id, attempt=self.number, text=step.text))
         elif isinstance(step, base.Limited):
             self.keep_limits(provider, step.info)
         self.all.watch(self.task.id, step)
@@ -233,6 +237,17 @@ class _Attempt:
             cure = result.reason or 'permissions = "full" would allow it'
             reason = f"the agent was denied {tools}: {cure}"
             return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
+        return None if self.task.output_schema is None else self.read_output(self.task.output_schema)
+
+    def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
+        """Take the output that was asked for, from the provider or out of the agent's last word."""
+        if self.result.subtasks:
+            return self.failed("a task that is to give an output cannot be split: nobody would give it", "task")
+        given = self.result.output
+        given = _cleaned(output.found(self.result.text)) if given is None else given
+        if why := output.wrong(given, schema):
+            return self.failed(f"the output does not fit output_schema: {why}", "task")
+        self.output = given
         return None
 
     # -- the ending ---------------------------------------------------------------------------------
@@ -246,7 +261,7 @@ class _Attempt:
         results = tuple([await run_check(check, place, output) for check in self.task.checks])
         broken = [result for result in results if not result.passed]
         if not broken:
-            return self.ending(ev.TaskCompleted, summary=summary, checks=results)
+            return self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
         names = ", ".join(f'"{result.name}"' for result in broken)
         reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
         return self.ending(ev.TaskFailed, reason=reason, checks=results)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
+from aca import output
 from aca.values import Command, Duration, Model, Priority, Variables, Words, command_text
 
 FORMAT_VERSION = 1
@@ -46,6 +47,10 @@ class Check(Model):
 
 
 Checks = Annotated[tuple[Annotated[Check, BeforeValidator(_named_check)], ...], BeforeValidator(_checks)]
+
+
+Schema = Annotated[dict[str, JsonValue], AfterValidator(output.usable)]
+"""A JSON Schema in which an output can be asked for."""
 
 
 class Source(Model):
@@ -121,6 +126,8 @@ class Task(Model):
     model: str | None = None
     permissions: Permissions | None = None
     checks: Checks = ()
+    output_schema: Schema | None = None
+    """The task gives, besides what it does, a JSON object that fits this."""
     retries: int | None = Field(default=None, ge=0, le=100)
     retry_delay: Duration | None = None
     timeout: Annotated[Duration, Field(gt=0)] | None = None

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from aca import output
 from aca.errors import Problem
 from aca.events import Usage
 from aca.plan import Task
@@ -86,7 +87,11 @@ class _Messages:
     async def complete(self, request: Request) -> AsyncIterator[str | Reply]:
         import httpx2
 
-        asked = {"messages": _spoken(request.messages), "tools": [_tool(tool) for tool in request.tools]}
+        asked = {
+            "messages": _spoken(request.messages),
+            "tools": [_tool(tool) for tool in request.tools],
+            **_in_schema(request.schema),
+        }
         longest = request.longest or MAX_TOKENS
         is_whole = False
         try:
@@ -114,6 +119,14 @@ def _look() -> Availability:
 
 def _tool(tool: type[Tool]) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description(), "input_schema": tool.parameters()}
+
+
+def _in_schema(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The answer is to be in *schema*, where Anthropic can hold it to that, and no tool."""
+    if schema is None:
+        return {}
+    known = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    return {"tool_choice": {"type": "none"}, **(known if output.is_enforced(schema) else {})}
 
 
 def _spoken(messages: Sequence[Message]) -> list[dict[str, Any]]:

@@ -83,7 +83,9 @@ class _Native:
             response = await self._client.chat(
                 model=self._model,
                 messages=[system, *(turn for message in request.messages for turn in _turns(message))],
-                tools=[_tool(tool) for tool in request.tools],
+                # An answer in a schema and tools do not go together.
+                tools=[] if request.schema else [_tool(tool) for tool in request.tools],
+                format=request.schema,
                 options={**self._options, **longest},
             )
         except (self._sdk.ResponseError, ConnectionError, httpx.HTTPError, ValueError) as error:

@@ -14,7 +14,7 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values"],
+    ["values", "output"],
     ["plan"],
     ["faults"],
     ["events"],
@@ -32,9 +32,9 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "plan", "faults", "events", "state", "schedule", "graph"]
+CORE = ["errors", "values", "output", "plan", "faults", "events", "state", "schedule", "graph"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
-LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
+LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it", "jsonschema"}
 
 
 def modules() -> dict[str, Path]:
