@@ -26,9 +26,10 @@ from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
 from aca.plan import Profile, Task, profile
 from aca.providers import base
+from aca.recap import GREW, REBUILDS, Recap
 from aca.run import Tell
 from aca.session import Session
-from aca.state import SessionState
+from aca.state import SessionState, add_usage
 from aca.values import Command, command_text
 
 SUMMARY_CHARS = 2000
@@ -103,6 +104,7 @@ class _Attempt:
         self.files: dict[str, ev.FileChange] = {}
         self.result = base.Result(stop="done")
         self.output: dict[str, Any] | None = None
+        self.recap = Recap()
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -169,17 +171,33 @@ class _Attempt:
         return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
 
     async def consult(self, provider: base.Provider, place: process.Place) -> None:
-        """Hand the task to its provider and keep every step in the transcript."""
+        """Hand the task to its provider, and again with a recap when the conversation grew too long."""
         assignment = self.assignment(provider.name)
         with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
-            async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
-                async for step in steps:
-                    self.take(encodable(step), provider.name, transcript)
+            await self.converse(provider, assignment, place, transcript)
+            for rebuilt in range(REBUILDS):
+                if not (self.result.overflowed and self.recap.uses > self.recap.told):
+                    return
+                self.take(base.Said(GREW), provider.name, transcript)
+                text = self.recap.prompt(assignment.prompt)
+                self.write_prompt(f"{self.number}.prompt-{rebuilt + 2}.md", text)
+                again, before = replace(assignment, prompt=text, conversation=None), self.result.usage
+                await self.converse(provider, again, place, transcript)
+                usage = together(before, self.result.usage)
+                self.result = msgspec.structs.replace(self.result, usage=usage)
+
+    async def converse(
+        self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
+    ) -> None:
+        """One conversation; every step of it is kept in the transcript."""
+        async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
+            async for step in steps:
+                self.take(encodable(step), provider.name, transcript)
 
     def assignment(self, provider: str) -> base.Assignment:
         state, now = self.all.state, self.all.state.states[self.task.id]
         text = prompt.build(state, self.task, self.all.workspace)
-        (self.logs / f"{self.number}.prompt.md").write_text(text, encoding="utf-8")
+        self.write_prompt(f"{self.number}.prompt.md", text)
         interrupted = now.conversation if now.interrupted else None
         return base.Assignment(
             task_id=self.task.id,
@@ -195,9 +213,13 @@ class _Attempt:
             output_schema=self.task.output_schema,
         )
 
+    def write_prompt(self, name: str, text: str) -> None:
+        (self.logs / name).write_text(text, encoding="utf-8")
+
     def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
         transcript.write(msgspec.json.encode(step) + b"\n")
         transcript.flush()
+        self.recap.note(step)
         if isinstance(step, base.Changed):
             self.files[step.change.path] = step.change
         elif isinstance(step, base.Result):
@@ -242,7 +264,7 @@ class _Attempt:
     def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
         """Take the output that was asked for, from the provider or out of the agent's last word."""
         if self.result.subtasks:
-            return self.failed("a task that is to give an output cannot be split: nobody would give it", "task")
+            return self.failed("it was split, and a task with output_schema gives its output itself", "task")
         given = self.result.output
         given = _cleaned(output.found(self.result.text)) if given is None else given
         if why := output.wrong(given, schema):
@@ -286,6 +308,14 @@ class _Attempt:
             files=tuple(self.files.values()),
             **said,
         )
+
+
+def together(before: ev.Usage | None, more: ev.Usage | None) -> ev.Usage | None:
+    """What two conversations used; where one of them did not tell, nobody knows what both cost."""
+    known = [usage for usage in (before, more) if usage is not None]
+    if len(known) == 2:
+        return add_usage(*known)
+    return msgspec.structs.replace(known[0], cost_usd=None) if known else None
 
 
 def encodable(step: base.Step) -> base.Step:

@@ -38,8 +38,7 @@ def usable(schema: dict[str, Any]) -> dict[str, Any]:
     try:
         _refuse_unsound(schema)
     except SchemaError as error:
-        where = ".".join(map(str, error.absolute_path))
-        raise ValueError(f"this is not a JSON Schema: {where + ': ' if where else ''}{error.message}") from None
+        raise ValueError(f"this is not a JSON Schema: {_told(error)}") from None
     except RecursionError:
         raise ValueError("the schema is nested too deeply") from None
     return schema
@@ -66,10 +65,11 @@ def found(text: str) -> dict[str, Any] | None:
 
 def request(schema: Mapping[str, Any]) -> str:
     """What to tell an agent that is to give an output in *schema*."""
-    return (
-        "The result of this task is a JSON object that fits this JSON Schema. When all else is done, give that "
-        f"object as your last word, with nothing before or after it.\n\n```json\n{json.dumps(schema, indent=2)}\n```"
+    words = (
+        "The result of this task is a JSON object that fits this JSON Schema. When all else is done, give "
+        "that object as your last word, with nothing before or after it."
     )
+    return f"{words}\n\n```json\n{json.dumps(schema, indent=2)}\n```"
 
 
 def again(why: str) -> str:

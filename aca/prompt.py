@@ -18,6 +18,7 @@ MAX_REFERENCES_BYTES = 1024 * 1024
 MAX_RESULTS_CHARS = 64 * 1024
 """Of the results of earlier tasks: a group may have very many."""
 MAX_NOTES_CHARS = 16 * 1024
+MOST_NOTES = 200
 """Of the notes of earlier tasks; the newest are kept."""
 
 
@@ -127,7 +128,9 @@ def _finished(state: SessionState, name: str) -> list[str]:
 
 def _notes(state: SessionState) -> Iterator[str]:
     """What agents have left for others, as far as there is room; the newest last."""
-    newest = [f"{text} ({state.tasks[name].title})" for name, text in reversed(state.notes[-MAX_NOTES_CHARS:])]
+    newest = [
+        f"{text} ({state.tasks[name].title})" for name, text in reversed(state.notes[-MAX_NOTES_CHARS:])
+    ]
     kept = sum(size <= MAX_NOTES_CHARS for size in accumulate(map(len, newest)))
     if kept:
         yield _heading(1, "Notes of those who worked before you") + _list(reversed(newest[:kept]))

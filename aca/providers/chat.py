@@ -159,8 +159,9 @@ class _Talk:
             async for step in self.use(answer.calls):
                 yield step
             if not answer.calls or self.finished:
-                async for step in self.give(wire, self.ended(answer.text)):
-                    yield step
+                async with aclosing(cast(Any, self.give(wire, self.ended(answer.text)))) as given:
+                    async for step in given:
+                        yield step
                 return
         cure = f"raise providers.{self.provider.name}.max_turns, or split the task"
         yield self.result("failed", reason=f"not done after {turns} turns; {cure}")
@@ -269,8 +270,9 @@ class _Talk:
         words = output.request(schema)
         for _ in range(ANSWERS if output.wrong(given, schema) else 0):
             self.conversation.add(Asked(words))
-            async for step in self.answer(wire, schema):
-                yield step
+            async with aclosing(cast(Any, self.answer(wire, schema))) as heard:
+                async for step in heard:
+                    yield step
             given = output.found(self.reply.answer.text)
             if not (why := output.wrong(given, schema)):
                 break
@@ -279,18 +281,16 @@ class _Talk:
 
     async def answer(self, wire: Wire, schema: Mapping[str, Any]) -> AsyncIterator[Step]:
         """Ask for an answer in *schema*; in words alone, where the vendor does not take the schema."""
-        self.schema = schema
-        try:
-            async for step in self.ask(wire):
-                yield step
-        except ModelError as trouble:
-            if trouble.kind != "request":
-                raise
-            self.schema = None
-            async for step in self.ask(wire):
-                yield step
-        finally:
-            self.schema = None
+        for self.schema in (schema, None):
+            try:
+                async with aclosing(cast(Any, self.ask(wire))) as heard:
+                    async for step in heard:
+                        yield step
+                break
+            except ModelError as trouble:
+                if self.schema is None or trouble.kind != "request":
+                    raise
+        self.schema = None
         async for step in self.use(self.reply.answer.calls):
             yield step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -90,7 +91,7 @@ class _Run:
         self.conversation = known or str(uuid.uuid4())
         read_only = assignment.permissions == "read-only"
         self.forbidden = READ_ONLY_WITHOUT if read_only else ()
-        self.reading = Reading(place, self.conversation, self.forbidden)
+        self.reading = Reading(place, self.conversation, self.forbidden, assignment.output_schema is not None)
 
     def start(self) -> AbstractAsyncContextManager[process.Child]:
         logs = self.assignment.logs
@@ -116,6 +117,8 @@ class _Run:
         argv += ["--model", model] if model else []
         argv += ["--append-system-prompt", assignment.system_prompt] if assignment.system_prompt else []
         argv += ["--max-turns", str(options.max_turns)] if options.max_turns else []
+        schema = assignment.output_schema
+        argv += ["--json-schema", json.dumps(schema)] if schema is not None else []
         argv += ["--allowedTools", *options.allowed_tools] if options.allowed_tools else []
         denied = (*self.forbidden, *options.disallowed_tools)
         return argv + (["--disallowedTools", *denied] if denied else [])

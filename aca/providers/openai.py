@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from aca import output
+from aca import keys, output
 from aca.errors import Problem
 from aca.events import Usage
 from aca.plan import Task
@@ -26,7 +26,7 @@ from aca.tools.base import Tool
 
 KEY = "OPENAI_API_KEY"
 URL = "OPENAI_BASE_URL"
-CURE = f"make one at https://platform.openai.com and set {KEY}, or set providers.openai.base_url"
+CURE = f"make one at https://platform.openai.com and {keys.cure(KEY)}; or set providers.openai.base_url"
 
 
 class Options(chat.Options):
@@ -62,7 +62,7 @@ class OpenAI(chat.Chat):
         sdk: Any = await asyncio.to_thread(importlib.import_module, "openai")
         url = _url(options)
         client = sdk.AsyncOpenAI(
-            api_key=os.environ.get(KEY) or "none",
+            api_key=keys.key(KEY) or "none",
             base_url=url,
             max_retries=0,  # the loop tries again
             timeout=sdk.Timeout(options.idle_timeout, connect=30.0),
@@ -78,8 +78,8 @@ def _url(options: Options) -> str | None:
 
 
 def _look(options: Options) -> Availability:
-    if os.environ.get(KEY):
-        return Availability(True, f"{KEY} is set")
+    if found := keys.where(KEY):
+        return Availability(True, found)
     if url := _url(options):
         return Availability(True, f"without a key, at {url}")
     return Availability(False, f"{KEY} is not set", CURE)

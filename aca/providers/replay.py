@@ -20,7 +20,7 @@ from aca.events import FileChange, Usage
 from aca.plan import Task
 from aca.process import Place
 from aca.providers import script
-from aca.providers.base import Assignment, Availability, Changed, Conversed, Result, Said, Step, Used
+from aca.providers.base import Assignment, Availability, Changed, Conversed, Noted, Result, Said, Step, Used
 from aca.state import add_usage
 from aca.tools import files
 from aca.tools.base import BROKEN, reason
@@ -115,6 +115,8 @@ class _Playing:
                     yield told
             case script.Deny():
                 yield self.deny(step.deny)
+            case script.Note():
+                yield Noted(step.note)
             case script.Converse():
                 yield Conversed(step.conversation)
             case script.Wait():
@@ -131,6 +133,8 @@ class _Playing:
                 self.note(usage=add_usage(self.result.usage, Usage(**step.usage.model_dump())))
             case script.Split():
                 self.note(subtasks=(*self.result.subtasks, *step.subtasks))
+            case script.Give():
+                self.note(output=step.output)
             case script.Fail():
                 self.end(stop="failed", reason=step.fail, category=step.category)
             case script.Quota():

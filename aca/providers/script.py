@@ -85,6 +85,18 @@ class Split(Step):
     subtasks: tuple[dict[str, JsonValue], ...] = Field(min_length=1)
 
 
+class Note(Step):
+    """Leave a note for those who work on other tasks."""
+
+    note: str = Field(min_length=1)
+
+
+class Give(Step):
+    """Give the output that the task's ``output_schema`` asks for."""
+
+    output: dict[str, JsonValue]
+
+
 class Wait(Step):
     wait: Duration
 
@@ -127,6 +139,8 @@ VERBS: dict[str, type[Step]] = {
     "run": Run,
     "usage": Use,
     "subtasks": Split,
+    "note": Note,
+    "output": Give,
     "wait": Wait,
     "hang": Hang,
     "fail": Fail,

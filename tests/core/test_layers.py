@@ -19,11 +19,12 @@ LAYERS = [
     ["faults"],
     ["events"],
     ["state", "schedule"],
-    ["graph", "leftovers", "messages"],
+    ["graph", "leftovers", "messages", "keys"],
     ["process", "patch", "secrets"],
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
+    ["recap"],
     ["attempt", "config", "trial"],
     ["prepare"],
     ["app"],
@@ -34,7 +35,8 @@ LAYERS = [
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
 CORE = ["errors", "values", "output", "plan", "faults", "events", "state", "schedule", "graph"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
-LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it", "jsonschema"}
+LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
+LAZY |= {"jsonschema", "referencing", "keyring"}
 
 
 def modules() -> dict[str, Path]:
