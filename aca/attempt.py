@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from aca import events as ev
-from aca import journal, output, process, prompt
+from aca import journal, output, process, prompt, secrets
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
@@ -126,7 +126,8 @@ class _Attempt:
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         marks = {"ACA_SESSION": self.all.session.id, "ACA_TASK": self.task.id, "ACA_ATTEMPT": mark}
         env = {**self.all.environment, **self.task.env, **marks}
-        top = process.Place(self.all.workspace, self.all.workspace, env, mark, self.all.patience)
+        passed = self.profile.pass_env | self.task.env.keys()
+        top = process.Place(self.all.workspace, self.all.workspace, env, mark, self.all.patience, passed)
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
         place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
@@ -164,6 +165,7 @@ class _Attempt:
     async def run_command(self, command: Command, place: process.Place) -> str | None:
         """Why the command failed, None when it did not."""
         output = self.logs / f"{self.number}.output.log"
+        place = replace(place, env=secrets.without(place.env, place.passed))
         ended = await process.run(command, place, output=output, timeout=self.profile.timeout)
         if ended.exit_code == 0 and not ended.timed_out:
             return None

@@ -20,9 +20,10 @@ MOST_TOLD = 5
 _LOOKS = 200
 """How many places of a text are looked at for an object."""
 _FENCE = re.compile(r"^```(?:json)?[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
-_ENFORCED = {
-    *("type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf"),
-    *("$defs", "$ref", "title", "description"),
+_SAYING = {"type", "enum", "const", "anyOf", "$ref"}
+"""Without one of these a schema says nothing."""
+_ENFORCED = _SAYING | {
+    *("properties", "required", "additionalProperties", "items", "$defs", "title", "description"),
 }
 """The keywords that every vendor can keep an answer to."""
 
@@ -79,14 +80,11 @@ def again(why: str) -> str:
 
 def is_enforced(schema: object) -> bool:
     """Whether every vendor can be held to all of *schema*: objects that are closed, with no key left open."""
-    if isinstance(schema, list):
-        return all(map(is_enforced, schema))
-    if not isinstance(schema, Mapping):
-        return not isinstance(schema, bool)
-    if not schema.keys() <= _ENFORCED or not _is_closed(schema):
+    if not isinstance(schema, Mapping) or not schema.keys() & _SAYING or not schema.keys() <= _ENFORCED:
         return False
-    named = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
-    return all(map(is_enforced, [*named, schema.get("items", {}), *schema.get("anyOf", [])]))
+    inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
+    inner += [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else [])]
+    return _is_closed(schema) and all(map(is_enforced, inner))
 
 
 def _is_closed(schema: Mapping[str, Any]) -> bool:

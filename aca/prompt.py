@@ -128,9 +128,7 @@ def _finished(state: SessionState, name: str) -> list[str]:
 
 def _notes(state: SessionState) -> Iterator[str]:
     """What agents have left for others, as far as there is room; the newest last."""
-    newest = [
-        f"{text} ({state.tasks[name].title})" for name, text in reversed(state.notes[-MAX_NOTES_CHARS:])
-    ]
+    newest = [f"{text} ({state.tasks[name].title})" for name, text in reversed(state.notes[-MOST_NOTES:])]
     kept = sum(size <= MAX_NOTES_CHARS for size in accumulate(map(len, newest)))
     if kept:
         yield _heading(1, "Notes of those who worked before you") + _list(reversed(newest[:kept]))

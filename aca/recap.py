@@ -21,8 +21,8 @@ GREW = "the conversation grew too long for the model: going on in a new one"
 WHY = """\
 # Where you stand
 
-You have worked on this task already, in a conversation that grew too long. This is what is known of it: look at
-the files for the rest and go on, do not begin anew."""
+You have worked on this task already, in a conversation that grew too long. This is what is known of it.
+Look at the files for the rest, and go on; do not begin anew."""
 
 
 class Recap:
