@@ -268,7 +268,10 @@ wait = "5x"
 [tasks."c d"]
 step = 1
 '''
-    verbs = "a step is one of say, write, edit, run, usage, subtasks, note, output, wait, hang, fail, deny, quota, conversation"
+    verbs = (
+        "a step is one of say, write, edit, run, usage, subtasks, note, output, wait, hang, fail, deny, "
+        "quota, conversation"
+    )
     assert told(tmp_path, text) == [
         (1, 'unknown key "titel"', "a script has [tasks.<id or title>] and nothing else"),
         (9, "a step with sy does nothing", verbs),
