@@ -11,7 +11,7 @@ from aca import recap
 from aca.events import FileChange
 from aca.providers.base import Changed, Said, Used
 from tests.contracts.models import every_kind
-from tests.model_server import Failure, ModelServer, text, tool
+from tests.model_server import Failure, ModelServer, Turn, text, tool
 from tests.project import Project
 from tests.test_attempts import install_claude
 from tests.test_model_apis import environment, settings
@@ -58,7 +58,8 @@ def test_the_task_is_completed_in_the_same_attempt(project: Project, server: Mod
 
 def test_it_is_rebuilt_twice_and_no_more(project: Project, server: ModelServer) -> None:
     """A task that overflows every conversation is too much, and says what to do."""
-    server.script("work", *[[tool("list")], TOO_LONG] * 9)
+    turns: list[Turn] = [[tool("list")], TOO_LONG]
+    server.script("work", *turns * 9)
     run(project, server, expect=1)
     assert len(server.requests) == 6
     assert len(set(conversations(project))) == 3
