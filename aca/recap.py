@@ -41,13 +41,19 @@ class Recap:
         """Take in one more step."""
         if isinstance(step, Said):
             self._said.append(step.text.strip())
-        elif isinstance(step, Used) and step.error and self._used:
-            self._used[-1] = _line(f"{step.tool} {step.detail}: {step.error}")  # it was told before, as begun
         elif isinstance(step, Used):
-            self.uses += 1
-            self._used.append(_line(f"{step.tool} {step.detail}"))
+            self._use(step)
         elif isinstance(step, Changed):
             self._files[step.change.path] = step.change.action
+
+    def _use(self, step: Used) -> None:
+        """Some tools are told when they begin, and again when they failed; of others only the end is told."""
+        begun = _line(f"{step.tool} {step.detail}")
+        if step.error and begun in self._used:
+            self._used.remove(begun)
+        else:
+            self.uses += 1
+        self._used.append(_line(f"{begun}: {step.error}") if step.error else begun)
 
     def prompt(self, original: str) -> str:
         """*original*, and where the work on it stands."""

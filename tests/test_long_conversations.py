@@ -133,9 +133,10 @@ def test_a_recap_is_short_however_long_the_work_was() -> None:
 
 
 def test_what_went_wrong_with_a_tool_is_told_once() -> None:
-    """A tool is told as it begins, and again when it failed."""
+    """Some tools are told as they begin and again when they failed, others only when they end."""
     one = recap.Recap()
-    for step in (Used("edit", "a"), Used("run", "make"), Used("run", "make", "exit code 2"), Used("list")):
+    for step in (Used("run", "make"), Used("edit", "a"), Used("run", "make", "exit code 2"), Used("list")):
         one.note(step)
-    assert one.uses == 3
-    assert "- edit a\n- run make: exit code 2\n- list" in one.prompt("")
+    one.note(Used("shell", "ls", "exit code 1"))
+    assert one.uses == 4
+    assert "- edit a\n- run make: exit code 2\n- list\n- shell ls: exit code 1" in one.prompt("")
