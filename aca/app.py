@@ -120,7 +120,9 @@ async def _drive(
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
         observers = [*watchers.observers, Derived(one)]
-        return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)
+        return await run(
+            state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
+        )
 
 
 def _left(state: SessionState, plan: Plan) -> Plan:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -29,7 +30,7 @@ from aca.providers import base
 from aca.recap import GREW, REBUILDS, Recap
 from aca.run import Tell
 from aca.session import Session
-from aca.state import SessionState, add_usage
+from aca.state import SessionState, Shared, add_usage
 from aca.values import Command, command_text
 
 SUMMARY_CHARS = 2000
@@ -66,6 +67,13 @@ class Attempts:
             if not self.session.path.exists():
                 raise MachineError(f"{self.session.path} is gone: something has removed it") from error
             raise
+
+    def hold(self, task: Task, running: Sequence[Task]) -> float | None:
+        """Tasks that share a conversation take turns in it: both at once would talk across each other."""
+        name = self.state.shared_by(task)
+        if name is not None and any(self.state.shared_by(other) == name for other in running):
+            return math.inf
+        return None
 
     def blames_plan(self, error: OSError) -> bool:
         """Whether *error* is about a file that the plan names: the disk is sound, and it is none of ours."""
@@ -178,7 +186,8 @@ class _Attempt:
         with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
             await self.converse(provider, assignment, place, transcript)
             for rebuilt in range(REBUILDS):
-                if not (self.result.overflowed and self.recap.uses > self.recap.told):
+                is_old = assignment.conversation is not None and not rebuilt
+                if not (self.result.overflowed and (is_old or self.recap.uses > self.recap.told)):
                     return
                 self.take(base.Said(GREW), provider.name, transcript)
                 text = self.recap.prompt(assignment.prompt)
@@ -194,13 +203,14 @@ class _Attempt:
         """One conversation; every step of it is kept in the transcript."""
         async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
             async for step in steps:
-                self.take(encodable(step), provider.name, transcript)
+                self.take(whole := encodable(step), provider.name, transcript)
+                self.recap.note(whole)
 
     def assignment(self, provider: str) -> base.Assignment:
-        state, now = self.all.state, self.all.state.states[self.task.id]
-        text = prompt.build(state, self.task, self.all.workspace)
+        told = prompt.parts(self.all.state, self.task, self.all.workspace)
+        text = prompt.joined(told)
         self.write_prompt(f"{self.number}.prompt.md", text)
-        interrupted = now.conversation if now.interrupted else None
+        conversation, interrupted, before = self.continued(provider)
         return base.Assignment(
             task_id=self.task.id,
             title=self.task.title,
@@ -209,11 +219,33 @@ class _Attempt:
             system_prompt=self.profile.system_prompt,
             model=self.profile.model,
             permissions=self.profile.permissions,
-            conversation=interrupted[1] if interrupted and interrupted[0] == provider else None,
+            conversation=conversation,
+            interrupted=interrupted,
+            follow_up=prompt.follow_up(told, before),
+            home=self.all.session.path / provider,
             logs=self.logs / str(self.number),
-            options=state.plan.providers.get(provider, {}),
+            options=self.all.state.plan.providers.get(provider, {}),
             output_schema=self.task.output_schema,
         )
+
+    def continued(self, provider: str) -> tuple[str | None, bool, str]:
+        """The conversation to go on with, whether it was cut off at this task, and what was said before it.
+
+        It goes on only with the provider that it began with.
+        """
+        state, now = self.all.state, self.all.state.states[self.task.id]
+        if now.interrupted and now.conversation and now.conversation[0] == provider:
+            return now.conversation[1], True, ""
+        shared = state.shared.get(state.shared_by(self.task) or "")
+        if shared is None or shared.provider != provider:
+            return None, False, ""
+        return shared.conversation, False, self.told(shared)
+
+    def told(self, shared: Shared) -> str:
+        """All that the tasks which share the conversation have been told in it."""
+        logs = self.all.session.task_logs
+        paths = [logs / task / f"{attempt}.prompt.md" for task, attempt in shared.told]
+        return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
 
     def write_prompt(self, name: str, text: str) -> None:
         (self.logs / name).write_text(text, encoding="utf-8")
@@ -221,7 +253,6 @@ class _Attempt:
     def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
         transcript.write(msgspec.json.encode(step) + b"\n")
         transcript.flush()
-        self.recap.note(step)
         if isinstance(step, base.Changed):
             self.files[step.change.path] = step.change
         elif isinstance(step, base.Result):

@@ -21,6 +21,9 @@ Kind = Literal["agent", "command", "approval"]
 Mode = Literal["sequential", "parallel", "intelligent"]
 Permissions = Literal["read-only", "workspace-write", "full"]
 GivenStatus = Literal["pending", "completed", "skipped"]
+OWN = "own"
+PARENT, ROLE = "parent", "role"
+"""With whom a task shares its conversation, where that is not with a task that is named."""
 REPLAY = "replay"
 """The provider that calls no model."""
 
@@ -110,6 +113,8 @@ class Defaults(Model):
     """One attempt's wall clock."""
     pass_env: Words = ()
     """Keys of model providers that commands, checks and tools find in their environment all the same."""
+    conversation: Literal["own", "parent", "role"] = "own"
+    """``parent``: the tasks of a group share one; ``role``: those of a role."""
 
 
 class Logging(Model):
@@ -145,6 +150,8 @@ class Task(Model):
     provider: str | None = None
     model: str | None = None
     permissions: Permissions | None = None
+    conversation: str | None = None
+    """``own``, ``parent``, ``role``, or the id of a task it needs, in whose conversation it goes on."""
     checks: Checks = ()
     output_schema: Schema | None = None
     """The task gives, besides what it does, a JSON object that fits this."""
@@ -197,6 +204,7 @@ class Profile:
     retry_delay: float
     timeout: float
     pass_env: frozenset[str]
+    conversation: str
 
 
 def profile(plan: Plan, task: Task) -> Profile:
@@ -213,12 +221,19 @@ def profile(plan: Plan, task: Task) -> Profile:
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,
         timeout=base.timeout if task.timeout is None else task.timeout,
         pass_env=frozenset((*base.pass_env, *task.pass_env)),
+        conversation=task.conversation or _default_conversation(base, task),
     )
 
 
 def _model(role: Role, base: Defaults, complexity: int | None) -> str | None:
     """The model for tasks that name none, and have no role that does."""
     return role.models.fitting(complexity) or base.models.fitting(complexity) or base.model
+
+
+def _default_conversation(base: Defaults, task: Task) -> str:
+    """What the plan says, for tasks that have a parent, or a role, to share one with."""
+    shares = {PARENT: task.parent_id, ROLE: task.role}
+    return base.conversation if shares.get(base.conversation) else OWN
 
 
 def dump(plan: Plan) -> dict[str, Any]:

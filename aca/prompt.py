@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -22,12 +22,15 @@ MOST_NOTES = 200
 """Of the notes of earlier tasks; the newest are kept."""
 
 
-def build(state: SessionState, task: Task, workspace: Path) -> str:
-    """The whole prompt for the next attempt at *task*. File references are read now, from *workspace*.
+TOLD_ABOVE = "What was said above about the project, and the files quoted there, still hold."
+
+
+def parts(state: SessionState, task: Task, workspace: Path) -> list[str]:
+    """What the next attempt at *task* is told, piece by piece. References are read now, from *workspace*.
 
     Raises OSError, with the file's name, when one cannot be read any more.
     """
-    parts = [
+    told = [
         *_context(state, task),
         *_references(_file_refs(state, task), workspace),
         *_results(state, task),
@@ -36,7 +39,18 @@ def build(state: SessionState, task: Task, workspace: Path) -> str:
         *_lesson(state, task),
         *_output(task),
     ]
-    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+    return [part.strip() for part in told if part.strip()]
+
+
+def joined(told: Iterable[str]) -> str:
+    """The prompt that is made of these pieces."""
+    return "\n\n".join(told) + "\n"
+
+
+def follow_up(told: Sequence[str], before: str) -> str:
+    """The prompt for a conversation that has been told *before* already: only what is new there."""
+    new = [part for part in told if part not in before]
+    return joined(new if len(new) == len(told) else [TOLD_ABOVE, *new])
 
 
 def lineage(state: SessionState, task: Task) -> list[Task]:
@@ -136,7 +150,7 @@ def _notes(state: SessionState) -> Iterator[str]:
 
 def _output(task: Task) -> Iterator[str]:
     if task.output_schema is not None:
-        yield _heading(1, "Your output") + output.request(task.output_schema)
+        yield _heading(1, f"The output of your task: {task.title}") + output.request(task.output_schema)
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:

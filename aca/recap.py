@@ -56,16 +56,17 @@ class Recap:
         self._used.append(_line(f"{begun}: {step.error}") if step.error else begun)
 
     def prompt(self, original: str) -> str:
-        """*original*, and where the work on it stands."""
+        """*original*, and where the work on it stands, if it was begun at all."""
+        if self.uses == 0:
+            return original
         self.told = self.uses
         files = [f"{path} ({action})" for path, action in list(self._files.items())[:FILES]]
         parts = [
-            WHY,
             *_part("Files you changed", files, len(self._files) - len(files)),
             *_part("Tools you used last", self._used, self.uses - len(self._used)),
             *_part("What you said last", [self._last()], 0),
         ]
-        return "\n\n".join([original.rstrip(), *parts]) + "\n"
+        return "\n\n".join([original.rstrip(), WHY, *parts]) + "\n"
 
     def _last(self) -> str:
         return "\n\n".join(self._said)[-SAID_CHARS:]

@@ -10,7 +10,7 @@ import msgspec
 
 from aca import events as ev
 from aca.errors import Exit
-from aca.plan import REPLAY, Plan, Task, profile
+from aca.plan import OWN, PARENT, REPLAY, ROLE, Plan, Task, profile
 
 Status = Literal["pending", "in_progress", "blocked", "completed", "failed", "skipped"]
 STATUSES: tuple[Status, ...] = ("pending", "in_progress", "blocked", "completed", "failed", "skipped")
@@ -77,6 +77,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """Tasks completed by then, groups not counted: they are no work of their own."""
 
 
+class Shared(msgspec.Struct, frozen=True):
+    """A conversation that several tasks share, and the attempts at them that are done and took part."""
+
+    provider: str
+    conversation: str
+    told: tuple[tuple[str, int], ...] = ()
+
+
 class SessionState:
     """Tasks, their states, and the totals of a session.
 
@@ -100,6 +108,10 @@ class SessionState:
         self.notes: list[tuple[str, str]] = []
         """(task id, text) of every note, in the order they were left."""
         self.messages: set[str] = set()
+        self.shared: dict[str, Shared] = {}
+        """Conversations of several tasks, by what ``shared_by`` calls them."""
+        self._talked_on: set[str] = set()
+        """Tasks in whose conversation others go on."""
         self.tokens = 0
         self.cost_usd = 0.0
         self.unknown_costs = 0
@@ -135,6 +147,18 @@ class SessionState:
     def failed_children(self, task_id: str) -> list[str]:
         return [child for child in self.children.get(task_id, ()) if self.states[child].dead]
 
+    def shared_by(self, task: Task) -> str | None:
+        """What the conversation is called that *task* shares with others; None when it has its own."""
+        with_whom = profile(self.plan, task).conversation
+        while with_whom not in (OWN, PARENT, ROLE):
+            task = self.tasks[with_whom]
+            with_whom = profile(self.plan, task).conversation
+        if with_whom == PARENT:
+            return f"{PARENT}:{task.parent_id}"
+        if with_whom == ROLE:
+            return f"{ROLE}:{task.role}"
+        return f"task:{task.id}" if task.id in self._talked_on else None
+
     # -- one method per event -----------------------------------------------------------------------
 
     def _session_created(self, event: ev.SessionCreated) -> None:
@@ -166,12 +190,14 @@ class SessionState:
         state = self._end(event, "completed")
         state.summary, state.checks = event.summary or state.summary, event.checks
         state.output = event.output
+        self._share(event.task)
         self.done_work += event.task not in self.children
         self.checkpoints.append(Checkpoint(event.seq, event.at, event.task, self.done_work))
 
     def _task_split(self, event: ev.TaskSplit) -> None:
         state = self._end(event, "pending")
         state.worked, state.summary = True, event.summary
+        self._share(event.task)
         self._add(Task.model_validate(data) for data in event.tasks)
 
     def _task_failed(self, event: ev.TaskFailed) -> None:
@@ -209,10 +235,21 @@ class SessionState:
         for task in tasks:
             self.order[task.id] = len(self.order)
             self.tasks[task.id] = task
+            self._talked_on.add(task.conversation or OWN)
             if task.parent_id is not None:
                 self.children.setdefault(task.parent_id, []).append(task.id)
             self.states[task.id] = TaskState(status=task.status, excused=task.status == "skipped")
             self.counts[task.status] += 1
+
+    def _share(self, task_id: str) -> None:
+        """What was said at a task that is done is there for those that share its conversation."""
+        talk, name = self.states[task_id].conversation, self.shared_by(self.tasks[task_id])
+        if talk is None or name is None:
+            return
+        before = self.shared.get(name)
+        told = before.told if before and (before.provider, before.conversation) == talk else ()
+        attempt = (task_id, self.states[task_id].attempts)
+        self.shared[name] = Shared(*talk, told=(*told, attempt))
 
     def _move(self, task_id: str, status: Status, event: ev.Event, reason: str = "") -> TaskState:
         state = self.states[task_id]

@@ -75,6 +75,26 @@ def test_a_prompt_that_is_too_long_by_itself_is_not_sent_again(project: Project,
     assert len(server.requests) == 1
 
 
+@every_kind
+def test_a_conversation_of_others_may_be_too_long_already(
+    project: Project, server: ModelServer, kind: str
+) -> None:
+    """Then the task begins a new one, with nothing left out of its prompt and no talk of earlier work."""
+    server.script("work", [text("Looked.")], TOO_LONG, when="Your task: Look")
+    server.script("work", [tool("write", path="a.txt", content="two\n")], [text("Written.")])
+    tasks = f"# All\n\nIt is Python.\n\n- [ ] Look {{#look}}\n{TASKS}".replace(
+        "{#write", "{#write needs=look"
+    )
+    tasks = tasks.replace("{#write", "{#write conversation=look")
+    project.write({"tasks.md": tasks, "aca.toml": settings(kind)})
+    project.run("--task-file", "tasks.md", env=environment(server))
+    assert "Looked." in str(server.requests[1].body)
+    told = server.requests[2].first_words
+    assert "It is Python." in told
+    assert "Where you stand" not in told
+    assert "Your task: Look" not in told
+
+
 def test_after_a_kill_the_newest_conversation_goes_on(project: Project, server: ModelServer) -> None:
     """The one that was rebuilt, with what was said in it."""
     slow = [tool("run", command="touch here; sleep 60")]

@@ -93,6 +93,27 @@ def test_the_last_object_in_the_answer_is_taken(project: Project, said: str) -> 
     assert prompt(project, "fix").count('"good"') == 1
 
 
+def test_who_goes_on_in_the_same_conversation_is_asked_again(project: Project) -> None:
+    """Though the same schema was told there before."""
+    agent = project.root / "agent"
+    agent.write_text(AGENT)
+    agent.chmod(0o755)
+    declared = f'[providers.mine]\nkind = "cli"\ncommand = ["{agent}", "-c", ["{{conversation}}"]]\n'
+    rights = "permissions.workspace-write = []\ntext = {take = 'say'}\nconversation = {take = 'id'}\n"
+    again = "- [ ] Once more {#more output_schema=review.json needs=review conversation=review}\n"
+    project.write(
+        {
+            "review.json": json.dumps(SCHEMA),
+            "tasks.md": f"# All\n\nIt is Python.\n\n{TASKS}{again}",
+            "aca.toml": declared + rights,
+        }
+    )
+    project.run("--task-file", "tasks.md", "--provider", "mine")
+    told = (project.session().task_logs / "more" / "1" / "prompt.md").read_text()
+    assert "What was said above" in told
+    assert "that fits this JSON Schema" in told
+
+
 def test_an_output_that_does_not_fit_fails_the_attempt_and_is_told_to_the_next(project: Project) -> None:
     """All that is wrong with it, by the place where it is."""
     script = """
@@ -283,9 +304,8 @@ def test_claude_without_an_output_has_failed(project: Project) -> None:
 AGENT = f"""\
 #!{sys.executable}
 import json, sys
-print(json.dumps({{"say": sys.stdin.read()}}))
-schema = open(sys.argv[1]).read() if len(sys.argv) > 1 else None
-print(json.dumps({{"say": "Here: " + json.dumps({{"verdict": "good", "bugs": 0}}), "schema": schema}}))
+print(json.dumps({{"say": sys.stdin.read(), "id": "talk"}}))
+print(json.dumps({{"say": "Here: " + json.dumps({{"verdict": "good", "bugs": 0}})}}))
 """
 
 

@@ -34,6 +34,12 @@ class Assignment:
     permissions: Permissions
     conversation: str | None
     """Continue this conversation where the provider can; None starts a new one."""
+    interrupted: bool
+    """It was cut off at this very task. Otherwise it is that of tasks which are done."""
+    follow_up: str
+    """What to say in a conversation of tasks that are done: the prompt without what was told there before."""
+    home: Path
+    """The provider's own directory in the session: for what outlives an attempt."""
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
     output_schema: Mapping[str, Any] | None = None
@@ -41,6 +47,15 @@ class Assignment:
     account: Account = field(default_factory=Unlimited)
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
+
+    def spoken(self, continued: bool, go_on: str) -> str:
+        """What to say first: in the conversation that is to be *continued*, or in a new one.
+
+        *go_on* stands in front of the prompt where the conversation was cut off.
+        """
+        if not continued:
+            return self.prompt
+        return go_on + self.prompt if self.interrupted else self.follow_up
 
 
 class Said(msgspec.Struct, frozen=True, tag="said", tag_field="step"):

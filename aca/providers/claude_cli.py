@@ -96,7 +96,7 @@ class _Run:
     def start(self) -> AbstractAsyncContextManager[process.Child]:
         logs = self.assignment.logs
         prompt = logs / "prompt.md"
-        prompt.write_text((GO_ON if self.continued else "") + self.assignment.prompt, encoding="utf-8")
+        prompt.write_text(self.assignment.spoken(self.continued, GO_ON), encoding="utf-8")
         # Each run has a stderr of its own: it may tell that a conversation was not found.
         self._stderr.unlink(missing_ok=True)
         return process.stream(

@@ -33,10 +33,11 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     arguments: Any
 
 
-class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="message"):
-    """What we say."""
+class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="message", omit_defaults=True):
+    """What we say. ``task`` is that which it begins with: what comes after belongs to it."""
 
     text: str
+    task: str = ""
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered", tag_field="message", omit_defaults=True):
@@ -108,9 +109,13 @@ class Conversation:
         if assignment.conversation:
             path = _path(assignment, assignment.conversation)
             if messages := _read(path):
-                return cls._taken_up(path, messages)
+                conversation = cls._taken_up(path, messages)
+                is_new = not assignment.interrupted
+                said = Asked(assignment.follow_up, assignment.task_id) if is_new else Asked(GO_ON)
+                conversation.add(said)
+                return conversation
         conversation = cls(_path(assignment, str(uuid.uuid4())), [])
-        conversation.add(Asked(assignment.prompt))
+        conversation.add(Asked(assignment.prompt, assignment.task_id))
         return conversation
 
     @classmethod
@@ -122,7 +127,6 @@ class Conversation:
             unknown = "you were interrupted: whether it was done is not known"
             missed = (Outcome(call.id, call.tool, unknown, error="interrupted") for call in last.calls)
             conversation.add(Outcomes(tuple(missed)))
-        conversation.add(Asked(GO_ON))
         return conversation
 
     def add(self, message: Message) -> None:
@@ -141,14 +145,19 @@ class Conversation:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """What came of all calls so far, those before an interruption included."""
-        told = (message for message in self.messages if isinstance(message, Outcomes))
-        return [outcome for message in told for outcome in message.outcomes]
+        """What came of all calls for this task so far, those before an interruption included."""
+        found: list[Outcome] = []
+        for message in self.messages:
+            if isinstance(message, Asked) and message.task:
+                found.clear()
+            elif isinstance(message, Outcomes):
+                found += message.outcomes
+        return found
 
 
 def _path(assignment: Assignment, conversation: str) -> Path:
-    """Beside the logs of the attempts, all of which may go on with it."""
-    return assignment.logs.parent / f"{Path(conversation).name}.messages.jsonl"
+    """In the provider's directory: any later attempt may go on with it."""
+    return assignment.home / f"{Path(conversation).name}.messages.jsonl"
 
 
 def _line(message: Message) -> bytes:

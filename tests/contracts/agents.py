@@ -39,6 +39,8 @@ class Agent:
     permissions: Permissions = "workspace-write"
     conversation: str | None = None
     attempt: int = 1
+    follow_up: str = ""
+    """What is said in a conversation that others have begun."""
     prompt: str = "Do what the scene says."
     system_prompt: str = ""
     model: ModelServer | None = None
@@ -58,6 +60,9 @@ class Agent:
             model=None,
             permissions=self.permissions,
             conversation=self.conversation,
+            interrupted=self.conversation is not None and not self.follow_up,
+            follow_up=self.follow_up,
+            home=self.place.root.parent / "home",
             logs=self.logs,
             options=self.options,
         )

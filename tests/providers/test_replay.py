@@ -33,6 +33,9 @@ def assignment(tmp_path: Path, task_id: str = "task", attempt: int = 1) -> Assig
         model=None,
         permissions="workspace-write",
         conversation=None,
+        interrupted=False,
+        follow_up="",
+        home=tmp_path / "home",
         logs=tmp_path / "logs",
         options={"script": "script.toml"},
     )
