@@ -32,6 +32,10 @@ class TaskState(msgspec.Struct):
     """Time spent in attempts, all together."""
     not_before: float = 0.0
     summary: str = ""
+    output: dict[str, Any] | None = None
+    """The JSON object it gave, where it was asked for one."""
+    notes: tuple[str, ...] = ()
+    """What its agents have left for others to know."""
     usage: ev.Usage | None = None
     files: tuple[ev.FileChange, ...] = ()
     checks: tuple[ev.CheckResult, ...] = ()
@@ -105,6 +109,8 @@ class SessionState:
         self.updated_at = 0.0
         self.overrides: dict[str, Any] = {}
         self.checkpoints: list[Checkpoint] = []
+        self.notes: list[tuple[str, str]] = []
+        """(task id, text) of every note, in the order they were left."""
         self.messages: set[str] = set()
         self.shared: dict[str, Shared] = {}
         """Conversations of several tasks, by what ``shared_by`` calls them."""
@@ -194,9 +200,14 @@ class SessionState:
     def _conversation_started(self, event: ev.ConversationStarted) -> None:
         self.states[event.task].conversation = (event.provider, event.conversation)
 
+    def _note_left(self, event: ev.NoteLeft) -> None:
+        self.states[event.task].notes += (event.text,)
+        self.notes.append((event.task, event.text))
+
     def _task_completed(self, event: ev.TaskCompleted) -> None:
         state = self._end(event, "completed")
         state.summary, state.checks = event.summary or state.summary, event.checks
+        state.output = event.output
         self._share(event.task)
         self.done_work += event.task not in self.children
         self.checkpoints.append(Checkpoint(event.seq, event.at, event.task, self.done_work))
@@ -316,6 +327,7 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.RunEnded: SessionState._run_ended,
     ev.TaskStarted: SessionState._task_started,
     ev.ConversationStarted: SessionState._conversation_started,
+    ev.NoteLeft: SessionState._note_left,
     ev.TaskCompleted: SessionState._task_completed,
     ev.TaskSplit: SessionState._task_split,
     ev.TaskFailed: SessionState._task_failed,

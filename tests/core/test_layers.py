@@ -14,17 +14,17 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values"],
+    ["values", "output"],
     ["plan"],
     ["faults"],
     ["events"],
     ["state", "schedule"],
-    ["graph", "leftovers", "messages"],
+    ["graph", "leftovers", "messages", "keys"],
     ["process", "patch", "secrets"],
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
-    ["remarks"],
+    ["recap", "remarks"],
     ["attempt", "config", "trial"],
     ["prepare"],
     ["app", "audience"],
@@ -33,7 +33,7 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "plan", "faults", "events", "state", "schedule", "graph"]
+CORE = ["errors", "values", "output", "plan", "faults", "events", "state", "schedule", "graph"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {
     "networkx",
@@ -47,6 +47,9 @@ LAZY = {
     "markdown_it",
     "psutil",
     "yaml",
+    "jsonschema",
+    "referencing",
+    "keyring",
 }
 
 
