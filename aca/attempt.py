@@ -28,6 +28,7 @@ from aca.patch import subtasks
 from aca.plan import Profile, Task, profile
 from aca.providers import base
 from aca.recap import GREW, REBUILDS, Recap
+from aca.remarks import Arrivals, Remarks
 from aca.run import Tell
 from aca.session import Session
 from aca.state import SessionState, Shared, add_usage
@@ -56,6 +57,7 @@ class Attempts:
     providers: Mapping[str, base.Provider]
     watch: Watch
     patience: process.Patience = field(default_factory=process.Patience)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     async def __call__(self, task_id: str, attempt: int, tell: Tell) -> ev.Ending:
         """Do the attempt. Raises MachineError when the disk, not the task, is at fault."""
@@ -113,6 +115,7 @@ class _Attempt:
         self.result = base.Result(stop="done")
         self.output: dict[str, Any] | None = None
         self.recap = Recap()
+        self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -190,10 +193,11 @@ class _Attempt:
                 if not (self.result.overflowed and (is_old or self.recap.uses > self.recap.told)):
                     return
                 self.take(base.Said(GREW), provider.name, transcript)
-                text = self.recap.prompt(assignment.prompt)
+                anew, before = self.assignment(provider.name), self.result.usage
+                text = self.recap.prompt(anew.prompt)
                 self.write_prompt(f"{self.number}.prompt-{rebuilt + 2}.md", text)
-                again, before = replace(assignment, prompt=text, conversation=None), self.result.usage
-                await self.converse(provider, again, place, transcript)
+                anew = replace(anew, prompt=text, conversation=None, interrupted=False)
+                await self.converse(provider, anew, place, transcript)
                 usage = together(before, self.result.usage)
                 self.result = msgspec.structs.replace(self.result, usage=usage)
 
@@ -201,15 +205,20 @@ class _Attempt:
         self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
     ) -> None:
         """One conversation; every step of it is kept in the transcript."""
-        async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
-            async for step in steps:
-                self.take(whole := encodable(step), provider.name, transcript)
-                self.recap.note(whole)
+        try:
+            async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
+                async for step in steps:
+                    self.take(whole := without_keys(encodable(step)), provider.name, transcript)
+                    self.recap.note(whole)
+        finally:
+            strike_out_of_all(assignment.logs)
 
     def assignment(self, provider: str) -> base.Assignment:
         told = prompt.parts(self.all.state, self.task, self.all.workspace)
         text = prompt.joined(told)
         self.write_prompt(f"{self.number}.prompt.md", text)
+        for message in self.remarks.waiting:  # they are in it
+            self.remarks.deliver(message)
         conversation, interrupted, before = self.continued(provider)
         return base.Assignment(
             task_id=self.task.id,
@@ -224,6 +233,7 @@ class _Attempt:
             follow_up=prompt.follow_up(told, before),
             home=self.all.session.path / provider,
             logs=self.logs / str(self.number),
+            messages=self.remarks,
             options=self.all.state.plan.providers.get(provider, {}),
             output_schema=self.task.output_schema,
         )
@@ -256,7 +266,7 @@ class _Attempt:
         if isinstance(step, base.Changed):
             self.files[step.change.path] = step.change
         elif isinstance(step, base.Result):
-            self.result = step
+            self.result = believed(step)
         elif isinstance(step, base.Conversed):
             known = self.all.state.states[self.task.id].conversation
             if known != (provider, step.conversation):
@@ -285,6 +295,8 @@ class _Attempt:
             return self.failed(result.reason or "the provider gave no reason", result.category)
         if result.stop == "quota":
             return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
+        if result.stop == "cut_off":
+            return self.ending(ev.TaskInterrupted, reason=result.reason)
         if result.stop == "interrupted":  # but not by us: then nobody would judge it
             return self.failed(result.reason or "the provider was interrupted", "transient")
         if result.stop == "denied":
@@ -292,7 +304,9 @@ class _Attempt:
             cure = result.reason or 'permissions = "full" would allow it'
             reason = f"the agent was denied {tools}: {cure}"
             return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
-        return None if self.task.output_schema is None else self.read_output(self.task.output_schema)
+        if (unheard := self.unheard()) or self.task.output_schema is None:
+            return unheard
+        return self.read_output(self.task.output_schema)
 
     def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
         """Take the output that was asked for, from the provider or out of the agent's last word."""
@@ -305,6 +319,12 @@ class _Attempt:
         self.output = given
         return None
 
+    def unheard(self) -> ev.Ending | None:
+        """A task is not done while something was said that its agent has not heard: it goes on with that."""
+        if self.task.kind != "agent" or self.task.id in self.all.state.children or not self.remarks.waiting:
+            return None
+        return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
+
     # -- the ending ---------------------------------------------------------------------------------
 
     async def finish(self, place: process.Place) -> ev.Ending:
@@ -316,7 +336,8 @@ class _Attempt:
         results = tuple([await run_check(check, place, output) for check in self.task.checks])
         broken = [result for result in results if not result.passed]
         if not broken:
-            return self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
+            completed = self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
+            return self.unheard() or completed
         names = ", ".join(f'"{result.name}"' for result in broken)
         reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
         return self.ending(ev.TaskFailed, reason=reason, checks=results)
@@ -351,6 +372,14 @@ def together(before: ev.Usage | None, more: ev.Usage | None) -> ev.Usage | None:
     return msgspec.structs.replace(known[0], cost_usd=None) if known else None
 
 
+def believed(result: base.Result) -> base.Result:
+    """*result*, what it used being unknown where it claims to have worked without a single token."""
+    is_free = result.usage is not None and result.usage.tokens == 0 and not result.usage.cost_usd
+    if is_free and result.stop in ("done", "denied"):
+        return msgspec.structs.replace(result, usage=None)
+    return result
+
+
 def encodable(step: base.Step) -> base.Step:
     """*step*, with all text in it cleaned where some of it cannot be written down."""
     try:
@@ -358,6 +387,21 @@ def encodable(step: base.Step) -> base.Step:
     except UnicodeEncodeError:
         return msgspec.convert(_cleaned(msgspec.to_builtins(step)), type(step))
     return step
+
+
+def without_keys(step: base.Step) -> base.Step:
+    """*step* with our keys struck out: agents that have them may tell them."""
+    told = msgspec.json.encode(step).decode()
+    if (struck := secrets.struck_out(told)) == told:
+        return step
+    return msgspec.json.decode(struck, type=type(step))
+
+
+def strike_out_of_all(logs: Path) -> None:
+    """The same for what a program has printed, which was kept as it came."""
+    for path in logs.rglob("*"):
+        if path.is_file():
+            secrets.strike_out_of(path)
 
 
 def clean(text: str) -> str:

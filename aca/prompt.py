@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from pathlib import Path
 
 from aca import output
+from aca.events import MessageSent
 from aca.plan import Task
 from aca.state import SessionState
 
@@ -36,6 +38,7 @@ def parts(state: SessionState, task: Task, workspace: Path) -> list[str]:
         *_results(state, task),
         *_notes(state),
         _heading(1, f"Your task: {task.title}") + task.description,
+        *_said(state, task),
         *_lesson(state, task),
         *_output(task),
     ]
@@ -60,6 +63,12 @@ def lineage(state: SessionState, task: Task) -> list[Task]:
         task = state.tasks[task.parent_id]
         above.insert(0, task)
     return above
+
+
+def said(state: SessionState, task: Task) -> list[MessageSent]:
+    """What people have said to whoever does *task*, or does the groups it is in, oldest first."""
+    found = (one for each in (*lineage(state, task), task) for one in state.states[each.id].said)
+    return sorted(found, key=attrgetter("seq"))
 
 
 def _context(state: SessionState, task: Task) -> Iterator[str]:
@@ -151,6 +160,11 @@ def _notes(state: SessionState) -> Iterator[str]:
 def _output(task: Task) -> Iterator[str]:
     if task.output_schema is not None:
         yield _heading(1, f"The output of your task: {task.title}") + output.request(task.output_schema)
+
+
+def _said(state: SessionState, task: Task) -> Iterator[str]:
+    if told := said(state, task):
+        yield _heading(1, "A person said about this") + "\n\n".join(one.text.strip() for one in told)
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:

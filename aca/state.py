@@ -47,6 +47,10 @@ class TaskState(msgspec.Struct):
     """Its last attempt was cut off: where the provider can, the next one continues its conversation."""
     excused: bool = False
     """Skipped for another reason than a failure: what needs it may go on."""
+    said: tuple[ev.MessageSent, ...] = ()
+    """What people said to whoever does it, oldest first."""
+    unheard: tuple[ev.MessageSent, ...] = ()
+    """What of that no attempt was told yet."""
     worked: bool = False
     """Its own attempt is done and it waits for the subtasks it handed in."""
     seq: int = 0
@@ -112,6 +116,8 @@ class SessionState:
         """Conversations of several tasks, by what ``shared_by`` calls them."""
         self._talked_on: set[str] = set()
         """Tasks in whose conversation others go on."""
+        self.cancelled: dict[str, ev.TaskCancelled] = {}
+        """Tasks that are not to be done and have not ended yet."""
         self.tokens = 0
         self.cost_usd = 0.0
         self.unknown_costs = 0
@@ -158,6 +164,18 @@ class SessionState:
         if with_whom == ROLE:
             return f"{ROLE}:{task.role}"
         return f"task:{task.id}" if task.id in self._talked_on else None
+
+    def left_of(self, task_id: str) -> list[str]:
+        """The task, or those in the group, without what is settled; the group too while its checks run."""
+        left, queue = [], [task_id]
+        while queue:
+            one = queue.pop()
+            children = self.children.get(one, ())
+            queue += reversed(children)
+            status = self.states[one].status
+            if status == "in_progress" or (not children and not self.states[one].settled):
+                left.append(one)
+        return left
 
     # -- one method per event -----------------------------------------------------------------------
 
@@ -216,6 +234,22 @@ class SessionState:
         self.states[event.task].answer = event
         self.messages.add(event.message)
 
+    def _message_sent(self, event: ev.MessageSent) -> None:
+        state = self.states[event.task]
+        state.said, state.unheard = (*state.said, event), (*state.unheard, event)
+        self.messages.add(event.message)
+
+    def _message_delivered(self, event: ev.MessageDelivered) -> None:
+        state = self.states[event.task]
+        state.unheard = tuple(one for one in state.unheard if one.seq != event.cause)
+
+    def _task_cancelled(self, event: ev.TaskCancelled) -> None:
+        self.cancelled |= dict.fromkeys(self.left_of(event.task), event)
+        self.messages.add(event.message)
+
+    def _pause_requested(self, event: ev.PauseRequested) -> None:
+        self.messages.add(event.message)
+
     def _task_skipped(self, event: ev.TaskSkipped) -> None:
         state = self._move(event.task, "skipped", event, event.reason)
         state.excused, state.ended_at = not event.failed, event.at
@@ -256,6 +290,8 @@ class SessionState:
         self.counts[state.status] -= 1
         self.counts[status] += 1
         state.status, state.reason, state.waits_for, state.seq = status, reason, "", event.seq
+        if state.settled:
+            self.cancelled.pop(task_id, None)
         return state
 
     def _end(self, event: ev.AttemptEnded, status: Status, reason: str = "") -> TaskState:
@@ -298,6 +334,10 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.TaskInterrupted: SessionState._task_interrupted,
     ev.TaskBlocked: SessionState._task_blocked,
     ev.ApprovalAnswered: SessionState._approval_answered,
+    ev.MessageSent: SessionState._message_sent,
+    ev.MessageDelivered: SessionState._message_delivered,
+    ev.TaskCancelled: SessionState._task_cancelled,
+    ev.PauseRequested: SessionState._pause_requested,
     ev.TaskSkipped: SessionState._task_skipped,
     ev.TaskReopened: SessionState._task_reopened,
     ev.CheckpointCreated: SessionState._checkpoint_created,

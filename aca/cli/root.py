@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from aca import __version__
 from aca.cli import (
     answer,
+    cancel,
     checkpoint,
     config,
     doctor,
@@ -21,6 +22,7 @@ from aca.cli import (
     resume,
     run,
     schema,
+    send,
     show,
     status,
 )
@@ -87,6 +89,9 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "show": show.show,
     "approve": answer.approve,
     "reject": answer.reject,
+    "send": send.send,
+    "cancel": cancel.cancel,
+    "pause": cancel.pause,
     "init": init.init,
     "doctor": doctor.doctor,
     "config": config.config,

@@ -18,6 +18,7 @@ from aca.events import Category, FileChange, Usage
 from aca.plan import Permissions
 from aca.process import Place
 from aca.providers.account import Account, Unlimited
+from aca.providers.messages import Messages, Silence
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Assignment:
     output_schema: Mapping[str, Any] | None = None
     """Besides doing the task, give a JSON object that fits this JSON Schema; the prompt says so, too."""
     account: Account = field(default_factory=Unlimited)
+    messages: Messages = field(default_factory=Silence)
+    """What people say to the agent; the prompt has what they said before the attempt began."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 
@@ -96,7 +99,7 @@ class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit
     info: dict[str, Any]
 
 
-Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted"]
+Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted", "cut_off"]
 
 
 class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_defaults=True):
@@ -104,7 +107,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
 
     ``failed`` carries ``reason`` and ``category``; ``denied`` lists in ``denied`` the tools that were
     refused; ``quota`` has ``until`` (Unix time the window opens again) where known; ``spent`` is a budget
-    that has no room for another call.
+    that has no room for another call; ``cut_off`` is an interruption that is played again.
     """
 
     stop: Stop

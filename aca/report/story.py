@@ -19,7 +19,7 @@ from aca.report.spending import usage_text
 from aca.report.summary import short_path
 from aca.report.tree import label, roll_up
 from aca.session import Session
-from aca.state import SessionState
+from aca.state import SessionState, TaskState
 from aca.values import command_text
 
 _OUTCOMES: dict[type[ev.Event], str] = {
@@ -122,6 +122,8 @@ def _row(name: str, text: str) -> str:
 def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
     task, now = state.tasks[task_id], state.states[task_id]
     yield "status", words.STATUS_WORDS[now.status]
+    if asked := state.cancelled.get(task_id):
+        yield "reason", f"cancelled by {asked.by}; the run that goes on does without it"
     if now.reason and now.status != "blocked":
         yield "reason", now.reason
     yield (
@@ -136,6 +138,9 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         yield "took", f"{words.lasting(now.seconds)} in {words.counted(now.attempts, 'attempt')}"
     if now.conversation is not None:
         yield "talk", f"{now.conversation[0]} conversation {now.conversation[1]}"
+    for said in now.said:
+        not_yet = " (no attempt was told yet)" if said in now.unheard else ""
+        yield "told", f"{said.text} ({said.by}){not_yet}"
     if now.summary:
         yield "result", now.summary
     if now.output is not None:
@@ -190,9 +195,14 @@ def document(session: Session, state: SessionState, task_id: str, past: list[Att
         "summary": now.summary,
         "output": now.output,
         "notes": list(now.notes),
+        "messages": [_message_document(said, now) for said in now.said],
         "files": msgspec.to_builtins(now.files),
         "attempts": [_attempt_document(session, task_id, attempt) for attempt in past],
     }
+
+
+def _message_document(said: ev.MessageSent, now: TaskState) -> dict[str, Any]:
+    return {"at": said.at, "by": said.by, "text": said.text, "delivered": said not in now.unheard}
 
 
 def _attempt_document(session: Session, task_id: str, attempt: Attempt) -> dict[str, Any]:

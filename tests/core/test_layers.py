@@ -24,10 +24,10 @@ LAYERS = [
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
-    ["recap"],
+    ["remarks", "recap"],
     ["attempt", "config", "trial"],
     ["prepare"],
-    ["app"],
+    ["app", "audience"],
     ["report"],
     ["cli"],
     ["__main__"],
@@ -38,6 +38,7 @@ IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "thre
 LAZY = {
     "networkx",
     "anthropic",
+    "claude_agent_sdk",
     "openai",
     "ollama",
     "docker",
@@ -48,6 +49,7 @@ LAZY = {
     "jsonschema",
     "referencing",
     "keyring",
+    "yaml",
 }
 
 
