@@ -113,9 +113,9 @@ class _Attempt:
         self.profile: Profile = profile(self.all.state.plan, self.task)
         self.files: dict[str, ev.FileChange] = {}
         self.result = base.Result(stop="done")
-        self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
         self.output: dict[str, Any] | None = None
         self.recap = Recap()
+        self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -193,10 +193,11 @@ class _Attempt:
                 if not (self.result.overflowed and (is_old or self.recap.uses > self.recap.told)):
                     return
                 self.take(base.Said(GREW), provider.name, transcript)
-                text = self.recap.prompt(assignment.prompt)
+                anew, before = self.assignment(provider.name), self.result.usage
+                text = self.recap.prompt(anew.prompt)
                 self.write_prompt(f"{self.number}.prompt-{rebuilt + 2}.md", text)
-                again, before = replace(assignment, prompt=text, conversation=None), self.result.usage
-                await self.converse(provider, again, place, transcript)
+                anew = replace(anew, prompt=text, conversation=None, interrupted=False)
+                await self.converse(provider, anew, place, transcript)
                 usage = together(before, self.result.usage)
                 self.result = msgspec.structs.replace(self.result, usage=usage)
 
@@ -207,8 +208,8 @@ class _Attempt:
         try:
             async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
                 async for step in steps:
-                    self.take(clear := without_keys(encodable(step)), provider.name, transcript)
-                    self.recap.note(clear)
+                    self.take(whole := without_keys(encodable(step)), provider.name, transcript)
+                    self.recap.note(whole)
         finally:
             strike_out_of_all(assignment.logs)
 
@@ -303,14 +304,9 @@ class _Attempt:
             cure = result.reason or 'permissions = "full" would allow it'
             reason = f"the agent was denied {tools}: {cure}"
             return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
-        return self.unheard()
-
-    def unheard(self) -> ev.Ending | None:
-        """A task is not done while something was said that its agent has not heard: it goes on with that."""
-        if self.task.kind != "agent" or self.task.id in self.all.state.children or not self.remarks.waiting:
-            return None
-        return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
-        return None if self.task.output_schema is None else self.read_output(self.task.output_schema)
+        if (unheard := self.unheard()) or self.task.output_schema is None:
+            return unheard
+        return self.read_output(self.task.output_schema)
 
     def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
         """Take the output that was asked for, from the provider or out of the agent's last word."""
@@ -323,6 +319,12 @@ class _Attempt:
         self.output = given
         return None
 
+    def unheard(self) -> ev.Ending | None:
+        """A task is not done while something was said that its agent has not heard: it goes on with that."""
+        if self.task.kind != "agent" or self.task.id in self.all.state.children or not self.remarks.waiting:
+            return None
+        return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
+
     # -- the ending ---------------------------------------------------------------------------------
 
     async def finish(self, place: process.Place) -> ev.Ending:
@@ -334,8 +336,8 @@ class _Attempt:
         results = tuple([await run_check(check, place, output) for check in self.task.checks])
         broken = [result for result in results if not result.passed]
         if not broken:
-            done = self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
-            return self.unheard() or done
+            completed = self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
+            return self.unheard() or completed
         names = ", ".join(f'"{result.name}"' for result in broken)
         reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
         return self.ending(ev.TaskFailed, reason=reason, checks=results)
@@ -362,20 +364,20 @@ class _Attempt:
         )
 
 
-def believed(result: base.Result) -> base.Result:
-    """*result*, what it used being unknown where it claims to have worked without a single token."""
-    is_free = result.usage is not None and result.usage.tokens == 0 and not result.usage.cost_usd
-    if is_free and result.stop in ("done", "denied"):
-        return msgspec.structs.replace(result, usage=None)
-    return result
-
-
 def together(before: ev.Usage | None, more: ev.Usage | None) -> ev.Usage | None:
     """What two conversations used; where one of them did not tell, nobody knows what both cost."""
     known = [usage for usage in (before, more) if usage is not None]
     if len(known) == 2:
         return add_usage(*known)
     return msgspec.structs.replace(known[0], cost_usd=None) if known else None
+
+
+def believed(result: base.Result) -> base.Result:
+    """*result*, what it used being unknown where it claims to have worked without a single token."""
+    is_free = result.usage is not None and result.usage.tokens == 0 and not result.usage.cost_usd
+    if is_free and result.stop in ("done", "denied"):
+        return msgspec.structs.replace(result, usage=None)
+    return result
 
 
 def encodable(step: base.Step) -> base.Step:

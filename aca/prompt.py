@@ -149,11 +149,6 @@ def _finished(state: SessionState, name: str) -> list[str]:
     return found or ([name] if state.states[name].summary.strip() else [])
 
 
-def _said(state: SessionState, task: Task) -> Iterator[str]:
-    if told := said(state, task):
-        yield _heading(1, "A person said about this") + "\n\n".join(one.text.strip() for one in told)
-
-
 def _notes(state: SessionState) -> Iterator[str]:
     """What agents have left for others, as far as there is room; the newest last."""
     newest = [f"{text} ({state.tasks[name].title})" for name, text in reversed(state.notes[-MOST_NOTES:])]
@@ -165,6 +160,11 @@ def _notes(state: SessionState) -> Iterator[str]:
 def _output(task: Task) -> Iterator[str]:
     if task.output_schema is not None:
         yield _heading(1, f"The output of your task: {task.title}") + output.request(task.output_schema)
+
+
+def _said(state: SessionState, task: Task) -> Iterator[str]:
+    if told := said(state, task):
+        yield _heading(1, "A person said about this") + "\n\n".join(one.text.strip() for one in told)
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:

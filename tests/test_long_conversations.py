@@ -56,6 +56,21 @@ def test_the_task_is_completed_in_the_same_attempt(project: Project, server: Mod
     assert recap.GREW in (logs / "1.jsonl").read_text()
 
 
+def test_it_can_be_recorded_and_played_again(project: Project, server: ModelServer) -> None:
+    """The end of the old conversation is not that of the attempt."""
+    finish = [tool("write", path="a.txt", content="two\n"), tool("finish", result="Written.")]
+    server.script("work", finish, when="Where you stand")
+    server.script("work", [tool("note", text="Mind the gap.")], TOO_LONG)
+    project.write({"tasks.md": TASKS, "aca.toml": settings("anthropic")})
+    project.run("--task-file", "tasks.md", "--record", "record.toml", env=environment(server))
+    (project.root / "a.txt").unlink()
+    project.write({"aca.toml": 'provider = "replay"\nproviders.replay.script = "record.toml"\n'})
+    project.run("--task-file", "tasks.md")
+    [done] = [event for event in project.journal() if isinstance(event, ev.TaskCompleted)]
+    assert (done.attempt, done.summary) == (1, "Written.")
+    assert project.sessions()[-1].state().states["write"].notes == ("Mind the gap.",)
+
+
 def test_it_is_rebuilt_twice_and_no_more(project: Project, server: ModelServer) -> None:
     """A task that overflows every conversation is too much, and says what to do."""
     turns: list[Turn] = [[tool("list")], TOO_LONG]

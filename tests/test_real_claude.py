@@ -22,7 +22,6 @@ providers: {{claude-cli: {{command: [{claude}]}}}}
 2. Make it louder {{#louder check="grep -q HELLO greeting.txt"}}
 3. Count it {{#count check="test -s count.txt"}}
 """
-every_version = pytest.mark.parametrize("version", CLAUDES)
 SCHEMA = {"type": "object", "properties": {"verdict": {"type": "string"}}, "required": ["verdict"]}
 ASKING = """\
 ---
@@ -31,6 +30,7 @@ providers: {{claude-cli: {{command: [{claude}]}}}}
 ---
 - [ ] Review it {{#review output_schema=schema.json}}
 """
+every_version = pytest.mark.parametrize("version", CLAUDES)
 
 
 @pytest.fixture

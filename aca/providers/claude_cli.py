@@ -95,13 +95,8 @@ class Run:
         self.conversation = known or str(uuid.uuid4())
         read_only = assignment.permissions == "read-only"
         self.forbidden = READ_ONLY_WITHOUT if read_only else ()
-        self.reading = Reading(
-            place,
-            self.conversation,
-            self.forbidden,
-            section=self.section,
-            gives_output=assignment.output_schema is not None,
-        )
+        gives_output = assignment.output_schema is not None
+        self.reading = Reading(place, self.conversation, self.forbidden, self.section, gives_output)
 
     def start(self, stdin: process.Source | None = None) -> AbstractAsyncContextManager[process.Child]:
         """Start it; it reads the prompt where *stdin* is nothing else."""

@@ -46,7 +46,6 @@ class Reading:
         place: Place,
         conversation: str,
         forbidden: Collection[str] = (),
-        *,
         section: str = "claude-cli",
         gives_output: bool = False,
     ) -> None:

@@ -140,10 +140,10 @@ class _Playing:
                 self.note(usage=add_usage(self.result.usage, Usage(**step.usage.model_dump())))
             case script.Split():
                 self.note(subtasks=(*self.result.subtasks, *step.subtasks))
-            case script.Claim():
-                self.note(text=step.result)
             case script.Give():
                 self.note(output=step.output)
+            case script.Claim():
+                self.note(text=step.result)
             case script.Fail():
                 self.end(stop="failed", reason=step.fail, category=step.category)
             case script.Interrupt():

@@ -43,10 +43,10 @@ def _shown(step: base.Step) -> Iterator[Entry]:
             yield {"used": tool, **_given(detail=detail, error=error)}
         case base.Changed(change):
             yield {"changed": change.path, "action": change.action}
-        case base.Conversed(conversation):
-            yield {"conversation": conversation}
         case base.Noted(text):
             yield {"note": text}
+        case base.Conversed(conversation):
+            yield {"conversation": conversation}
 
 
 def _ending(result: base.Result, said: str | None) -> Iterator[Entry]:
@@ -56,13 +56,11 @@ def _ending(result: base.Result, said: str | None) -> Iterator[Entry]:
         yield {"subtasks": _without_none(result.subtasks)}
     for tool in result.denied if result.stop == "denied" else ():
         yield {"deny": tool, "quiet": True, **_given(cure=result.reason)}
-    if result.output is not None:
-        yield {"result": json.dumps(result.output, ensure_ascii=False)}  # TOML has no word for null
-    elif result.stop in ("done", "denied") and result.text != said:
+    if result.stop in ("done", "denied") and result.text != said:
         yield {"result": result.text}
-    if result.overflowed:
-        return
-    if result.stop == "failed":
+    if result.output is not None:
+        yield {"output": _without_none(result.output)}
+    if result.stop == "failed" and not result.overflowed:
         yield {"fail": result.reason, "category": result.category}
     elif result.stop == "interrupted":
         yield {"fail": result.reason or "the provider was interrupted", "category": "transient"}

@@ -119,6 +119,18 @@ class Split(Step):
     subtasks: tuple[dict[str, JsonValue], ...] = Field(min_length=1)
 
 
+class Note(Step):
+    """Leave a note for those who work on other tasks."""
+
+    note: str = Field(min_length=1)
+
+
+class Give(Step):
+    """Give the output that the task's ``output_schema`` asks for."""
+
+    output: dict[str, JsonValue]
+
+
 class Show(Step):
     """Tell that a tool was used, without using one."""
 
@@ -138,18 +150,6 @@ class Claim(Step):
     """Say in the end something else than what was said last."""
 
     result: str
-
-
-class Note(Step):
-    """Leave a note for those who work on other tasks."""
-
-    note: str = Field(min_length=1)
-
-
-class Give(Step):
-    """Give the output that the task's ``output_schema`` asks for."""
-
-    output: dict[str, JsonValue]
 
 
 class Wait(Step):
@@ -208,11 +208,11 @@ VERBS: dict[str, type[Step]] = {
     "run": Run,
     "usage": Use,
     "subtasks": Split,
+    "note": Note,
+    "output": Give,
     "used": Show,
     "changed": ShowChange,
     "result": Claim,
-    "note": Note,
-    "output": Give,
     "wait": Wait,
     "hang": Hang,
     "fail": Fail,

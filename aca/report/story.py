@@ -193,9 +193,9 @@ def document(session: Session, state: SessionState, task_id: str, past: list[Att
         "waits_for": list(waits_for(state, task_id, time.time())),
         "children": state.children.get(task_id, []),
         "summary": now.summary,
-        "messages": [_message_document(said, now) for said in now.said],
         "output": now.output,
         "notes": list(now.notes),
+        "messages": [_message_document(said, now) for said in now.said],
         "files": msgspec.to_builtins(now.files),
         "attempts": [_attempt_document(session, task_id, attempt) for attempt in past],
     }

@@ -24,7 +24,7 @@ LAYERS = [
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
-    ["recap", "remarks"],
+    ["remarks", "recap"],
     ["attempt", "config", "trial"],
     ["prepare"],
     ["app", "audience"],
@@ -46,10 +46,10 @@ LAZY = {
     "tenacity",
     "markdown_it",
     "psutil",
-    "yaml",
     "jsonschema",
     "referencing",
     "keyring",
+    "yaml",
 }
 
 
