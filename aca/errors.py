@@ -146,5 +146,11 @@ def exit_code(error: BaseException) -> Exit:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``did you mean "build"?`` for the nearest of *known*, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'did you mean "{near[0]}"?' if near else ""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+    best = max(near, key=lambda name: (_likeness(word, name), -names.index(name)), default="")
+    return f'did you mean "{best}"?' if best else ""
+
+
+def _likeness(word: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, name, word).ratio()
