@@ -19,13 +19,15 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
+from aca import budget, journal, prices, process, prompt
 from aca import events as ev
-from aca import journal, process, prompt
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
-from aca.plan import Profile, Task, profile
-from aca.providers import base
+from aca.plan import REPLAY, Profile, Task, profile
+from aca.providers import base, model_of
+from aca.providers.account import Account, ClosedError, SpentError, Unlimited
+from aca.providers.budgeted import LEAST_USD, Budgeted, Purse
 from aca.run import Tell
 from aca.session import Session
 from aca.state import SessionState
@@ -54,6 +56,11 @@ class Attempts:
     providers: Mapping[str, base.Provider]
     watch: Watch
     patience: process.Patience = field(default_factory=process.Patience)
+
+    def __post_init__(self) -> None:
+        plan = self.state.plan
+        at_once = 1 if plan.execution_mode == "sequential" else plan.max_concurrent_tasks
+        self.purse = Purse(self.state, at_once)
 
     async def __call__(self, task_id: str, attempt: int, tell: Tell) -> ev.Ending:
         """Do the attempt. Raises MachineError when the disk, not the task, is at fault."""
@@ -102,6 +109,8 @@ class _Attempt:
         self.profile: Profile = profile(self.all.state.plan, self.task)
         self.files: dict[str, ev.FileChange] = {}
         self.result = base.Result(stop="done")
+        self.account: Budgeted | None = None
+        """Whose budget it keeps to, where it calls a model."""
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -139,57 +148,105 @@ class _Attempt:
         """The task's own work, None when it can be checked now. A group has none of its own."""
         if self.task.id in self.all.state.children:
             return None
+        if refusal := budget.refusal(self.all.state, self.task):
+            return self.refused(refusal)
         if self.task.kind == "command":
             return await self.work_command(place)
         provider = self.all.providers.get(self.profile.provider or "")
         if provider is None:
             return self.failed(f'there is no provider "{self.profile.provider}" in this run', "input")
         try:
-            async with asyncio.timeout(self.profile.timeout):
+            async with asyncio.timeout(self.timeout):
                 await self.consult(provider, place)
         except TimeoutError:
-            return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
+            return self.timed_out()
         return self.judge()
+
+    @cached_property
+    def timeout(self) -> float:
+        """Seconds for this attempt: its own, or what a budget leaves where that is less."""
+        return min(self.profile.timeout, budget.seconds_left(self.all.state, self.task))
+
+    def timed_out(self) -> ev.TaskFailed:
+        if self.timeout < self.profile.timeout:
+            spent = f"its time is used up after {self.timeout:g} s more; raise limits.max_duration"
+            return self.failed(spent, "budget")
+        return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
 
     async def work_command(self, place: process.Place) -> ev.Ending | None:
         assert self.task.command is not None  # the plan was validated
         failure = await self.run_command(self.task.command, place)
         if failure is not None and self.task.backup is not None:
             failure = await self.run_command(self.task.backup, place)
+        if failure is not None and self.timeout < min(self.profile.timeout, self.elapsed):
+            return self.timed_out()
         return None if failure is None else self.failed(failure, "task")
 
     async def run_command(self, command: Command, place: process.Place) -> str | None:
         """Why the command failed, None when it did not."""
         output = self.logs / f"{self.number}.output.log"
-        ended = await process.run(command, place, output=output, timeout=self.profile.timeout)
+        ended = await process.run(command, place, output=output, timeout=self.timeout)
         if ended.exit_code == 0 and not ended.timed_out:
             return None
         why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
         return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
 
     async def consult(self, provider: base.Provider, place: process.Place) -> None:
-        """Hand the task to its provider and keep every step in the transcript."""
-        assignment = self.assignment(provider.name)
+        """Let the provider do the task. One that does not ask makes one call, which is all of its work."""
+        account = self.open_account(provider)
+        assignment = self.assignment(provider.name, account)
+        try:
+            if provider.asks or provider.name == REPLAY:
+                await self.follow(provider, assignment, place)
+                return
+            async with account.call(len(assignment.prompt.encode())) as call:
+                allowed = self.account.allowed_usd if self.account else None
+                await self.follow(provider, replace(assignment, allowed_usd=allowed), place)
+                if self.result.usage is not None:
+                    call.used(self.result.usage)
+        except SpentError as spent:
+            self.result = base.Result("spent", reason=str(spent))
+        except ClosedError as closed:
+            self.result = base.Result("quota", reason=closed.reason, until=closed.until)
+
+    def open_account(self, provider: base.Provider) -> Account:
+        """Whose limits and money the calls of this attempt count against; nobody's where none is made."""
+        if provider.name == REPLAY:
+            return Unlimited()
+        plan, name = self.all.state.plan, provider.name
+        model = model_of(name, plan.providers.get(name, {}), self.profile.model)
+        tariff = prices.tariff(plan, name, model)
+        self.account = Budgeted(
+            self.all.purse, self.task, self.number, tariff, Unlimited(), self.tell, asks=provider.asks
+        )
+        return self.account
+
+    async def follow(
+        self, provider: base.Provider, assignment: base.Assignment, place: process.Place
+    ) -> None:
+        """Keep every step of the provider in the transcript."""
         with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
             async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
                 async for step in steps:
                     self.take(encodable(step), provider.name, transcript)
 
-    def assignment(self, provider: str) -> base.Assignment:
+    def assignment(self, provider: str, account: Account) -> base.Assignment:
         state, now = self.all.state, self.all.state.states[self.task.id]
         text = prompt.build(state, self.task, self.all.workspace)
         (self.logs / f"{self.number}.prompt.md").write_text(text, encoding="utf-8")
         interrupted = now.conversation if now.interrupted else None
+        outlook = budget.outlook(state, self.task)
         return base.Assignment(
             task_id=self.task.id,
             title=self.task.title,
             attempt=self.number,
             prompt=text,
-            system_prompt=self.profile.system_prompt,
+            system_prompt="\n\n".join(filter(None, (self.profile.system_prompt, outlook))),
             model=self.profile.model,
             permissions=self.profile.permissions,
             conversation=interrupted[1] if interrupted and interrupted[0] == provider else None,
             logs=self.logs / str(self.number),
+            account=account,
             options=state.plan.providers.get(provider, {}),
         )
 
@@ -226,6 +283,8 @@ class _Attempt:
             return self.failed(result.reason or "the provider gave no reason", result.category)
         if result.stop == "quota":
             return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
+        if result.stop == "spent":
+            return self.spent(result.reason)
         if result.stop == "interrupted":  # but not by us: then nobody would judge it
             return self.failed(result.reason or "the provider was interrupted", "transient")
         if result.stop == "denied":
@@ -234,6 +293,22 @@ class _Attempt:
             reason = f"the agent was denied {tools}: {cure}"
             return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
         return None
+
+    def spent(self, reason: str) -> ev.Ending:
+        """A call was refused, or an agent used up its part of what is left: then it may get another one."""
+        refusal = (self.account and self.account.refusal) or budget.refusal(self.all.state, self.task)
+        if refusal is not None:
+            return self.refused(refusal)
+        used = self.usage
+        if used is None or (used.cost_usd or 0.0) < LEAST_USD:
+            return self.failed(reason, "budget")  # else this would go on for ever
+        return self.ending(ev.TaskInterrupted, reason=reason)
+
+    def refused(self, refusal: budget.Refusal) -> ev.Ending:
+        """There is no room: nobody's fault where the session has none, else the end of the task."""
+        if refusal.cap.is_whole:
+            return self.ending(ev.TaskInterrupted, reason=refusal.reason, spent=True)
+        return self.failed(refusal.reason, "budget")
 
     # -- the ending ---------------------------------------------------------------------------------
 
@@ -259,6 +334,15 @@ class _Attempt:
             return self.failed(f"the agent handed in subtasks that cannot be used: {told}", "task")
         return self.ending(ev.TaskSplit, tasks=patch, summary=summary)
 
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def usage(self) -> ev.Usage | None:
+        """What all of its calls used, as they were counted, or what the provider told."""
+        return self.account.used if self.account else self.result.usage
+
     def failed(self, reason: str, category: ev.Category) -> ev.TaskFailed:
         return self.ending(ev.TaskFailed, reason=clean(reason), category=category)
 
@@ -266,8 +350,8 @@ class _Attempt:
         return kind(
             task=self.task.id,
             attempt=self.number,
-            seconds=round(time.monotonic() - self.began, 6),
-            usage=self.result.usage,
+            seconds=round(self.elapsed, 6),
+            usage=self.usage,
             files=tuple(self.files.values()),
             **said,
         )

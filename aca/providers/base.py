@@ -37,6 +37,8 @@ class Assignment:
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
     account: Account = field(default_factory=Unlimited)
+    allowed_usd: float | None = None
+    """What it may cost, for agents that can be told; None sets no limit."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 

@@ -115,6 +115,8 @@ class _Run:
         argv += [how, self.conversation, "--permission-mode", MODES[assignment.permissions]]
         argv += ["--model", model] if model else []
         argv += ["--append-system-prompt", assignment.system_prompt] if assignment.system_prompt else []
+        allowed = assignment.allowed_usd
+        argv += ["--max-budget-usd", f"{allowed:.4f}"] if allowed is not None else []
         argv += ["--max-turns", str(options.max_turns)] if options.max_turns else []
         argv += ["--allowedTools", *options.allowed_tools] if options.allowed_tools else []
         denied = (*self.forbidden, *options.disallowed_tools)

@@ -9,8 +9,8 @@ from typing import Any
 from aca import events as ev
 from aca.errors import Exit
 from aca.plan import Plan
-from aca.report import words
-from aca.report.spending import replayed, spending
+from aca.report import spending, words
+from aca.report.spending import replayed
 from aca.report.tree import counts_text, leaf_counts
 from aca.session import Session, snapshot
 from aca.state import SessionState, Status
@@ -54,7 +54,7 @@ def document(state: SessionState, ended: ev.RunEnded, session: Session) -> dict[
         "until": ended.until,
         "replayed": replayed(state.plan),
         "progress": picture["progress"],
-        "usage": spending(state).document(),
+        "usage": spending.document(state.spent),
         "files": [{"path": path, "action": action} for path, action in made_files(state).items()],
         "tasks": picture["tasks"],
     }
@@ -111,7 +111,7 @@ def _failures(state: SessionState, marks: Mapping[Status, str]) -> Iterator[tupl
 
 
 def _used(state: SessionState) -> str:
-    told = str(spending(state))
+    told = spending.spending(state)
     return f"{told} ({REPLAYED})" if replayed(state.plan) else told
 
 

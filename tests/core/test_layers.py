@@ -18,8 +18,9 @@ LAYERS = [
     ["plan"],
     ["faults"],
     ["events"],
+    ["spent"],
     ["state", "schedule"],
-    ["graph", "leftovers", "messages"],
+    ["graph", "leftovers", "messages", "budget", "prices"],
     ["process", "patch", "secrets"],
     ["journal", "logs"],
     ["session", "tools"],
@@ -32,9 +33,19 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "plan", "faults", "events", "state", "schedule", "graph"]
+CORE = ["errors", "values", "plan", "faults", "events", "spent", "state", "schedule", "graph", "budget"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
-LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
+LAZY = {
+    "networkx",
+    "anthropic",
+    "openai",
+    "ollama",
+    "docker",
+    "diskcache",
+    "tenacity",
+    "markdown_it",
+    "genai_prices",
+}
 
 
 def modules() -> dict[str, Path]:
