@@ -44,6 +44,7 @@ from aca.prepare import (
     used_providers,
 )
 from aca.providers import base
+from aca.providers.budgeted import uncounted
 from aca.run import Observer, Stop, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
@@ -118,6 +119,8 @@ async def _drive(
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
+        for warning in uncounted(state.plan, names):
+            watchers.notice(f"warning: {warning}")
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
         observers = [*watchers.observers, Derived(one)]
         return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aca.events import Usage
-from aca.plan import Budget, Task
+from aca.plan import Budget, Plan, Task
 from aca.spent import Spent, money
 from aca.state import SessionState
 from aca.values import format_duration
@@ -94,6 +94,16 @@ def room(state: SessionState, cap: Cap, *, reserved: bool = True) -> Room:
         INFINITE if most_tokens is None else most_tokens - tokens,
         INFINITE if most_cost is None else most_cost - cost,
     )
+
+
+def limits_cost(plan: Plan) -> bool:
+    """Whether anything in *plan* limits what may be spent."""
+    everywhere = (
+        plan.limits,
+        *(role.limits for role in plan.roles.values()),
+        *(t.limits for t in plan.tasks),
+    )
+    return any(part.limits.max_cost_usd is not None for part in parts)
 
 
 def common_room(state: SessionState, found: Iterable[Cap]) -> Room:

@@ -7,15 +7,17 @@ the journal before anything else happens, so that a kill in between loses nothin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aca import budget
 from aca import events as ev
-from aca.plan import Task
-from aca.prices import Tariff
+from aca.plan import Plan, Task
+from aca.prices import Tariff, tariff
+from aca.providers import model_of
+from aca.providers.about import about
 from aca.providers.account import Account, Call, SpentError
 from aca.providers.trouble import Kind
 from aca.state import SessionState, add_usage
@@ -248,6 +250,19 @@ class _Counted:
         return self._reserve.usage, True
 
 
-def unpriced(tariffs: Iterable[Tariff]) -> list[str]:
-    """The models among *tariffs* whose price nobody knows."""
-    return sorted({one.model for one in tariffs if not one.is_known})
+def uncounted(plan: Plan, used: Mapping[str, Sequence[Task]]) -> Iterator[str]:
+    """Who of *used* (provider -> its tasks) works at a cost nobody will know, though *plan* limits cost."""
+    if not budget.limits_cost(plan):
+        return
+    for name, tasks in used.items():
+        given = plan.providers.get(name, {})
+        models = dict.fromkeys(model_of(name, given, task.model) for task in tasks)
+        for model in () if about(name, given).can.cost else models:
+            if not tariff(plan, name, model).is_known:
+                yield _uncounted(name, model)
+
+
+def _uncounted(provider: str, model: str | None) -> str:
+    who = ", ".join(filter(None, (provider, model)))
+    price = f'give its price as [prices."{model}"], or ' if model else ""
+    return f"what {who} costs is not known, and no cost limit can count it: {price}limit its tokens"
