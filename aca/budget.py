@@ -98,12 +98,8 @@ def room(state: SessionState, cap: Cap, *, reserved: bool = True) -> Room:
 
 def limits_cost(plan: Plan) -> bool:
     """Whether anything in *plan* limits what may be spent."""
-    everywhere = (
-        plan.limits,
-        *(role.limits for role in plan.roles.values()),
-        *(t.limits for t in plan.tasks),
-    )
-    return any(part.limits.max_cost_usd is not None for part in parts)
+    own = [role.limits for role in plan.roles.values()] + [task.limits for task in plan.tasks]
+    return any(limits.max_cost_usd is not None for limits in (plan.limits, *own))
 
 
 def common_room(state: SessionState, found: Iterable[Cap]) -> Room:

@@ -6,7 +6,7 @@ import pytest
 
 from aca import events as ev
 from aca.plan import Defaults, Plan, Task
-from aca.report.spending import replayed, running_total, spending
+from aca.report.spending import document, replayed, running_total, spending
 from aca.state import SessionState
 
 
@@ -30,9 +30,9 @@ NO_COST = ev.Usage(input_tokens=5)
         (used(), "no model used", 0, 0.0),
         (used(KNOWN, KNOWN), "20 tokens, $1.00", 20, 1.0),
         (used(NO_COST), "5 tokens, cost unknown", 5, None),
-        (used(KNOWN, NO_COST), "15 tokens, cost at least $0.50", 15, None),
+        (used(KNOWN, NO_COST), "15 tokens, $0.50 + 1 call of unknown cost", 15, None),
         (used(None), "tokens and cost unknown", None, None),
-        (used(KNOWN, None), "at least 10 tokens, cost at least $0.50", None, None),
+        (used(KNOWN, None), "at least 10 tokens, $0.50 + 1 call of unknown cost", None, None),
         (used(None, provider="replay"), "no model used", 0, 0.0),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -41,9 +41,9 @@ def test_what_is_not_known_is_said_to_be(
     state: SessionState, text: str, tokens: int | None, cost: float | None
 ) -> None:
     """For people in words, for machines as null."""
-    told = spending(state)
-    assert str(told) == text
-    assert (told.document()["tokens"], told.document()["cost_usd"]) == (tokens, cost)
+    told = document(state.spent)
+    assert spending(state) == text
+    assert (told["tokens"], told["cost_usd"]) == (tokens, cost)
 
 
 def test_replayed_is_said_of_agent_tasks_only() -> None:
@@ -61,11 +61,11 @@ def test_attempts_that_came_to_nothing_count() -> None:
     state = SessionState(Plan(defaults=Defaults(provider="claude-cli"), tasks=(task,)))
     state.apply(ev.TaskStarted(task="t", attempt=1))
     state.apply(ev.TaskInterrupted(task="t", attempt=1, reason="cut off"))
-    assert str(spending(state)) == "tokens and cost unknown"
+    assert spending(state) == "tokens and cost unknown"
     state.apply(ev.TaskStarted(task="t", attempt=2))
     state.apply(ev.TaskFailed(task="t", attempt=2, reason="no", retry=True, usage=KNOWN))
     state.apply(ev.TaskStarted(task="t", attempt=3))
     state.apply(ev.TaskCompleted(task="t", attempt=3, usage=KNOWN))
-    assert str(spending(state)) == "at least 20 tokens, cost at least $1.00"
-    assert spending(state).document()["tokens"] is None
-    assert running_total(state) == "at least 20 tokens, cost at least $1.00"
+    assert spending(state) == "at least 20 tokens, $1.00 + 1 call of unknown cost"
+    assert document(state.spent)["tokens"] is None
+    assert running_total(state) == "at least 20 tokens, $1.00 + 1 call of unknown cost"
