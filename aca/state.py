@@ -10,7 +10,7 @@ import msgspec
 
 from aca import events as ev
 from aca.errors import Exit
-from aca.plan import REPLAY, Plan, Task, profile
+from aca.plan import Plan, Task
 from aca.spent import Spent
 
 Status = Literal["pending", "in_progress", "blocked", "completed", "failed", "skipped"]
@@ -245,16 +245,11 @@ class SessionState:
         return state
 
     def _settle(self, event: ev.AttemptEnded) -> None:
-        """What the attempt used: its calls, or where none are in the journal what it tells at its end.
-
-        An agent that worked and did not tell has used something all the same.
-        """
+        """What the attempt used: its calls, or where none are in the journal what it tells at its end."""
         for key, call in [one for one in self.calls.items() if one[0][0] == event.task]:
             del self.calls[key]
             self.charge(event, call.reserved, call=call, estimated=True)
-        if self.states[event.task].counted:
-            return
-        if event.usage is not None or (event.attempt and self._has_model(event.task)):
+        if event.usage is not None and not self.states[event.task].counted:
             self.charge(event, event.usage)
 
     def charge(
@@ -277,11 +272,6 @@ class SessionState:
             yield self.spent_as[task.role]
         for owner in self.lineage(task.id):
             yield self.spent_on[owner]
-
-    def _has_model(self, task_id: str) -> bool:
-        task = self.tasks[task_id]
-        is_work = task.kind == "agent" and task_id not in self.children
-        return is_work and profile(self.plan, task).provider != REPLAY
 
 
 _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {

@@ -16,6 +16,9 @@ def used(*usages: ev.Usage | None, provider: str = "claude-cli") -> SessionState
     state = SessionState(Plan(defaults=Defaults(provider=provider), tasks=tasks))
     for task, usage in zip(tasks, usages, strict=True):
         state.apply(ev.TaskStarted(task=task.id, attempt=1))
+        if provider != "replay":
+            state.apply(ev.CallStarted(task=task.id, attempt=1, call=1, provider=provider))
+            state.apply(ev.CallEnded(task=task.id, attempt=1, call=1, usage=usage))
         state.apply(ev.TaskCompleted(task=task.id, attempt=1, usage=usage))
     return state
 
@@ -60,6 +63,8 @@ def test_attempts_that_came_to_nothing_count() -> None:
     task = Task(id="t", title="t", retries=3)
     state = SessionState(Plan(defaults=Defaults(provider="claude-cli"), tasks=(task,)))
     state.apply(ev.TaskStarted(task="t", attempt=1))
+    state.apply(ev.CallStarted(task="t", attempt=1, call=1, provider="claude-cli"))
+    state.apply(ev.CallEnded(task="t", attempt=1, call=1))
     state.apply(ev.TaskInterrupted(task="t", attempt=1, reason="cut off"))
     assert spending(state) == "tokens and cost unknown"
     state.apply(ev.TaskStarted(task="t", attempt=2))
