@@ -30,6 +30,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "Defaults": plan.Defaults,
     "Role": plan.Role,
     "Limits": plan.Limits,
+    "Limits of a task or a role": plan.Budget,
+    "Price": plan.Price,
     "Logging": plan.Logging,
     "Source": plan.Source,
     "claude-cli": claude_cli.Options,
