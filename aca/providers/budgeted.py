@@ -12,6 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from aca import budget
 from aca import events as ev
 from aca.plan import Plan, Task
@@ -199,24 +201,21 @@ class Budgeted:
         as_written = ev.Usage(cache_write_tokens=given, output_tokens=made)
         costs = [self._tariff.cost(one) for one in (as_input, as_written)]
         known = [cost for cost in costs if cost is not None]
-        return replace_cost(as_input, max(known) if len(known) == len(costs) else None)
+        cost = max(known) if len(known) == len(costs) else None
+        return msgspec.structs.replace(as_input, cost_usd=cost)
 
     def _share(self, tokens: int, room: budget.Room) -> _Reserve | None:
-        """A whole agent's part of what is left, of which as many get one as may run at once."""
+        """A whole agent's part of what is left: all of its task's own, and as many get one of the rest as
+        may run at once."""
         if room.tokens < tokens or room.cost_usd < LEAST_USD:
             return None
         usage = ev.Usage(input_tokens=tokens)
         if room.cost_usd == budget.INFINITE:
             return _Reserve(usage)
-        others = max(1, self._purse.at_once - len(self._purse.state.calls))
-        return _Reserve(usage, allowed_usd=max(LEAST_USD, room.cost_usd / others))
-
-
-def replace_cost(usage: ev.Usage, cost_usd: float | None) -> ev.Usage:
-    """*usage* at that cost."""
-    return ev.Usage(
-        usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, cost_usd
-    )
+        state = self._purse.state
+        common = budget.common_room(state, (cap for cap in self._caps if cap.task != self._task.id))
+        parts = max(1, self._purse.at_once - len(state.calls))
+        return _Reserve(usage, allowed_usd=max(LEAST_USD, min(room.cost_usd, common.cost_usd / parts)))
 
 
 class _Counted:
@@ -242,7 +241,7 @@ class _Counted:
     def outcome(self) -> tuple[ev.Usage | None, bool]:
         """What it used, and whether that is only what was reserved for it. What failed used nothing."""
         if self.told is not None:
-            return replace_cost(self.told, self._tariff.cost(self.told)), False
+            return msgspec.structs.replace(self.told, cost_usd=self._tariff.cost(self.told)), False
         if not self._asks:
             return None, False
         if self._has_failed:
