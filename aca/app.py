@@ -45,11 +45,22 @@ from aca.prepare import (
 )
 from aca.providers import base
 from aca.providers.budgeted import uncounted
+from aca.providers.recorded import Recorded
+from aca.providers.recording import Recording, refuse_other
 from aca.run import Observer, Stop, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 
-__all__ = ["Prepared", "Request", "effective", "prepare", "provider_problems", "settings", "used_providers"]
+__all__ = [
+    "Prepared",
+    "Request",
+    "effective",
+    "prepare",
+    "provider_problems",
+    "refuse_other",
+    "settings",
+    "used_providers",
+]
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +85,23 @@ def start(prepared: Prepared, workspace: Path) -> Session:
 
 
 def carry_out(
-    one: Session, watchers: Watchers, overrides: Mapping[str, Any] | None = None, *, failed: bool = False
+    one: Session,
+    watchers: Watchers,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    failed: bool = False,
+    record: Path | None = None,
 ) -> ev.RunEnded:
     """Run the session to its end, from wherever it is; with *failed* what failed is tried again.
 
-    Raises SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever happens, no child
-    process is left when this returns.
+    *record* is the file in which all of it is recorded. Raises InputError when that is another file than
+    this session's record, SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever
+    happens, no child process is left when this returns.
     """
     process.become_subreaper()
     with one.lock(), system_log(one.system_log, one.plan.logging):
         end_orphans(one.workspace, watchers.notice, mine=one)
+        recording = None if record is None else Recording(record, one)
         with no_garbage_collection():
             state = _take_up(one)
         try:
@@ -92,7 +110,7 @@ def carry_out(
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                return asyncio.run(_drive(one, state, written, begun, watchers))
+                return asyncio.run(_drive(one, state, written, begun, watchers, recording))
         finally:
             process.end_everything()
 
@@ -113,7 +131,12 @@ def journal_of(one: Session, state: SessionState) -> Iterator[journal.Journal]:
 
 
 async def _drive(
-    one: Session, state: SessionState, written: journal.Journal, begun: ev.RunStarted, watchers: Watchers
+    one: Session,
+    state: SessionState,
+    written: journal.Journal,
+    begun: ev.RunStarted,
+    watchers: Watchers,
+    recording: Recording | None,
 ) -> ev.RunEnded:
     stop, patience = Stop(), process.Patience()
     with _signals(stop, patience, watchers.notice):
@@ -121,9 +144,14 @@ async def _drive(
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
         for warning in uncounted(state.plan, names):
             watchers.notice(f"warning: {warning}")
+        if recording is not None:
+            known = {name: Recorded(provider, recording) for name, provider in known.items()}
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
-        observers = [*watchers.observers, Derived(one)]
-        return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)
+        observers = [attempts.arrivals, *watchers.observers, Derived(one)]
+        observers += [recording] if recording is not None else []
+        return await run(
+            state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
+        )
 
 
 def _left(state: SessionState, plan: Plan) -> Plan:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
-from aca import budget, journal, prices, process, prompt
+from aca import budget, journal, prices, process, prompt, secrets
 from aca import events as ev
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
@@ -28,9 +29,10 @@ from aca.plan import REPLAY, Profile, Task, profile
 from aca.providers import base, model_of
 from aca.providers.account import Account, ClosedError, SpentError, Unlimited
 from aca.providers.budgeted import LEAST_USD, Budgeted, Purse
+from aca.remarks import Arrivals, Remarks
 from aca.run import Tell
 from aca.session import Session
-from aca.state import SessionState
+from aca.state import SessionState, Shared
 from aca.values import Command, command_text
 
 SUMMARY_CHARS = 2000
@@ -56,6 +58,7 @@ class Attempts:
     providers: Mapping[str, base.Provider]
     watch: Watch
     patience: process.Patience = field(default_factory=process.Patience)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     def __post_init__(self) -> None:
         plan = self.state.plan
@@ -72,6 +75,13 @@ class Attempts:
             if not self.session.path.exists():
                 raise MachineError(f"{self.session.path} is gone: something has removed it") from error
             raise
+
+    def hold(self, task: Task, running: Sequence[Task]) -> float | None:
+        """Tasks that share a conversation take turns in it: both at once would talk across each other."""
+        name = self.state.shared_by(task)
+        if name is not None and any(self.state.shared_by(other) == name for other in running):
+            return math.inf
+        return None
 
     def blames_plan(self, error: OSError) -> bool:
         """Whether *error* is about a file that the plan names: the disk is sound, and it is none of ours."""
@@ -111,6 +121,7 @@ class _Attempt:
         self.result = base.Result(stop="done")
         self.account: Budgeted | None = None
         """Whose budget it keeps to, where it calls a model."""
+        self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -226,16 +237,21 @@ class _Attempt:
     ) -> None:
         """Keep every step of the provider in the transcript."""
         with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
-            async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
-                async for step in steps:
-                    self.take(encodable(step), provider.name, transcript)
+            try:
+                async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
+                    async for step in steps:
+                        self.take(without_keys(encodable(step)), provider.name, transcript)
+            finally:
+                strike_out_of_all(assignment.logs)
 
     def assignment(self, provider: str, account: Account) -> base.Assignment:
-        state, now = self.all.state, self.all.state.states[self.task.id]
-        text = prompt.build(state, self.task, self.all.workspace)
+        told = prompt.parts(self.all.state, self.task, self.all.workspace)
+        text = prompt.joined(told)
         (self.logs / f"{self.number}.prompt.md").write_text(text, encoding="utf-8")
-        interrupted = now.conversation if now.interrupted else None
-        outlook = budget.outlook(state, self.task)
+        for message in self.remarks.waiting:  # they are in it
+            self.remarks.deliver(message)
+        conversation, interrupted, before = self.continued(provider)
+        outlook = budget.outlook(self.all.state, self.task)
         return base.Assignment(
             task_id=self.task.id,
             title=self.task.title,
@@ -244,11 +260,34 @@ class _Attempt:
             system_prompt="\n\n".join(filter(None, (self.profile.system_prompt, outlook))),
             model=self.profile.model,
             permissions=self.profile.permissions,
-            conversation=interrupted[1] if interrupted and interrupted[0] == provider else None,
+            conversation=conversation,
+            interrupted=interrupted,
+            follow_up=prompt.follow_up(told, before),
+            home=self.all.session.path / provider,
             logs=self.logs / str(self.number),
             account=account,
-            options=state.plan.providers.get(provider, {}),
+            messages=self.remarks,
+            options=self.all.state.plan.providers.get(provider, {}),
         )
+
+    def continued(self, provider: str) -> tuple[str | None, bool, str]:
+        """The conversation to go on with, whether it was cut off at this task, and what was said before it.
+
+        It goes on only with the provider that it began with.
+        """
+        state, now = self.all.state, self.all.state.states[self.task.id]
+        if now.interrupted and now.conversation and now.conversation[0] == provider:
+            return now.conversation[1], True, ""
+        shared = state.shared.get(state.shared_by(self.task) or "")
+        if shared is None or shared.provider != provider:
+            return None, False, ""
+        return shared.conversation, False, self.told(shared)
+
+    def told(self, shared: Shared) -> str:
+        """All that the tasks which share the conversation have been told in it."""
+        logs = self.all.session.task_logs
+        paths = [logs / task / f"{attempt}.prompt.md" for task, attempt in shared.told]
+        return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
 
     def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
         transcript.write(msgspec.json.encode(step) + b"\n")
@@ -256,7 +295,7 @@ class _Attempt:
         if isinstance(step, base.Changed):
             self.files[step.change.path] = step.change
         elif isinstance(step, base.Result):
-            self.result = step
+            self.result = believed(step)
         elif isinstance(step, base.Conversed):
             known = self.all.state.states[self.task.id].conversation
             if known != (provider, step.conversation):
@@ -285,6 +324,8 @@ class _Attempt:
             return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
         if result.stop == "spent":
             return self.spent(result.reason)
+        if result.stop == "cut_off":
+            return self.ending(ev.TaskInterrupted, reason=result.reason)
         if result.stop == "interrupted":  # but not by us: then nobody would judge it
             return self.failed(result.reason or "the provider was interrupted", "transient")
         if result.stop == "denied":
@@ -292,7 +333,13 @@ class _Attempt:
             cure = result.reason or 'permissions = "full" would allow it'
             reason = f"the agent was denied {tools}: {cure}"
             return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
-        return None
+        return self.unheard()
+
+    def unheard(self) -> ev.Ending | None:
+        """A task is not done while something was said that its agent has not heard: it goes on with that."""
+        if self.task.kind != "agent" or self.task.id in self.all.state.children or not self.remarks.waiting:
+            return None
+        return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
 
     def spent(self, reason: str) -> ev.Ending:
         """A call was refused, or an agent used up its part of what is left: then it may get another one."""
@@ -321,7 +368,7 @@ class _Attempt:
         results = tuple([await run_check(check, place, output) for check in self.task.checks])
         broken = [result for result in results if not result.passed]
         if not broken:
-            return self.ending(ev.TaskCompleted, summary=summary, checks=results)
+            return self.unheard() or self.ending(ev.TaskCompleted, summary=summary, checks=results)
         names = ", ".join(f'"{result.name}"' for result in broken)
         reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
         return self.ending(ev.TaskFailed, reason=reason, checks=results)
@@ -357,6 +404,14 @@ class _Attempt:
         )
 
 
+def believed(result: base.Result) -> base.Result:
+    """*result*, what it used being unknown where it claims to have worked without a single token."""
+    is_free = result.usage is not None and result.usage.tokens == 0 and not result.usage.cost_usd
+    if is_free and result.stop in ("done", "denied"):
+        return msgspec.structs.replace(result, usage=None)
+    return result
+
+
 def encodable(step: base.Step) -> base.Step:
     """*step*, with all text in it cleaned where some of it cannot be written down."""
     try:
@@ -364,6 +419,21 @@ def encodable(step: base.Step) -> base.Step:
     except UnicodeEncodeError:
         return msgspec.convert(_cleaned(msgspec.to_builtins(step)), type(step))
     return step
+
+
+def without_keys(step: base.Step) -> base.Step:
+    """*step* with our keys struck out: agents that have them may tell them."""
+    told = msgspec.json.encode(step).decode()
+    if (struck := secrets.struck_out(told)) == told:
+        return step
+    return msgspec.json.decode(struck, type=type(step))
+
+
+def strike_out_of_all(logs: Path) -> None:
+    """The same for what a program has printed, which was kept as it came."""
+    for path in logs.rglob("*"):
+        if path.is_file():
+            secrets.strike_out_of(path)
 
 
 def clean(text: str) -> str:

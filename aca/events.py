@@ -190,6 +190,37 @@ class ApprovalAnswered(Event, frozen=True, tag="approval_answered"):
     message: str = ""
 
 
+class MessageSent(Event, frozen=True, tag="message_sent"):
+    """A person said something to whoever does the task. It is part of the task from then on."""
+
+    task: str
+    text: str
+    by: str
+    message: str = ""
+
+
+class MessageDelivered(Event, frozen=True, tag="message_delivered"):
+    """An agent was told; ``cause`` is the ``message_sent``, ``task`` the task that was meant."""
+
+    task: str
+    attempt: int
+
+
+class TaskCancelled(Event, frozen=True, tag="task_cancelled"):
+    """A person decided that the task, or what is left of the group, will not be done; its end follows."""
+
+    task: str
+    by: str
+    message: str = ""
+
+
+class PauseRequested(Event, frozen=True, tag="pause_requested"):
+    """A person wants the run to end when what runs has ended."""
+
+    by: str
+    message: str = ""
+
+
 class TaskSkipped(Event, frozen=True, tag="task_skipped"):
     """The task will not be done. ``failed`` tells whether a failure is why."""
 
@@ -226,9 +257,15 @@ AnyEvent = (
     | TaskInterrupted
     | TaskBlocked
     | ApprovalAnswered
+    | MessageSent
+    | MessageDelivered
+    | TaskCancelled
+    | PauseRequested
     | TaskSkipped
     | TaskReopened
     | CheckpointCreated
 )
+Aside = CallStarted | CallEnded | MessageSent | MessageDelivered | TaskCancelled
+"""Facts about a task that leave it where it is."""
 Ending = TaskCompleted | TaskSplit | TaskFailed | TaskInterrupted | TaskBlocked
 """How an attempt can end; what ``attempt`` returns and ``run`` records."""

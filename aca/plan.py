@@ -20,6 +20,9 @@ Kind = Literal["agent", "command", "approval"]
 Mode = Literal["sequential", "parallel", "intelligent"]
 Permissions = Literal["read-only", "workspace-write", "full"]
 GivenStatus = Literal["pending", "completed", "skipped"]
+OWN = "own"
+PARENT, ROLE = "parent", "role"
+"""With whom a task shares its conversation, where that is not with a task that is named."""
 REPLAY = "replay"
 """The provider that calls no model."""
 FEW_RETRIES = 20
@@ -111,6 +114,8 @@ class Defaults(Model):
     """Pause before the second try; doubles with each further one, with jitter, up to a minute."""
     timeout: Annotated[Duration, Field(gt=0)] = 1800.0
     """One attempt's wall clock."""
+    conversation: Literal["own", "parent", "role"] = "own"
+    """``parent``: the tasks of a group share one; ``role``: those of a role."""
 
 
 class Logging(Model):
@@ -146,6 +151,8 @@ class Task(Model):
     provider: str | None = None
     model: str | None = None
     permissions: Permissions | None = None
+    conversation: str | None = None
+    """``own``, ``parent``, ``role``, or the id of a task it needs, in whose conversation it goes on."""
     checks: Checks = ()
     retries: int | None = Field(default=None, ge=0, le=100)
     retry_delay: Duration | None = None
@@ -198,6 +205,7 @@ class Profile:
     retries: int
     retry_delay: float
     timeout: float
+    conversation: str
 
 
 def profile(plan: Plan, task: Task) -> Profile:
@@ -213,7 +221,14 @@ def profile(plan: Plan, task: Task) -> Profile:
         retries=automatic if task.retries is None else task.retries,
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,
         timeout=base.timeout if task.timeout is None else task.timeout,
+        conversation=task.conversation or _default_conversation(base, task),
     )
+
+
+def _default_conversation(base: Defaults, task: Task) -> str:
+    """What the plan says, for tasks that have a parent, or a role, to share one with."""
+    shares = {PARENT: task.parent_id, ROLE: task.role}
+    return base.conversation if shares.get(base.conversation) else OWN
 
 
 def retry_budget(plan: Plan) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from pathlib import Path
 
+from aca.events import MessageSent
 from aca.plan import Task
 from aca.state import SessionState
 
@@ -17,19 +19,34 @@ MAX_RESULTS_CHARS = 64 * 1024
 """Of the results of earlier tasks: a group may have very many."""
 
 
-def build(state: SessionState, task: Task, workspace: Path) -> str:
-    """The whole prompt for the next attempt at *task*. File references are read now, from *workspace*.
+TOLD_ABOVE = "What was said above about the project, and the files quoted there, still hold."
+
+
+def parts(state: SessionState, task: Task, workspace: Path) -> list[str]:
+    """What the next attempt at *task* is told, piece by piece. References are read now, from *workspace*.
 
     Raises OSError, with the file's name, when one cannot be read any more.
     """
-    parts = [
+    told = [
         *_context(state, task),
         *_references(_file_refs(state, task), workspace),
         *_results(state, task),
         _heading(1, f"Your task: {task.title}") + task.description,
+        *_said(state, task),
         *_lesson(state, task),
     ]
-    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+    return [part.strip() for part in told if part.strip()]
+
+
+def joined(told: Iterable[str]) -> str:
+    """The prompt that is made of these pieces."""
+    return "\n\n".join(told) + "\n"
+
+
+def follow_up(told: Sequence[str], before: str) -> str:
+    """The prompt for a conversation that has been told *before* already: only what is new there."""
+    new = [part for part in told if part not in before]
+    return joined(new if len(new) == len(told) else [TOLD_ABOVE, *new])
 
 
 def lineage(state: SessionState, task: Task) -> list[Task]:
@@ -39,6 +56,12 @@ def lineage(state: SessionState, task: Task) -> list[Task]:
         task = state.tasks[task.parent_id]
         above.insert(0, task)
     return above
+
+
+def said(state: SessionState, task: Task) -> list[MessageSent]:
+    """What people have said to whoever does *task*, or does the groups it is in, oldest first."""
+    found = (one for each in (*lineage(state, task), task) for one in state.states[each.id].said)
+    return sorted(found, key=attrgetter("seq"))
 
 
 def _context(state: SessionState, task: Task) -> Iterator[str]:
@@ -107,6 +130,11 @@ def _finished(state: SessionState, name: str) -> list[str]:
         if not children and state.states[one].summary.strip():
             found.append(one)
     return found or ([name] if state.states[name].summary.strip() else [])
+
+
+def _said(state: SessionState, task: Task) -> Iterator[str]:
+    if told := said(state, task):
+        yield _heading(1, "A person said about this") + "\n\n".join(one.text.strip() for one in told)
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from aca import events as ev
 from aca.errors import Exit
-from aca.plan import Plan, Task
+from aca.plan import OWN, PARENT, ROLE, Plan, Task, profile
 from aca.spent import Spent
 
 Status = Literal["pending", "in_progress", "blocked", "completed", "failed", "skipped"]
@@ -46,6 +46,10 @@ class TaskState(msgspec.Struct):
     """Its last attempt was cut off: where the provider can, the next one continues its conversation."""
     excused: bool = False
     """Skipped for another reason than a failure: what needs it may go on."""
+    said: tuple[ev.MessageSent, ...] = ()
+    """What people said to whoever does it, oldest first."""
+    unheard: tuple[ev.MessageSent, ...] = ()
+    """What of that no attempt was told yet."""
     worked: bool = False
     """Its own attempt is done and it waits for the subtasks it handed in."""
     seq: int = 0
@@ -74,6 +78,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
     name: str
     completed: int
     """Tasks completed by then, groups not counted: they are no work of their own."""
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """A conversation that several tasks share, and the attempts at them that are done and took part."""
+
+    provider: str
+    conversation: str
+    told: tuple[tuple[str, int], ...] = ()
 
 
 class SessionState:
@@ -105,6 +117,12 @@ class SessionState:
         """By role."""
         self.calls: dict[tuple[str, int], ev.CallStarted] = {}
         """The calls that are not over, by task and number."""
+        self.shared: dict[str, Shared] = {}
+        """Conversations of several tasks, by what ``shared_by`` calls them."""
+        self._talked_on: set[str] = set()
+        """Tasks in whose conversation others go on."""
+        self.cancelled: dict[str, ev.TaskCancelled] = {}
+        """Tasks that are not to be done and have not ended yet."""
         self.runs = 0
         self.retries = 0
         """Attempts that this run tries again."""
@@ -143,6 +161,30 @@ class SessionState:
     def failed_children(self, task_id: str) -> list[str]:
         return [child for child in self.children.get(task_id, ()) if self.states[child].dead]
 
+    def shared_by(self, task: Task) -> str | None:
+        """What the conversation is called that *task* shares with others; None when it has its own."""
+        with_whom = profile(self.plan, task).conversation
+        while with_whom not in (OWN, PARENT, ROLE):
+            task = self.tasks[with_whom]
+            with_whom = profile(self.plan, task).conversation
+        if with_whom == PARENT:
+            return f"{PARENT}:{task.parent_id}"
+        if with_whom == ROLE:
+            return f"{ROLE}:{task.role}"
+        return f"task:{task.id}" if task.id in self._talked_on else None
+
+    def left_of(self, task_id: str) -> list[str]:
+        """The task, or those in the group, without what is settled; the group too while its checks run."""
+        left, queue = [], [task_id]
+        while queue:
+            one = queue.pop()
+            children = self.children.get(one, ())
+            queue += reversed(children)
+            status = self.states[one].status
+            if status == "in_progress" or (not children and not self.states[one].settled):
+                left.append(one)
+        return left
+
     # -- one method per event -----------------------------------------------------------------------
 
     def _session_created(self, event: ev.SessionCreated) -> None:
@@ -179,12 +221,14 @@ class SessionState:
     def _task_completed(self, event: ev.TaskCompleted) -> None:
         state = self._end(event, "completed")
         state.summary, state.checks = event.summary or state.summary, event.checks
+        self._share(event.task)
         self.done_work += event.task not in self.children
         self.checkpoints.append(Checkpoint(event.seq, event.at, event.task, self.done_work))
 
     def _task_split(self, event: ev.TaskSplit) -> None:
         state = self._end(event, "pending")
         state.worked, state.summary = True, event.summary
+        self._share(event.task)
         self._add(Task.model_validate(data) for data in event.tasks)
 
     def _task_failed(self, event: ev.TaskFailed) -> None:
@@ -202,6 +246,22 @@ class SessionState:
 
     def _approval_answered(self, event: ev.ApprovalAnswered) -> None:
         self.states[event.task].answer = event
+        self.messages.add(event.message)
+
+    def _message_sent(self, event: ev.MessageSent) -> None:
+        state = self.states[event.task]
+        state.said, state.unheard = (*state.said, event), (*state.unheard, event)
+        self.messages.add(event.message)
+
+    def _message_delivered(self, event: ev.MessageDelivered) -> None:
+        state = self.states[event.task]
+        state.unheard = tuple(one for one in state.unheard if one.seq != event.cause)
+
+    def _task_cancelled(self, event: ev.TaskCancelled) -> None:
+        self.cancelled |= dict.fromkeys(self.left_of(event.task), event)
+        self.messages.add(event.message)
+
+    def _pause_requested(self, event: ev.PauseRequested) -> None:
         self.messages.add(event.message)
 
     def _task_skipped(self, event: ev.TaskSkipped) -> None:
@@ -223,16 +283,29 @@ class SessionState:
         for task in tasks:
             self.order[task.id] = len(self.order)
             self.tasks[task.id] = task
+            self._talked_on.add(task.conversation or OWN)
             if task.parent_id is not None:
                 self.children.setdefault(task.parent_id, []).append(task.id)
             self.states[task.id] = TaskState(status=task.status, excused=task.status == "skipped")
             self.counts[task.status] += 1
+
+    def _share(self, task_id: str) -> None:
+        """What was said at a task that is done is there for those that share its conversation."""
+        talk, name = self.states[task_id].conversation, self.shared_by(self.tasks[task_id])
+        if talk is None or name is None:
+            return
+        before = self.shared.get(name)
+        told = before.told if before and (before.provider, before.conversation) == talk else ()
+        attempt = (task_id, self.states[task_id].attempts)
+        self.shared[name] = Shared(*talk, told=(*told, attempt))
 
     def _move(self, task_id: str, status: Status, event: ev.Event, reason: str = "") -> TaskState:
         state = self.states[task_id]
         self.counts[state.status] -= 1
         self.counts[status] += 1
         state.status, state.reason, state.waits_for, state.seq = status, reason, "", event.seq
+        if state.settled:
+            self.cancelled.pop(task_id, None)
         return state
 
     def _end(self, event: ev.AttemptEnded, status: Status, reason: str = "") -> TaskState:
@@ -288,6 +361,10 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.TaskInterrupted: SessionState._task_interrupted,
     ev.TaskBlocked: SessionState._task_blocked,
     ev.ApprovalAnswered: SessionState._approval_answered,
+    ev.MessageSent: SessionState._message_sent,
+    ev.MessageDelivered: SessionState._message_delivered,
+    ev.TaskCancelled: SessionState._task_cancelled,
+    ev.PauseRequested: SessionState._pause_requested,
     ev.TaskSkipped: SessionState._task_skipped,
     ev.TaskReopened: SessionState._task_reopened,
     ev.CheckpointCreated: SessionState._checkpoint_created,

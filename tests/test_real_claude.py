@@ -10,7 +10,7 @@ import pytest
 from aca import events as ev
 from tests.model_server import Hang, ModelServer, text, tool
 from tests.project import Project
-from tests.real_parts import claude
+from tests.real_parts import CLAUDES, claude
 
 TASKS = """\
 ---
@@ -19,7 +19,9 @@ providers: {{claude-cli: {{command: [{claude}]}}}}
 ---
 1. Write the greeting {{#greet check="grep -q hello greeting.txt"}}
 2. Make it louder {{#louder check="grep -q HELLO greeting.txt"}}
+3. Count it {{#count check="test -s count.txt"}}
 """
+every_version = pytest.mark.parametrize("version", CLAUDES)
 
 
 @pytest.fixture
@@ -37,12 +39,15 @@ def environment(server: ModelServer) -> dict[str, str]:
     }
 
 
-def test_a_file_of_two_tasks_is_killed_in_the_middle_and_resumed(
-    project: Project, server: ModelServer
+@every_version
+def test_a_file_of_three_tasks_is_killed_in_the_middle_and_resumed(
+    project: Project, server: ModelServer, version: str
 ) -> None:
-    """Task one is done and stays done; task two goes on in the same conversation and is verified."""
+    """Task one is done and stays done; task two goes on in the same conversation; all three are verified."""
     greeting = str(project.root / "greeting.txt")
-    # The first that fits plays: the second task is told the title of the first.
+    # The first that fits plays: later tasks are told the titles of those before them.
+    count = tool("Write", file_path=str(project.root / "count.txt"), content="6\n")
+    server.script("work", [count], [text("Counted.")], when="Count it")
     server.script(
         "work",
         [tool("Read", file_path=greeting)],
@@ -58,7 +63,7 @@ def test_a_file_of_two_tasks_is_killed_in_the_middle_and_resumed(
         [text("Written.")],
         when="Write the greeting",
     )
-    project.write({"tasks.md": TASKS.format(claude=claude())})
+    project.write({"tasks.md": TASKS.format(claude=claude(version))})
     running = project.start("--task-file", "tasks.md", env=environment(server))
     running.until(lambda: len(server.requests) == 4)
     running.kill()
@@ -67,9 +72,9 @@ def test_a_file_of_two_tasks_is_killed_in_the_middle_and_resumed(
     outcome = project.run("resume", env=environment(server))
 
     assert Path(greeting).read_text() == "HELLO\n"
-    assert "2 completed" in outcome.stdout
+    assert "3 completed" in outcome.stdout
     starts = [event.task for event in project.journal() if isinstance(event, ev.TaskStarted)]
-    assert starts == ["greet", "louder", "louder"]
+    assert starts == ["greet", "louder", "louder", "count"]
     conversations = {
         event.conversation
         for event in project.journal()
@@ -79,11 +84,14 @@ def test_a_file_of_two_tasks_is_killed_in_the_middle_and_resumed(
     assert project.processes() == []
 
 
-def test_denied_tools_block_the_task_and_name_the_cure(project: Project, server: ModelServer) -> None:
+@every_version
+def test_denied_tools_block_the_task_and_name_the_cure(
+    project: Project, server: ModelServer, version: str
+) -> None:
     """The CLI exits 0 and says success; aca says blocked, exit code 4, and what would allow it."""
     command = "python3 -c 'print(1)' > out.txt"
     server.script("work", [tool("Bash", command=command, description="make it")], [text("All done!")])
-    project.write({"tasks.md": TASKS.format(claude=claude())})
+    project.write({"tasks.md": TASKS.format(claude=claude(version))})
     project.run("--task-file", "tasks.md", "--only", "greet", env=environment(server), expect=4)
     now = project.session().state().states["greet"]
     assert now.status == "blocked"

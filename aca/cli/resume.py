@@ -40,6 +40,7 @@ def resume(
     found = app.to_resume(workspace, name, failed)
     if not found.state.unfinished():
         return _nothing_to_do(found.origin, found.state, screen)
+    carrying.check_record(output, "" if found.until is not None else found.origin.id)
     one = app.go_on(found, settings.flags(), screen.remark)
     return carrying.carry_out(one, found.state, screen, settings.flags(), failed=failed)
 

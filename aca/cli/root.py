@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from aca import __version__
 from aca.cli import (
     answer,
+    cancel,
     checkpoint,
     config,
     costs,
@@ -22,6 +23,7 @@ from aca.cli import (
     resume,
     run,
     schema,
+    send,
     show,
     status,
 )
@@ -89,6 +91,9 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "costs": costs.costs,
     "approve": answer.approve,
     "reject": answer.reject,
+    "send": send.send,
+    "cancel": cancel.cancel,
+    "pause": cancel.pause,
     "init": init.init,
     "doctor": doctor.doctor,
     "config": config.config,

@@ -26,6 +26,8 @@ class Capabilities:
     """It tells what an attempt cost, not only its tokens."""
     tool_gate: bool = False
     """It keeps to the task's permissions, with tools it does not offer or a sandbox."""
+    live: bool = False
+    """It is told while it works what a person says with ``aca send``; others are with their next attempt."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,16 @@ class About:
     can: Capabilities
 
 
-_API = Capabilities(streaming=True, resume=True, turn_limit=True, tool_gate=True)
+_API = Capabilities(streaming=True, resume=True, turn_limit=True, tool_gate=True, live=True)
 BUILT_IN: dict[str, About] = {
     "anthropic": About("ANTHROPIC_API_KEY", _API),
     "claude-cli": About(
         "the program's own login, or ANTHROPIC_API_KEY",
         Capabilities(streaming=True, resume=True, turn_limit=True, cost=True, tool_gate=True),
+    ),
+    "claude-sdk": About(
+        "the program's own login, or ANTHROPIC_API_KEY",
+        Capabilities(streaming=True, resume=True, turn_limit=True, cost=True, tool_gate=True, live=True),
     ),
     "codex-cli": About(
         "the program's own login, or the key that its configuration names",

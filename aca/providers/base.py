@@ -18,6 +18,7 @@ from aca.events import Category, FileChange, Usage
 from aca.plan import Permissions
 from aca.process import Place
 from aca.providers.account import Account, Unlimited
+from aca.providers.messages import Messages, Silence
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,30 @@ class Assignment:
     permissions: Permissions
     conversation: str | None
     """Continue this conversation where the provider can; None starts a new one."""
+    interrupted: bool
+    """It was cut off at this very task. Otherwise it is that of tasks which are done."""
+    follow_up: str
+    """What to say in a conversation of tasks that are done: the prompt without what was told there before."""
+    home: Path
+    """The provider's own directory in the session: for what outlives an attempt."""
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
     account: Account = field(default_factory=Unlimited)
     allowed_usd: float | None = None
     """What it may cost, for agents that can be told; None sets no limit."""
+    messages: Messages = field(default_factory=Silence)
+    """What people say to the agent; the prompt has what they said before the attempt began."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
+
+    def spoken(self, continued: bool, go_on: str) -> str:
+        """What to say first: in the conversation that is to be *continued*, or in a new one.
+
+        *go_on* stands in front of the prompt where the conversation was cut off.
+        """
+        if not continued:
+            return self.prompt
+        return go_on + self.prompt if self.interrupted else self.follow_up
 
 
 class Said(msgspec.Struct, frozen=True, tag="said", tag_field="step"):
@@ -75,7 +93,7 @@ class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit
     info: dict[str, Any]
 
 
-Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted"]
+Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted", "cut_off"]
 
 
 class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_defaults=True):
@@ -83,7 +101,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
 
     ``failed`` carries ``reason`` and ``category``; ``denied`` lists in ``denied`` the tools that were
     refused; ``quota`` has ``until`` (Unix time the window opens again) where known; ``spent`` is a budget
-    that has no room for another call.
+    that has no room for another call; ``cut_off`` is an interruption that is played again.
     """
 
     stop: Stop

@@ -146,6 +146,7 @@ class _Talk:
     async def steps(self, wire: Wire, turns: int) -> AsyncIterator[Step]:
         """Ask and answer until one side has had enough."""
         for _ in range(turns):
+            self.conversation.pass_on(self.assignment.messages)
             async with aclosing(cast(Any, self.ask(wire))) as heard:
                 async for step in heard:
                     yield step
@@ -157,7 +158,8 @@ class _Talk:
                 continue
             async for step in self.use(answer.calls):
                 yield step
-            if not answer.calls or self.finished:
+            is_over = not answer.calls or self.finished
+            if is_over and not self.assignment.messages.waiting:
                 yield self.ended(answer.text)
                 return
         cure = f"raise providers.{self.provider.name}.max_turns, or split the task"
@@ -253,12 +255,12 @@ class _Talk:
 
     @property
     def finished(self) -> bool:
-        return any(outcome.final for outcome in self.conversation.outcomes)
+        return any(outcome.final for outcome in self.conversation.latest)
 
     def ended(self, text: str) -> Result:
         """It says it is done. What was denied makes that a claim nobody believes."""
         outcomes = self.conversation.outcomes
-        last = next((one for one in reversed(outcomes) if one.final), None)
+        last = next((one for one in reversed(self.conversation.latest) if one.final), None)
         text = last.text if last else text
         # What was denied before an interruption may be allowed by now.
         denied = tuple(

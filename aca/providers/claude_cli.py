@@ -63,7 +63,7 @@ class ClaudeCli:
         options = Options.model_validate(assignment.options)
         assignment.logs.mkdir(parents=True, exist_ok=True)
         for continued in (True, False) if assignment.conversation else (False,):
-            run = _Run(options, assignment, place, continued)
+            run = Run(options, assignment, place, continued)
             yield Conversed(run.conversation)
             try:
                 async with run.start() as child:
@@ -80,8 +80,12 @@ class ClaudeCli:
             return
 
 
-class _Run:
+class Run:
     """One start of the program: with the conversation there was, or with a new one."""
+
+    section = "claude-cli"
+    """Of a plan's providers, where its options are."""
+    modes: Mapping[str, str] = MODES
 
     def __init__(self, options: Options, assignment: Assignment, place: Place, continued: bool) -> None:
         self.options, self.assignment, self.continued = options, assignment, continued
@@ -90,29 +94,34 @@ class _Run:
         self.conversation = known or str(uuid.uuid4())
         read_only = assignment.permissions == "read-only"
         self.forbidden = READ_ONLY_WITHOUT if read_only else ()
-        self.reading = Reading(place, self.conversation, self.forbidden)
+        self.reading = Reading(place, self.conversation, self.forbidden, self.section)
 
-    def start(self) -> AbstractAsyncContextManager[process.Child]:
+    def start(self, stdin: process.Source | None = None) -> AbstractAsyncContextManager[process.Child]:
+        """Start it; it reads the prompt where *stdin* is nothing else."""
         logs = self.assignment.logs
         prompt = logs / "prompt.md"
-        prompt.write_text((GO_ON if self.continued else "") + self.assignment.prompt, encoding="utf-8")
+        prompt.write_text(self.prompt, encoding="utf-8")
         # Each run has a stderr of its own: it may tell that a conversation was not found.
         self._stderr.unlink(missing_ok=True)
         return process.stream(
             self.argv(),
             self.place,
-            stdin=prompt,
+            stdin=prompt if stdin is None else stdin,
             stderr=self._stderr,
             copy=logs / "stream.jsonl",
             idle=self.options.idle_timeout,
         )
+
+    @property
+    def prompt(self) -> str:
+        return self.assignment.spoken(self.continued, GO_ON)
 
     def argv(self) -> list[str]:
         options, assignment = self.options, self.assignment
         how = "--resume" if self.continued else "--session-id"
         model = assignment.model or options.model
         argv = [*options.command, "-p", "--output-format", "stream-json", "--verbose"]
-        argv += [how, self.conversation, "--permission-mode", MODES[assignment.permissions]]
+        argv += [how, self.conversation, "--permission-mode", self.modes[assignment.permissions]]
         argv += ["--model", model] if model else []
         argv += ["--append-system-prompt", assignment.system_prompt] if assignment.system_prompt else []
         allowed = assignment.allowed_usd

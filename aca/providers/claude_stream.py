@@ -41,8 +41,11 @@ _SIGNS: tuple[tuple[str, Category, str], ...] = (
 class Reading:
     """The stream of one run of claude, as far as it has been read."""
 
-    def __init__(self, place: Place, conversation: str, forbidden: Collection[str] = ()) -> None:
+    def __init__(
+        self, place: Place, conversation: str, forbidden: Collection[str] = (), section: str = "claude-cli"
+    ) -> None:
         self._place, self._conversation, self._forbidden = place, conversation, forbidden
+        self._section = section
         self._uses: dict[str, tuple[str, str, dict[str, Any]]] = {}
         self._denied: dict[str, None] = {}
         self._limit: dict[str, Any] = {}
@@ -71,6 +74,8 @@ class Reading:
 
     def _system(self, event: dict[str, Any]) -> Iterator[Step]:
         conversation = event.get("session_id")
+        if event.get("subtype") == "init":  # of each turn, before the model is asked
+            self.finished = False
         if event.get("subtype") == "init" and conversation and conversation != self._conversation:
             self._conversation = str(conversation)
             yield Conversed(self._conversation)
@@ -164,7 +169,7 @@ class Reading:
         if result.get("subtype") == "error_max_budget_usd":
             return Result("spent", reason=told, usage=self._usage())
         if result.get("subtype") == "error_max_turns":
-            return self._failed(told, "task", "raise providers.claude-cli.max_turns, or split the task")
+            return self._failed(told, "task", f"raise providers.{self._section}.max_turns, or split the task")
         if _is_error(result):
             category, cure = _classify(told, result.get("api_error_status"))
             return self._failed(told or "claude reported an error without a text", category or "task", cure)
@@ -183,7 +188,7 @@ class Reading:
         if not set(denied).isdisjoint(self._forbidden):
             return 'permissions = "workspace-write" would allow it'
         listed = ", ".join(f'"{tool}"' for tool in denied)
-        return f'providers.claude-cli.allowed_tools = [{listed}] or permissions = "full" would allow it'
+        return f'providers.{self._section}.allowed_tools = [{listed}] or permissions = "full" would allow it'
 
     def _failed(self, reason: str, category: Category, cure: str = "") -> Result:
         reason = f"{reason}; {cure}" if cure else reason

@@ -16,6 +16,7 @@ import msgspec
 from aca import process
 from aca.errors import Problem
 from aca.events import Usage
+from aca.journal import write_aside
 from aca.plan import Task
 from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Result, Step
@@ -134,8 +135,8 @@ class _Run:
 
     def _prompt(self) -> str:
         system = "" if self.declaration.takes("system_prompt") else self.assignment.system_prompt
-        go_on = GO_ON if self.conversation else ""
-        return (f"{system}\n\n" if system else "") + go_on + self.assignment.prompt
+        spoken = self.assignment.spoken(self.conversation is not None, GO_ON)
+        return (f"{system}\n\n" if system else "") + spoken
 
     def _values(self, prompt: str) -> dict[str, str | None]:
         return {
@@ -158,19 +159,22 @@ class _Run:
         """Where the program counts on from run to run, the next one has to know what is counted already."""
         conversation = self.reading.conversation
         if self._counts_on and self.reading.told and conversation:
-            told = msgspec.json.encode({"conversation": conversation, "usage": self.reading.told})
-            (self.assignment.logs / "usage.json").write_bytes(told)
+            told = msgspec.json.encode(self.reading.told)
+            self.assignment.home.mkdir(parents=True, exist_ok=True)
+            write_aside(_kept(self.assignment, conversation), told)
 
 
 def _told_before(assignment: Assignment, conversation: str | None) -> Usage | None:
     """What the program said last, in an earlier attempt, of what this conversation had used."""
-    kept = sorted(assignment.logs.parent.glob("*/usage.json"), key=lambda path: path.stat().st_mtime_ns)
-    for path in reversed(kept):
-        with contextlib.suppress(msgspec.DecodeError, KeyError):
-            told = msgspec.json.decode(path.read_bytes())
-            if told["conversation"] == conversation:
-                return msgspec.convert(told["usage"], Usage)
+    if conversation is None:
+        return None
+    with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+        return msgspec.json.decode(_kept(assignment, conversation).read_bytes(), type=Usage)
     return None
+
+
+def _kept(assignment: Assignment, conversation: str) -> Path:
+    return assignment.home / f"{Path(conversation).name}.usage.json"
 
 
 def _program(declaration: Declaration) -> str:

@@ -104,6 +104,14 @@ class Lines(Reporter):
         return f"skipped: {event.reason}"
 
     @_say.register
+    def _(self, event: ev.MessageSent) -> str:
+        return f"{event.by} says: {words.one_line(event.text)}"
+
+    @_say.register
+    def _(self, event: ev.MessageDelivered) -> str:
+        return "its agent was told"
+
+    @_say.register
     def _(self, event: ev.TaskReopened) -> str:
         return f"pending again: {event.reason}"
 
