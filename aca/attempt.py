@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
-from aca import budget, journal, prices, process, prompt, secrets
+from aca import budget, journal, output, prices, process, prompt, secrets
 from aca import events as ev
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
@@ -29,10 +29,11 @@ from aca.plan import REPLAY, Profile, Task, profile
 from aca.providers import base, model_of
 from aca.providers.account import Account, ClosedError, SpentError, Unlimited
 from aca.providers.budgeted import LEAST_USD, Budgeted, Purse
+from aca.recap import GREW, REBUILDS, Recap
 from aca.remarks import Arrivals, Remarks
 from aca.run import Tell
 from aca.session import Session
-from aca.state import SessionState, Shared
+from aca.state import SessionState, Shared, add_usage
 from aca.values import Command, command_text
 
 SUMMARY_CHARS = 2000
@@ -122,6 +123,8 @@ class _Attempt:
         self.account: Budgeted | None = None
         """Whose budget it keeps to, where it calls a model."""
         self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
+        self.output: dict[str, Any] | None = None
+        self.recap = Recap()
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -143,7 +146,8 @@ class _Attempt:
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         marks = {"ACA_SESSION": self.all.session.id, "ACA_TASK": self.task.id, "ACA_ATTEMPT": mark}
         env = {**self.all.environment, **self.task.env, **marks}
-        top = process.Place(self.all.workspace, self.all.workspace, env, mark, self.all.patience)
+        passed = self.profile.pass_env | self.task.env.keys()
+        top = process.Place(self.all.workspace, self.all.workspace, env, mark, self.all.patience, passed)
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
         place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
@@ -196,6 +200,7 @@ class _Attempt:
     async def run_command(self, command: Command, place: process.Place) -> str | None:
         """Why the command failed, None when it did not."""
         output = self.logs / f"{self.number}.output.log"
+        place = replace(place, env=secrets.without(place.env, place.passed))
         ended = await process.run(command, place, output=output, timeout=self.timeout)
         if ended.exit_code == 0 and not ended.timed_out:
             return None
@@ -203,18 +208,10 @@ class _Attempt:
         return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
 
     async def consult(self, provider: base.Provider, place: process.Place) -> None:
-        """Let the provider do the task. One that does not ask makes one call, which is all of its work."""
-        account = self.open_account(provider)
-        assignment = self.assignment(provider.name, account)
+        """Hand the task to its provider, unless no call of a model may be made for it."""
+        assignment = self.assignment(provider.name, self.open_account(provider))
         try:
-            if provider.asks or provider.name == REPLAY:
-                await self.follow(provider, assignment, place)
-                return
-            async with account.call(len(assignment.prompt.encode())) as call:
-                allowed = self.account.allowed_usd if self.account else None
-                await self.follow(provider, replace(assignment, allowed_usd=allowed), place)
-                if self.result.usage is not None:
-                    call.used(self.result.usage)
+            await self.talk(provider, assignment, place)
         except SpentError as spent:
             self.result = base.Result("spent", reason=str(spent))
         except ClosedError as closed:
@@ -232,22 +229,51 @@ class _Attempt:
         )
         return self.account
 
+    async def talk(self, provider: base.Provider, assignment: base.Assignment, place: process.Place) -> None:
+        """Let the provider work, and once more with a recap when the conversation grew too long."""
+        with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
+            await self.converse(provider, assignment, place, transcript)
+            for rebuilt in range(REBUILDS):
+                is_old = assignment.conversation is not None and not rebuilt
+                if not (self.result.overflowed and (is_old or self.recap.uses > self.recap.told)):
+                    return
+                self.take(base.Said(GREW), provider.name, transcript)
+                text = self.recap.prompt(assignment.prompt)
+                self.write_prompt(f"{self.number}.prompt-{rebuilt + 2}.md", text)
+                again, before = replace(assignment, prompt=text, conversation=None), self.result.usage
+                await self.converse(provider, again, place, transcript)
+                usage = together(before, self.result.usage)
+                self.result = msgspec.structs.replace(self.result, usage=usage)
+
+    async def converse(
+        self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
+    ) -> None:
+        """One conversation. Of an agent that does not ask before its calls it is one call, whole."""
+        if provider.asks or self.account is None:
+            await self.follow(provider, assignment, place, transcript)
+            return
+        async with assignment.account.call(len(assignment.prompt.encode())) as call:
+            told = replace(assignment, allowed_usd=self.account.allowed_usd)
+            await self.follow(provider, told, place, transcript)
+            if self.result.usage is not None:
+                call.used(self.result.usage)
+
     async def follow(
-        self, provider: base.Provider, assignment: base.Assignment, place: process.Place
+        self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
     ) -> None:
         """Keep every step of the provider in the transcript."""
-        with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
-            try:
-                async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
-                    async for step in steps:
-                        self.take(without_keys(encodable(step)), provider.name, transcript)
-            finally:
-                strike_out_of_all(assignment.logs)
+        try:
+            async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
+                async for step in steps:
+                    self.take(clear := without_keys(encodable(step)), provider.name, transcript)
+                    self.recap.note(clear)
+        finally:
+            strike_out_of_all(assignment.logs)
 
     def assignment(self, provider: str, account: Account) -> base.Assignment:
         told = prompt.parts(self.all.state, self.task, self.all.workspace)
         text = prompt.joined(told)
-        (self.logs / f"{self.number}.prompt.md").write_text(text, encoding="utf-8")
+        self.write_prompt(f"{self.number}.prompt.md", text)
         for message in self.remarks.waiting:  # they are in it
             self.remarks.deliver(message)
         conversation, interrupted, before = self.continued(provider)
@@ -268,6 +294,7 @@ class _Attempt:
             account=account,
             messages=self.remarks,
             options=self.all.state.plan.providers.get(provider, {}),
+            output_schema=self.task.output_schema,
         )
 
     def continued(self, provider: str) -> tuple[str | None, bool, str]:
@@ -289,6 +316,9 @@ class _Attempt:
         paths = [logs / task / f"{attempt}.prompt.md" for task, attempt in shared.told]
         return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
 
+    def write_prompt(self, name: str, text: str) -> None:
+        (self.logs / name).write_text(text, encoding="utf-8")
+
     def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
         transcript.write(msgspec.json.encode(step) + b"\n")
         transcript.flush()
@@ -300,6 +330,8 @@ class _Attempt:
             known = self.all.state.states[self.task.id].conversation
             if known != (provider, step.conversation):
                 self.tell(self.conversation_started(provider, step.conversation))
+        elif isinstance(step, base.Noted):
+            self.tell(ev.NoteLeft(task=self.task.id, attempt=self.number, text=step.text))
         elif isinstance(step, base.Limited):
             self.keep_limits(provider, step.info)
         self.all.watch(self.task.id, step)
@@ -333,13 +365,25 @@ class _Attempt:
             cure = result.reason or 'permissions = "full" would allow it'
             reason = f"the agent was denied {tools}: {cure}"
             return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
-        return self.unheard()
+        schema = self.task.output_schema
+        return self.unheard() or (None if schema is None else self.read_output(schema))
 
     def unheard(self) -> ev.Ending | None:
         """A task is not done while something was said that its agent has not heard: it goes on with that."""
         if self.task.kind != "agent" or self.task.id in self.all.state.children or not self.remarks.waiting:
             return None
         return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
+
+    def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
+        """Take the output that was asked for, from the provider or out of the agent's last word."""
+        if self.result.subtasks:
+            return self.failed("it was split, and a task with output_schema gives its output itself", "task")
+        given = self.result.output
+        given = _cleaned(output.found(self.result.text)) if given is None else given
+        if why := output.wrong(given, schema):
+            return self.failed(f"the output does not fit output_schema: {why}", "task")
+        self.output = given
+        return None
 
     def spent(self, reason: str) -> ev.Ending:
         """A call was refused, or an agent used up its part of what is left: then it may get another one."""
@@ -368,7 +412,8 @@ class _Attempt:
         results = tuple([await run_check(check, place, output) for check in self.task.checks])
         broken = [result for result in results if not result.passed]
         if not broken:
-            return self.unheard() or self.ending(ev.TaskCompleted, summary=summary, checks=results)
+            done = self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
+            return self.unheard() or done
         names = ", ".join(f'"{result.name}"' for result in broken)
         reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
         return self.ending(ev.TaskFailed, reason=reason, checks=results)
@@ -410,6 +455,14 @@ def believed(result: base.Result) -> base.Result:
     if is_free and result.stop in ("done", "denied"):
         return msgspec.structs.replace(result, usage=None)
     return result
+
+
+def together(before: ev.Usage | None, more: ev.Usage | None) -> ev.Usage | None:
+    """What two conversations used; where one of them did not tell, nobody knows what both cost."""
+    known = [usage for usage in (before, more) if usage is not None]
+    if len(known) == 2:
+        return add_usage(*known)
+    return msgspec.structs.replace(known[0], cost_usd=None) if known else None
 
 
 def encodable(step: base.Step) -> base.Step:

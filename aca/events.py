@@ -131,11 +131,21 @@ class AttemptEnded(Event, frozen=True, kw_only=True, omit_defaults=True):
     files: tuple[FileChange, ...] = ()
 
 
+class NoteLeft(Event, frozen=True, tag="note_left"):
+    """An agent left a finding for whoever works later, as it worked."""
+
+    task: str
+    attempt: int
+    text: str
+
+
 class TaskCompleted(AttemptEnded, frozen=True, tag="task_completed"):
-    """Done, and its checks (all of ``checks``) passed. ``summary`` is the agent's last word."""
+    """Done, and its checks (all of ``checks``) passed. ``summary`` is the agent's last word, ``output`` the
+    JSON object it gave where the task asks for one."""
 
     summary: str = ""
     checks: tuple[CheckResult, ...] = ()
+    output: dict[str, Any] | None = None
 
 
 class TaskSplit(AttemptEnded, frozen=True, tag="task_split"):
@@ -251,6 +261,7 @@ AnyEvent = (
     | ConversationStarted
     | CallStarted
     | CallEnded
+    | NoteLeft
     | TaskCompleted
     | TaskSplit
     | TaskFailed

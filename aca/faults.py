@@ -107,6 +107,10 @@ def _kind_faults(task: Task, is_group: bool) -> list[Fault]:
         found.append(Fault(("command",), f'task "{task.id}" has a command but is an {task.kind}', cure))
     if task.backup and task.kind != "command":
         found.append(Fault(("backup",), f'task "{task.id}" has a backup but is an {task.kind}', ""))
+    if task.output_schema is not None and (is_group or task.kind != "agent"):
+        what = "group" if is_group else task.kind
+        cure = "give it to a task that an agent does"
+        found.append(Fault(("output_schema",), f'task "{task.id}" is a {what} and gives no output', cure))
     if is_group and task.kind != "agent":
         cure = "make them tasks of their own that need it"
         found.append(Fault(("kind",), f'task "{task.id}" is a {task.kind} and cannot have subtasks', cure))

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
+from aca import output
 from aca.values import Command, Duration, Model, Priority, Variables, Words, command_text
 
 FORMAT_VERSION = 1
@@ -53,6 +54,10 @@ class Check(Model):
 Checks = Annotated[tuple[Annotated[Check, BeforeValidator(_named_check)], ...], BeforeValidator(_checks)]
 
 
+Schema = Annotated[dict[str, JsonValue], AfterValidator(output.usable)]
+"""A JSON Schema in which an output can be asked for."""
+
+
 class Source(Model):
     """The task file a plan was made from."""
 
@@ -90,12 +95,28 @@ class Price(Model):
     cache_write: float | None = Field(default=None, ge=0)
 
 
+class Models(Model):
+    """Which model for which task, by ``estimated_complexity``: simple is 1 to 3, complex 8 to 10; what lies
+    between or is not said is medium."""
+
+    simple: str | None = None
+    medium: str | None = None
+    complex: str | None = None
+
+    def fitting(self, complexity: int | None) -> str | None:
+        """The model for a task of this complexity, where one is named."""
+        known = 5 if complexity is None else complexity
+        return self.simple if known <= 3 else self.medium if known <= 7 else self.complex
+
+
 class Role(Model):
     """A named agent profile. What it leaves open falls back to the plan's defaults."""
 
     system_prompt: str = ""
     provider: str | None = None
     model: str | None = None
+    models: Models = Models()
+    """By complexity, for tasks that name none; after ``model``."""
     permissions: Permissions | None = None
     limits: Budget = Budget()
     """For all its tasks together."""
@@ -106,6 +127,8 @@ class Defaults(Model):
 
     provider: str | None = None
     model: str | None = None
+    models: Models = Models()
+    """By complexity, before ``model``."""
     permissions: Permissions = "workspace-write"
     system_prompt: str = ""
     retries: int = Field(default=2, ge=0, le=100)
@@ -114,6 +137,8 @@ class Defaults(Model):
     """Pause before the second try; doubles with each further one, with jitter, up to a minute."""
     timeout: Annotated[Duration, Field(gt=0)] = 1800.0
     """One attempt's wall clock."""
+    pass_env: Words = ()
+    """Keys of model providers that commands, checks and tools find in their environment all the same."""
     conversation: Literal["own", "parent", "role"] = "own"
     """``parent``: the tasks of a group share one; ``role``: those of a role."""
 
@@ -154,6 +179,8 @@ class Task(Model):
     conversation: str | None = None
     """``own``, ``parent``, ``role``, or the id of a task it needs, in whose conversation it goes on."""
     checks: Checks = ()
+    output_schema: Schema | None = None
+    """The task gives, besides what it does, a JSON object that fits this."""
     retries: int | None = Field(default=None, ge=0, le=100)
     retry_delay: Duration | None = None
     timeout: Annotated[Duration, Field(gt=0)] | None = None
@@ -166,6 +193,7 @@ class Task(Model):
     """``skip``: a failure does not stop what depends on this task."""
     cwd: str | None = None
     env: Variables = Field(default_factory=dict)
+    pass_env: Words = ()
 
 
 class Plan(Model):
@@ -205,6 +233,7 @@ class Profile:
     retries: int
     retry_delay: float
     timeout: float
+    pass_env: frozenset[str]
     conversation: str
 
 
@@ -215,14 +244,20 @@ def profile(plan: Plan, task: Task) -> Profile:
     automatic = base.retries if task.kind == "agent" else 0
     return Profile(
         provider=task.provider or role.provider or base.provider,
-        model=task.model or role.model or base.model,
+        model=task.model or role.model or _model(role, base, task.estimated_complexity),
         permissions=task.permissions or role.permissions or base.permissions,
         system_prompt="\n\n".join(filter(None, (role.system_prompt, base.system_prompt))),
         retries=automatic if task.retries is None else task.retries,
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,
         timeout=base.timeout if task.timeout is None else task.timeout,
+        pass_env=frozenset((*base.pass_env, *task.pass_env)),
         conversation=task.conversation or _default_conversation(base, task),
     )
+
+
+def _model(role: Role, base: Defaults, complexity: int | None) -> str | None:
+    """The model for tasks that name none, and have no role that does."""
+    return role.models.fitting(complexity) or base.models.fitting(complexity) or base.model
 
 
 def _default_conversation(base: Defaults, task: Task) -> str:
@@ -248,11 +283,17 @@ def dump(plan: Plan) -> dict[str, Any]:
         {"$schema": plan.schema_id, "format_version": plan.format_version},
         execution_mode=plan.execution_mode,
         max_concurrent_tasks=plan.max_concurrent_tasks,
-        defaults=plan.defaults.model_dump(mode="json", exclude_none=True),
+        defaults=_dump_defaults(plan.defaults),
         tasks=[_dump_task(task) for task in plan.tasks],
     )
     order = [field.alias or name for name, field in Plan.model_fields.items()]
     return {key: data[key] for key in order if key in data}
+
+
+def _dump_defaults(defaults: Defaults) -> dict[str, Any]:
+    """All that a task gets where nobody says: what is none or empty it does not get."""
+    data = defaults.model_dump(mode="json", exclude_none=True)
+    return {key: value for key, value in data.items() if value not in ({}, [])}
 
 
 def _dump_task(task: Task) -> dict[str, Any]:

@@ -96,6 +96,8 @@ class Place:
     mark: str
     """The value of ``ACA_ATTEMPT``, ``<session>/<task>/<attempt>``; finds this attempt's processes."""
     patience: Patience
+    passed: frozenset[str] = frozenset()
+    """Keys in ``env`` that commands, checks and tools may have, too."""
 
     def inside(self, name: str) -> Path:
         """The file *name* means here, links resolved. Raises OutsideWorkspaceError when it is not inside."""

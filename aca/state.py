@@ -33,6 +33,10 @@ class TaskState(msgspec.Struct):
     """Time spent in attempts, all together."""
     not_before: float = 0.0
     summary: str = ""
+    output: dict[str, Any] | None = None
+    """The JSON object it gave, where it was asked for one."""
+    notes: tuple[str, ...] = ()
+    """What its agents have left for others to know."""
     usage: ev.Usage | None = None
     counted: bool = False
     """The calls of its latest attempt are in the journal, each with what it used."""
@@ -108,6 +112,8 @@ class SessionState:
         self.updated_at = 0.0
         self.overrides: dict[str, Any] = {}
         self.checkpoints: list[Checkpoint] = []
+        self.notes: list[tuple[str, str]] = []
+        """(task id, text) of every note, in the order they were left."""
         self.messages: set[str] = set()
         self.spent = Spent()
         """By all attempts of the session."""
@@ -218,9 +224,14 @@ class SessionState:
         started = self.calls.pop((event.task, event.call))
         self.charge(event, event.usage, call=started, estimated=event.estimated)
 
+    def _note_left(self, event: ev.NoteLeft) -> None:
+        self.states[event.task].notes += (event.text,)
+        self.notes.append((event.task, event.text))
+
     def _task_completed(self, event: ev.TaskCompleted) -> None:
         state = self._end(event, "completed")
         state.summary, state.checks = event.summary or state.summary, event.checks
+        state.output = event.output
         self._share(event.task)
         self.done_work += event.task not in self.children
         self.checkpoints.append(Checkpoint(event.seq, event.at, event.task, self.done_work))
@@ -355,6 +366,7 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.ConversationStarted: SessionState._conversation_started,
     ev.CallStarted: SessionState._call_started,
     ev.CallEnded: SessionState._call_ended,
+    ev.NoteLeft: SessionState._note_left,
     ev.TaskCompleted: SessionState._task_completed,
     ev.TaskSplit: SessionState._task_split,
     ev.TaskFailed: SessionState._task_failed,

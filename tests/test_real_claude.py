@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aca import events as ev
-from tests.model_server import Hang, ModelServer, text, tool
+from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project
 from tests.real_parts import CLAUDES, claude
 
@@ -22,6 +23,14 @@ providers: {{claude-cli: {{command: [{claude}]}}}}
 3. Count it {{#count check="test -s count.txt"}}
 """
 every_version = pytest.mark.parametrize("version", CLAUDES)
+SCHEMA = {"type": "object", "properties": {"verdict": {"type": "string"}}, "required": ["verdict"]}
+ASKING = """\
+---
+provider: claude-cli
+providers: {{claude-cli: {{command: [{claude}]}}}}
+---
+- [ ] Review it {{#review output_schema=schema.json}}
+"""
 
 
 @pytest.fixture
@@ -98,3 +107,38 @@ def test_denied_tools_block_the_task_and_name_the_cure(
     assert "Bash" in now.reason
     assert "permissions" in now.reason
     assert not (project.root / "out.txt").exists()
+
+
+def test_an_output_in_a_schema(project: Project, server: ModelServer) -> None:
+    """Claude has a tool of its own for it; what it hands in there is the task's output."""
+    project.write({"schema.json": json.dumps(SCHEMA), "tasks.md": ASKING.format(claude=claude())})
+    server.script("work", [tool("StructuredOutput", verdict="good")], [text("Reviewed.")])
+    project.run("--task-file", "tasks.md", env=environment(server))
+    assert project.session().state().states["review"].output == {"verdict": "good"}
+
+
+def test_an_output_that_is_never_given(project: Project, server: ModelServer) -> None:
+    """The CLI exits 0 and says success; aca says failed."""
+    project.write({"schema.json": json.dumps(SCHEMA), "tasks.md": ASKING.format(claude=claude())})
+    server.script("work", [text("Reviewed.")])
+    project.run("--task-file", "tasks.md", "--retries", "0", env=environment(server), expect=1)
+    assert "gave no output" in project.session().state().states["review"].reason
+
+
+def test_a_conversation_that_grew_too_long_goes_on_in_a_new_one(
+    project: Project, server: ModelServer
+) -> None:
+    """Told what was done in the old one; the task is completed in one attempt."""
+    greeting = str(project.root / "greeting.txt")
+    too_long = Failure(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
+    server.script("work", [tool("Edit", file_path=greeting, old_string="a", new_string="hello")],
+                  [text("Written.")], when="Where you stand")  # fmt: skip
+    write = [text("I write an a first."), tool("Write", file_path=greeting, content="a\n")]
+    server.script("work", write, *[too_long] * 9)
+    project.write({"tasks.md": TASKS.format(claude=claude())})
+    project.run("--task-file", "tasks.md", "--only", "greet", env=environment(server))
+    now = project.session().state().states["greet"]
+    assert (now.status, now.attempts) == ("completed", 1)
+    told = server.requests[-1].first_words
+    assert "greeting.txt (created)" in told
+    assert "I write an a first." in told

@@ -29,6 +29,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Check": plan.Check,
     "Defaults": plan.Defaults,
     "Role": plan.Role,
+    "Models": plan.Models,
     "Limits": plan.Limits,
     "Limits of a task or a role": plan.Budget,
     "Price": plan.Price,

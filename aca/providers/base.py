@@ -43,6 +43,8 @@ class Assignment:
     """The provider's own directory in the session: for what outlives an attempt."""
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
+    output_schema: Mapping[str, Any] | None = None
+    """Besides doing the task, give a JSON object that fits this JSON Schema; the prompt says so, too."""
     account: Account = field(default_factory=Unlimited)
     allowed_usd: float | None = None
     """What it may cost, for agents that can be told; None sets no limit."""
@@ -87,6 +89,12 @@ class Conversed(msgspec.Struct, frozen=True, tag="conversed", tag_field="step"):
     conversation: str
 
 
+class Noted(msgspec.Struct, frozen=True, tag="noted", tag_field="step"):
+    """A finding for whoever works later."""
+
+    text: str
+
+
 class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit_defaults=True):
     """What the provider told about its limits, as it told it."""
 
@@ -112,9 +120,13 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
     denied: tuple[str, ...] = ()
     until: float | None = None
     subtasks: tuple[dict[str, Any], ...] = ()
+    output: dict[str, Any] | None = None
+    """What it gave where ``output_schema`` asked for it, if not as JSON in ``text``."""
+    overflowed: bool = False
+    """``failed``, because the conversation no longer fits into the model's context."""
 
 
-Step = Said | Used | Changed | Conversed | Limited | Result
+Step = Said | Used | Changed | Conversed | Noted | Limited | Result
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from typing import Any, ClassVar, Protocol, cast
 
+import msgspec
 from pydantic import Field, ValidationError
 
-from aca import secrets
+from aca import output, secrets
 from aca.events import Usage
 from aca.process import Place
 from aca.providers.account import ClosedError, SpentError
@@ -24,6 +25,7 @@ from aca.providers.base import (
     Changed,
     Conversed,
     Limited,
+    Noted,
     Result,
     Said,
     Step,
@@ -49,6 +51,8 @@ from aca.values import Duration, Model
 
 TRIES = 4
 """How often a call is made before its trouble becomes that of the attempt."""
+ANSWERS = 3
+"""How often a model is asked for an output until it fits its schema."""
 PAUSE = 0.5
 """Seconds before the second try, where the model names none; doubles with each further one."""
 INSTRUCTIONS = """\
@@ -140,6 +144,8 @@ class _Talk:
         told = [(tool.description(), tool.parameters()) for tool in self.tools.values()]
         self.fixed = len(f"{INSTRUCTIONS}{assignment.system_prompt}{told}")
         """About the bytes that every call sends besides the conversation."""
+        self.schema: Mapping[str, Any] | None = None
+        """What the next answer has to fit."""
         self.usage: Usage | None = None
         self.reply = Reply(Answered())
 
@@ -151,8 +157,6 @@ class _Talk:
                 async for step in heard:
                     yield step
             answer = self.reply.answer
-            if self.reply.stop == "refusal":
-                raise ModelError(f"the model refused: {answer.text or 'it gave no reason'}", known="refusal")
             if self.reply.stop == "length":
                 self.conversation.add(Asked(CUT_OFF))
                 continue
@@ -160,7 +164,9 @@ class _Talk:
                 yield step
             is_over = not answer.calls or self.finished
             if is_over and not self.assignment.messages.waiting:
-                yield self.ended(answer.text)
+                async with aclosing(cast(Any, self.give(wire, self.ended(answer.text)))) as given:
+                    async for step in given:
+                        yield step
                 return
         cure = f"raise providers.{self.provider.name}.max_turns, or split the task"
         yield self.result("failed", reason=f"not done after {turns} turns; {cure}")
@@ -181,12 +187,16 @@ class _Talk:
         self.conversation.add(self.reply.answer)
         if self.reply.usage is not None:
             self.usage = add_usage(self.usage, self.reply.usage)
+        if self.reply.stop == "refusal":
+            why = self.reply.answer.text or "it gave no reason"
+            raise ModelError(f"the model refused: {why}", known="refusal")
 
     async def hear(self, wire: Wire) -> AsyncIterator[Step]:
         """One call: what is said as it is said, by paragraphs, and what is told of limits."""
         account, longest = self.assignment.account, self.longest
         async with account.call(self.fixed + self.conversation.size, longest) as call:
-            request = Request(self.conversation.messages, list(self.tools.values()), call.longest)
+            tools = list(self.tools.values())
+            request = Request(self.conversation.messages, tools, call.longest, self.schema)
             try:
                 async with aclosing(cast(Any, _paragraphs(wire.complete(request)))) as heard:
                     async for piece in heard:
@@ -216,6 +226,8 @@ class _Talk:
             done = await self.done(tool) if isinstance(tool, Tool) else tool
             for change in done.changes:
                 yield Changed(change)
+            if done.note:
+                yield Noted(secrets.struck_out(done.note))
             if done.error:
                 yield Used(call.tool, detail, error=secrets.struck_out(done.error))
             outcomes.append(self.outcome(call, done))
@@ -251,6 +263,42 @@ class _Talk:
             subtasks=done.subtasks,
         )
 
+    # -- the output ---------------------------------------------------------------------------------
+
+    async def give(self, wire: Wire, ended: Result) -> AsyncIterator[Step]:
+        """*ended*, with the output that was asked for: from its text, or else the model is asked for it."""
+        schema = self.assignment.output_schema
+        if schema is None or ended.stop != "done":
+            yield ended
+            return
+        given = output.found(ended.text)
+        words = output.request(schema)
+        for _ in range(ANSWERS if output.wrong(given, schema) else 0):
+            self.conversation.add(Asked(words))
+            async with aclosing(cast(Any, self.answer(wire, schema))) as heard:
+                async for step in heard:
+                    yield step
+            given = output.found(self.reply.answer.text)
+            if not (why := output.wrong(given, schema)):
+                break
+            words = output.again(why)
+        yield msgspec.structs.replace(ended, output=given, usage=self.usage)
+
+    async def answer(self, wire: Wire, schema: Mapping[str, Any]) -> AsyncIterator[Step]:
+        """Ask for an answer in *schema*; in words alone, where the vendor does not take the schema."""
+        for self.schema in (schema, None):
+            try:
+                async with aclosing(cast(Any, self.ask(wire))) as heard:
+                    async for step in heard:
+                        yield step
+                break
+            except ModelError as trouble:
+                if self.schema is None or trouble.kind != "request":
+                    raise
+        self.schema = None
+        async for step in self.use(self.reply.answer.calls):
+            yield step
+
     # -- the end ------------------------------------------------------------------------------------
 
     @property
@@ -281,7 +329,8 @@ class _Talk:
         told = trouble.reason(self.provider.name, self.provider.key)
         if trouble.kind == "quota" and trouble.pause is not None:
             return self.result("quota", reason=told, until=time.time() + trouble.pause)
-        return self.result("failed", reason=told, category=CATEGORIES[trouble.kind])
+        too_long = trouble.kind == "context"
+        return self.result("failed", reason=told, category=CATEGORIES[trouble.kind], overflowed=too_long)
 
     def result(self, stop: Stop, **known: Any) -> Result:
         return Result(stop, usage=self.usage, **known)

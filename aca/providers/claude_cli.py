@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -94,7 +95,13 @@ class Run:
         self.conversation = known or str(uuid.uuid4())
         read_only = assignment.permissions == "read-only"
         self.forbidden = READ_ONLY_WITHOUT if read_only else ()
-        self.reading = Reading(place, self.conversation, self.forbidden, self.section)
+        self.reading = Reading(
+            place,
+            self.conversation,
+            self.forbidden,
+            section=self.section,
+            gives_output=assignment.output_schema is not None,
+        )
 
     def start(self, stdin: process.Source | None = None) -> AbstractAsyncContextManager[process.Child]:
         """Start it; it reads the prompt where *stdin* is nothing else."""
@@ -127,6 +134,8 @@ class Run:
         allowed = assignment.allowed_usd
         argv += ["--max-budget-usd", f"{allowed:.4f}"] if allowed is not None else []
         argv += ["--max-turns", str(options.max_turns)] if options.max_turns else []
+        schema = assignment.output_schema
+        argv += ["--json-schema", json.dumps(schema)] if schema is not None else []
         argv += ["--allowedTools", *options.allowed_tools] if options.allowed_tools else []
         denied = (*self.forbidden, *options.disallowed_tools)
         return argv + (["--disallowedTools", *denied] if denied else [])

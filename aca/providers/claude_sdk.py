@@ -114,7 +114,7 @@ class _Talk:
         self.messages = run.assignment.messages
         self.unheard: dict[str, MessageSent] = {}
         """By its number in the stream what was sent and is not in the conversation yet."""
-        self.heard = asyncio.Event()
+        self.heard, self.greeted = asyncio.Event(), asyncio.Event()
         options = ClaudeAgentOptions(can_use_tool=self.gate)
         self.client = ClaudeSDKClient(options, cast(Any, wire))
 
@@ -152,6 +152,7 @@ class _Talk:
             log.warning("claude did not answer: %s", error)
         else:
             await self.say(self.run.prompt, str(uuid.uuid4()))
+            self.greeted.set()
 
     async def follow(self, event: Mapping[str, Any]) -> None:
         """Note what has been heard; at the end of a turn say what there is to say, or that that is all."""
@@ -169,6 +170,7 @@ class _Talk:
 
     async def pass_on_what_comes(self) -> None:
         """Say what people say, as they say it. Claude takes it up between two steps of its work."""
+        await self.greeted.wait()
         while True:
             await self.messages.arrival()
             await self.pass_on()
@@ -178,10 +180,11 @@ class _Talk:
         """Say what was not said yet; whether there was anything."""
         said = {message.seq for message in self.unheard.values()}
         new = [message for message in self.messages.waiting if message.seq not in said]
-        for message in new:
-            number = str(uuid.uuid4())
-            self.unheard[number] = message
+        numbered = {str(uuid.uuid4()): message for message in new}
+        self.unheard |= numbered  # all of them at once: whoever asks meanwhile says none of them again
+        if new:
             self.heard.clear()
+        for number, message in numbered.items():
             await self.say(spoken(message), number)
         return bool(new)
 

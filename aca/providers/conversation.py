@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,8 @@ class Request:
     tools: Sequence[type[Tool]]
     longest: int | None = None
     """In tokens; None leaves it to the model."""
+    schema: Mapping[str, Any] | None = None
+    """The answer is to be JSON that fits this; tools are not to be used then."""
 
 
 class Conversation:

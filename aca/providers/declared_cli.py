@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from aca import process
+from aca import output, process
 from aca.errors import Problem
 from aca.events import Usage
 from aca.journal import write_aside
@@ -145,7 +146,17 @@ class _Run:
             "conversation": self.conversation,
             "prompt": prompt,
             "prompt_file": str(self.assignment.logs / "prompt.md"),
+            "output_schema": self._schema_file(),
         }
+
+    def _schema_file(self) -> str | None:
+        """The schema of the output in a file, for programs that take one and can keep to all of it."""
+        schema = self.assignment.output_schema
+        if schema is None or not (self.declaration.takes("output_schema") and output.is_enforced(schema)):
+            return None
+        path = self.assignment.logs / "output_schema.json"
+        path.write_text(json.dumps(schema), encoding="utf-8")
+        return str(path)
 
     def stderr(self) -> str:
         """The end of what it wrote to stderr."""

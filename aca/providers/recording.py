@@ -75,7 +75,8 @@ class Recording:
         before = _text(self.path)
         self._text = before or HEAD.format(retold.value(session.id))
         self._takes: list[Take] = []
-        self._cut_off: set[Key] = set()
+        self._open: set[Key] = set()
+        """Attempts whose end is not written down yet."""
         self._last = _last_steps(self.path) if before else {}
         self._keep()  # what cannot be written is to be known before anybody works
 
@@ -94,13 +95,16 @@ class Recording:
         self._takes.remove(take)
         found = self._changes(take)
         self._add(take.key, retold.retold(take.told, found, take.place.env), found.left_out)
-        if not any(isinstance(step, Result) for step in take.told):
-            self._cut_off.add(take.key)
+        ends = (step for step in take.told if isinstance(step, Result))
+        if any(not end.overflowed for end in ends):
+            self._open.discard(take.key)
+        else:  # cut off, or about to go on in a new conversation
+            self._open.add(take.key)
         (take.assignment.logs / _TREE).unlink(missing_ok=True)
 
     def event(self, event: ev.Event, state: SessionState) -> None:
         """Write down why an attempt was cut off, and what is left of one whose aca was killed."""
-        if isinstance(event, ev.TaskFailed) and (event.task, event.attempt) in self._cut_off:
+        if isinstance(event, ev.TaskFailed) and (event.task, event.attempt) in self._open:
             end = {"fail": event.reason, "category": event.category}
             self._add((event.task, event.attempt), [end])
         elif isinstance(event, ev.TaskInterrupted) and not event.quota and _is_agent(state, event.task):

@@ -21,7 +21,7 @@ from aca.events import FileChange, Usage
 from aca.plan import Task
 from aca.process import Place
 from aca.providers import script
-from aca.providers.base import Assignment, Availability, Changed, Conversed, Result, Said, Step, Used
+from aca.providers.base import Assignment, Availability, Changed, Conversed, Noted, Result, Said, Step, Used
 from aca.state import add_usage
 from aca.tools import files
 from aca.tools.base import BROKEN, reason
@@ -122,6 +122,8 @@ class _Playing:
                 yield Used(step.used, step.detail, step.error)
             case script.ShowChange():
                 yield Changed(FileChange(step.changed, step.action))
+            case script.Note():
+                yield Noted(step.note)
             case script.Converse():
                 yield Conversed(step.conversation)
             case script.Wait():
@@ -140,6 +142,8 @@ class _Playing:
                 self.note(subtasks=(*self.result.subtasks, *step.subtasks))
             case script.Claim():
                 self.note(text=step.result)
+            case script.Give():
+                self.note(output=step.output)
             case script.Fail():
                 self.end(stop="failed", reason=step.fail, category=step.category)
             case script.Interrupt():

@@ -45,6 +45,8 @@ def _shown(step: base.Step) -> Iterator[Entry]:
             yield {"changed": change.path, "action": change.action}
         case base.Conversed(conversation):
             yield {"conversation": conversation}
+        case base.Noted(text):
+            yield {"note": text}
 
 
 def _ending(result: base.Result, said: str | None) -> Iterator[Entry]:
@@ -54,8 +56,12 @@ def _ending(result: base.Result, said: str | None) -> Iterator[Entry]:
         yield {"subtasks": _without_none(result.subtasks)}
     for tool in result.denied if result.stop == "denied" else ():
         yield {"deny": tool, "quiet": True, **_given(cure=result.reason)}
-    if result.stop in ("done", "denied") and result.text != said:
+    if result.output is not None:
+        yield {"result": json.dumps(result.output, ensure_ascii=False)}  # TOML has no word for null
+    elif result.stop in ("done", "denied") and result.text != said:
         yield {"result": result.text}
+    if result.overflowed:
+        return
     if result.stop == "failed":
         yield {"fail": result.reason, "category": result.category}
     elif result.stop == "interrupted":

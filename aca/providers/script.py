@@ -140,6 +140,18 @@ class Claim(Step):
     result: str
 
 
+class Note(Step):
+    """Leave a note for those who work on other tasks."""
+
+    note: str = Field(min_length=1)
+
+
+class Give(Step):
+    """Give the output that the task's ``output_schema`` asks for."""
+
+    output: dict[str, JsonValue]
+
+
 class Wait(Step):
     wait: Duration
 
@@ -199,6 +211,8 @@ VERBS: dict[str, type[Step]] = {
     "used": Show,
     "changed": ShowChange,
     "result": Claim,
+    "note": Note,
+    "output": Give,
     "wait": Wait,
     "hang": Hang,
     "fail": Fail,

@@ -71,6 +71,10 @@ class Lines(Reporter):
         return f"started ({worker(self.state, self.state.tasks[event.task])}{again})"
 
     @_say.register
+    def _(self, event: ev.NoteLeft) -> str:
+        return f"notes: {words.first_line(event.text)}"
+
+    @_say.register
     def _(self, event: ev.TaskCompleted) -> str:
         if event.task in self.state.children:
             return "all its subtasks are completed" + checks_text(event.checks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -149,6 +150,10 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         yield "told", f"{said.text} ({said.by}){not_yet}"
     if now.summary:
         yield "result", now.summary
+    if now.output is not None:
+        yield "output", json.dumps(now.output, indent=2, ensure_ascii=False)
+    for note in now.notes:
+        yield "note", note
     for change in now.files:
         yield change.action, change.path
 
@@ -196,6 +201,8 @@ def document(session: Session, state: SessionState, task_id: str, past: list[Att
         "children": state.children.get(task_id, []),
         "summary": now.summary,
         "messages": [_message_document(said, now) for said in now.said],
+        "output": now.output,
+        "notes": list(now.notes),
         "files": msgspec.to_builtins(now.files),
         "attempts": [_attempt_document(session, task_id, attempt) for attempt in past],
     }

@@ -14,18 +14,18 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values"],
+    ["values", "output"],
     ["plan"],
     ["faults"],
     ["events"],
     ["spent"],
     ["state", "schedule"],
-    ["graph", "leftovers", "messages", "budget", "prices"],
+    ["graph", "leftovers", "messages", "keys", "budget", "prices"],
     ["process", "patch", "secrets"],
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
-    ["remarks"],
+    ["recap", "remarks"],
     ["attempt", "config", "trial"],
     ["prepare"],
     ["app", "audience"],
@@ -34,7 +34,8 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "plan", "faults", "events", "spent", "state", "schedule", "graph", "budget"]
+CORE = ["errors", "values", "output", "plan", "faults", "events", "spent", "state", "schedule", "graph"]
+CORE += ["budget"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {
     "networkx",
@@ -49,6 +50,9 @@ LAZY = {
     "genai_prices",
     "psutil",
     "yaml",
+    "jsonschema",
+    "referencing",
+    "keyring",
 }
 
 
