@@ -44,6 +44,7 @@ from aca.prepare import (
     used_providers,
 )
 from aca.providers import base
+from aca.providers.budgeted import uncounted
 from aca.providers.recorded import Recorded
 from aca.providers.recording import Recording, refuse_other
 from aca.run import Observer, Stop, run
@@ -141,6 +142,8 @@ async def _drive(
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
+        for warning in uncounted(state.plan, names):
+            watchers.notice(f"warning: {warning}")
         if recording is not None:
             known = {name: Recorded(provider, recording) for name, provider in known.items()}
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)

@@ -20,13 +20,15 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
+from aca import budget, journal, output, prices, process, prompt, secrets
 from aca import events as ev
-from aca import journal, output, process, prompt, secrets
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
-from aca.plan import Profile, Task, profile
-from aca.providers import base
+from aca.plan import REPLAY, Profile, Task, profile
+from aca.providers import base, model_of
+from aca.providers.account import Account, ClosedError, SpentError, Unlimited
+from aca.providers.budgeted import LEAST_USD, Budgeted, Purse
 from aca.recap import GREW, REBUILDS, Recap
 from aca.remarks import Arrivals, Remarks
 from aca.run import Tell
@@ -58,6 +60,11 @@ class Attempts:
     watch: Watch
     patience: process.Patience = field(default_factory=process.Patience)
     arrivals: Arrivals = field(default_factory=Arrivals)
+
+    def __post_init__(self) -> None:
+        plan = self.state.plan
+        at_once = 1 if plan.execution_mode == "sequential" else plan.max_concurrent_tasks
+        self.purse = Purse(self.state, at_once)
 
     async def __call__(self, task_id: str, attempt: int, tell: Tell) -> ev.Ending:
         """Do the attempt. Raises MachineError when the disk, not the task, is at fault."""
@@ -116,6 +123,8 @@ class _Attempt:
         self.output: dict[str, Any] | None = None
         self.recap = Recap()
         self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
+        self.account: Budgeted | None = None
+        """Whose budget it keeps to, where it calls a model."""
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -154,38 +163,74 @@ class _Attempt:
         """The task's own work, None when it can be checked now. A group has none of its own."""
         if self.task.id in self.all.state.children:
             return None
+        if refusal := budget.refusal(self.all.state, self.task):
+            return self.refused(refusal)
         if self.task.kind == "command":
             return await self.work_command(place)
         provider = self.all.providers.get(self.profile.provider or "")
         if provider is None:
             return self.failed(f'there is no provider "{self.profile.provider}" in this run', "input")
         try:
-            async with asyncio.timeout(self.profile.timeout):
+            async with asyncio.timeout(self.timeout):
                 await self.consult(provider, place)
         except TimeoutError:
-            return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
+            return self.timed_out()
         return self.judge()
+
+    @cached_property
+    def timeout(self) -> float:
+        """Seconds for this attempt: its own, or what a budget leaves where that is less."""
+        return min(self.profile.timeout, budget.seconds_left(self.all.state, self.task))
+
+    def timed_out(self) -> ev.TaskFailed:
+        if self.timeout < self.profile.timeout:
+            spent = f"its time is used up after {self.timeout:g} s more; raise limits.max_duration"
+            return self.failed(spent, "budget")
+        return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
 
     async def work_command(self, place: process.Place) -> ev.Ending | None:
         assert self.task.command is not None  # the plan was validated
         failure = await self.run_command(self.task.command, place)
         if failure is not None and self.task.backup is not None:
             failure = await self.run_command(self.task.backup, place)
+        if failure is not None and self.timeout < min(self.profile.timeout, self.elapsed):
+            return self.timed_out()
         return None if failure is None else self.failed(failure, "task")
 
     async def run_command(self, command: Command, place: process.Place) -> str | None:
         """Why the command failed, None when it did not."""
         output = self.logs / f"{self.number}.output.log"
         place = replace(place, env=secrets.without(place.env, place.passed))
-        ended = await process.run(command, place, output=output, timeout=self.profile.timeout)
+        ended = await process.run(command, place, output=output, timeout=self.timeout)
         if ended.exit_code == 0 and not ended.timed_out:
             return None
         why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
         return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
 
     async def consult(self, provider: base.Provider, place: process.Place) -> None:
-        """Hand the task to its provider, and again with a recap when the conversation grew too long."""
-        assignment = self.assignment(provider.name)
+        """Hand the task to its provider, unless no call of a model may be made for it."""
+        assignment = self.assignment(provider.name, self.open_account(provider))
+        try:
+            await self.talk(provider, assignment, place)
+        except SpentError as spent:
+            self.result = base.Result("spent", reason=str(spent))
+        except ClosedError as closed:
+            self.result = base.Result("quota", reason=closed.reason, until=closed.until)
+
+    def open_account(self, provider: base.Provider) -> Account:
+        """Whose limits and money the calls of this attempt count against; nobody's where none is made."""
+        if provider.name == REPLAY:
+            return Unlimited()
+        plan, name = self.all.state.plan, provider.name
+        model = model_of(name, plan.providers.get(name, {}), self.profile.model)
+        tariff = prices.tariff(plan, name, model)
+        self.account = Budgeted(
+            self.all.purse, self.task, self.number, tariff, Unlimited(), self.tell, asks=provider.asks
+        )
+        return self.account
+
+    async def talk(self, provider: base.Provider, assignment: base.Assignment, place: process.Place) -> None:
+        """Let the provider work, and once more with a recap when the conversation grew too long."""
         with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
             await self.converse(provider, assignment, place, transcript)
             for rebuilt in range(REBUILDS):
@@ -193,7 +238,7 @@ class _Attempt:
                 if not (self.result.overflowed and (is_old or self.recap.uses > self.recap.told)):
                     return
                 self.take(base.Said(GREW), provider.name, transcript)
-                anew, before = self.assignment(provider.name), self.result.usage
+                anew, before = self.assignment(provider.name, assignment.account), self.result.usage
                 text = self.recap.prompt(anew.prompt)
                 self.write_prompt(f"{self.number}.prompt-{rebuilt + 2}.md", text)
                 anew = replace(anew, prompt=text, conversation=None, interrupted=False)
@@ -204,7 +249,20 @@ class _Attempt:
     async def converse(
         self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
     ) -> None:
-        """One conversation; every step of it is kept in the transcript."""
+        """One conversation. Of an agent that does not ask before its calls it is one call, whole."""
+        if provider.asks or self.account is None:
+            await self.follow(provider, assignment, place, transcript)
+            return
+        async with assignment.account.call(len(assignment.prompt.encode())) as call:
+            told = replace(assignment, allowed_usd=self.account.allowed_usd)
+            await self.follow(provider, told, place, transcript)
+            if self.result.usage is not None:
+                call.used(self.result.usage)
+
+    async def follow(
+        self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
+    ) -> None:
+        """Keep every step of the provider in the transcript."""
         try:
             async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
                 async for step in steps:
@@ -213,19 +271,20 @@ class _Attempt:
         finally:
             strike_out_of_all(assignment.logs)
 
-    def assignment(self, provider: str) -> base.Assignment:
+    def assignment(self, provider: str, account: Account) -> base.Assignment:
         told = prompt.parts(self.all.state, self.task, self.all.workspace)
         text = prompt.joined(told)
         self.write_prompt(f"{self.number}.prompt.md", text)
         for message in self.remarks.waiting:  # they are in it
             self.remarks.deliver(message)
         conversation, interrupted, before = self.continued(provider)
+        outlook = budget.outlook(self.all.state, self.task)
         return base.Assignment(
             task_id=self.task.id,
             title=self.task.title,
             attempt=self.number,
             prompt=text,
-            system_prompt=self.profile.system_prompt,
+            system_prompt="\n\n".join(filter(None, (self.profile.system_prompt, outlook))),
             model=self.profile.model,
             permissions=self.profile.permissions,
             conversation=conversation,
@@ -233,6 +292,7 @@ class _Attempt:
             follow_up=prompt.follow_up(told, before),
             home=self.all.session.path / provider,
             logs=self.logs / str(self.number),
+            account=account,
             messages=self.remarks,
             options=self.all.state.plan.providers.get(provider, {}),
             output_schema=self.task.output_schema,
@@ -295,6 +355,8 @@ class _Attempt:
             return self.failed(result.reason or "the provider gave no reason", result.category)
         if result.stop == "quota":
             return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
+        if result.stop == "spent":
+            return self.spent(result.reason)
         if result.stop == "cut_off":
             return self.ending(ev.TaskInterrupted, reason=result.reason)
         if result.stop == "interrupted":  # but not by us: then nobody would judge it
@@ -325,6 +387,22 @@ class _Attempt:
             return None
         return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
 
+    def spent(self, reason: str) -> ev.Ending:
+        """A call was refused, or an agent used up its part of what is left: then it may get another one."""
+        refusal = (self.account and self.account.refusal) or budget.refusal(self.all.state, self.task)
+        if refusal is not None:
+            return self.refused(refusal)
+        used = self.usage
+        if used is None or (used.cost_usd or 0.0) < LEAST_USD:
+            return self.failed(reason, "budget")  # else this would go on for ever
+        return self.ending(ev.TaskInterrupted, reason=reason)
+
+    def refused(self, refusal: budget.Refusal) -> ev.Ending:
+        """There is no room: nobody's fault where the session has none, else the end of the task."""
+        if refusal.cap.is_whole:
+            return self.ending(ev.TaskInterrupted, reason=refusal.reason, spent=True)
+        return self.failed(refusal.reason, "budget")
+
     # -- the ending ---------------------------------------------------------------------------------
 
     async def finish(self, place: process.Place) -> ev.Ending:
@@ -350,6 +428,15 @@ class _Attempt:
             return self.failed(f"the agent handed in subtasks that cannot be used: {told}", "task")
         return self.ending(ev.TaskSplit, tasks=patch, summary=summary)
 
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def usage(self) -> ev.Usage | None:
+        """What all of its calls used, as they were counted, or what the provider told."""
+        return self.account.used if self.account else self.result.usage
+
     def failed(self, reason: str, category: ev.Category) -> ev.TaskFailed:
         return self.ending(ev.TaskFailed, reason=clean(reason), category=category)
 
@@ -357,8 +444,8 @@ class _Attempt:
         return kind(
             task=self.task.id,
             attempt=self.number,
-            seconds=round(time.monotonic() - self.began, 6),
-            usage=self.result.usage,
+            seconds=round(self.elapsed, 6),
+            usage=self.usage,
             files=tuple(self.files.values()),
             **said,
         )

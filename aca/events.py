@@ -96,6 +96,31 @@ class ConversationStarted(Event, frozen=True, tag="conversation_started"):
     conversation: str
 
 
+class CallStarted(Event, frozen=True, tag="call_started"):
+    """A model is about to be called, or an agent that calls its model by itself: number ``call`` (from 1) of
+    the attempt. ``reserved`` counts as used until it is known what was used; an agent that can be told so
+    may spend ``allowed_usd``."""
+
+    task: str
+    attempt: int
+    call: int
+    provider: str
+    model: str = ""
+    reserved: Usage = Usage()
+    allowed_usd: float | None = None
+
+
+class CallEnded(Event, frozen=True, tag="call_ended"):
+    """What the call used, None where nobody told; ``estimated``: it was cut off, and this is what was
+    reserved. The ``usage`` at the end of an attempt is the sum of its calls, and not counted again."""
+
+    task: str
+    attempt: int
+    call: int
+    usage: Usage | None = None
+    estimated: bool = False
+
+
 class AttemptEnded(Event, frozen=True, kw_only=True, omit_defaults=True):
     """What every ending of an attempt tells. Not recorded by itself."""
 
@@ -130,7 +155,7 @@ class TaskSplit(AttemptEnded, frozen=True, tag="task_split"):
     summary: str = ""
 
 
-Category = Literal["transient", "task", "system", "input"]
+Category = Literal["transient", "task", "system", "input", "budget"]
 
 
 class TaskFailed(AttemptEnded, frozen=True, tag="task_failed"):
@@ -148,11 +173,13 @@ class TaskFailed(AttemptEnded, frozen=True, tag="task_failed"):
 class TaskInterrupted(AttemptEnded, frozen=True, tag="task_interrupted"):
     """The attempt was cut off through no fault of the task, which is pending again.
 
-    ``quota`` tells that a provider's quota window is closed, until ``until`` where that is known.
+    ``quota`` tells that a provider's quota window is closed, until ``until`` where that is known; ``spent``,
+    that the session's budget has no room for another call.
     """
 
     reason: str
     quota: bool = False
+    spent: bool = False
     until: float | None = None
 
 
@@ -232,6 +259,8 @@ AnyEvent = (
     | RunEnded
     | TaskStarted
     | ConversationStarted
+    | CallStarted
+    | CallEnded
     | NoteLeft
     | TaskCompleted
     | TaskSplit
@@ -247,7 +276,7 @@ AnyEvent = (
     | TaskReopened
     | CheckpointCreated
 )
-Aside = MessageSent | MessageDelivered | TaskCancelled
+Aside = CallStarted | CallEnded | MessageSent | MessageDelivered | TaskCancelled
 """Facts about a task that leave it where it is."""
 Ending = TaskCompleted | TaskSplit | TaskFailed | TaskInterrupted | TaskBlocked
 """How an attempt can end; what ``attempt`` returns and ``run`` records."""

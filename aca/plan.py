@@ -26,6 +26,8 @@ PARENT, ROLE = "parent", "role"
 """With whom a task shares its conversation, where that is not with a task that is named."""
 REPLAY = "replay"
 """The provider that calls no model."""
+FEW_RETRIES = 20
+"""Failures that any run may try again."""
 
 
 def _named_check(value: object) -> object:
@@ -63,12 +65,34 @@ class Source(Model):
     sha256: str
 
 
-class Limits(Model):
-    """Caps for the whole session (tokens, cost) or for one run of it (duration)."""
+class Budget(Model):
+    """Caps for a task with all that is below it, or for all tasks of a role."""
 
     max_cost_usd: float | None = Field(default=None, gt=0)
     max_tokens: int | None = Field(default=None, gt=0)
     max_duration: Annotated[Duration, Field(gt=0)] | None = None
+    """Time in attempts, all together."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it limits anything."""
+        return (self.max_cost_usd, self.max_tokens, self.max_duration) != (None, None, None)
+
+
+class Limits(Budget):
+    """Caps for the whole session (tokens, cost) or for one run of it (duration, retries)."""
+
+    max_retries: int | None = Field(default=None, ge=0)
+    """Failures of a run that are tried again; None leaves the number to ``retry_budget``."""
+
+
+class Price(Model):
+    """Of a model, in dollars per million tokens. What is not said of cached tokens is as for others."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cache_read: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
 
 
 class Models(Model):
@@ -94,6 +118,8 @@ class Role(Model):
     models: Models = Models()
     """By complexity, for tasks that name none; after ``model``."""
     permissions: Permissions | None = None
+    limits: Budget = Budget()
+    """For all its tasks together."""
 
 
 class Defaults(Model):
@@ -158,6 +184,8 @@ class Task(Model):
     retries: int | None = Field(default=None, ge=0, le=100)
     retry_delay: Duration | None = None
     timeout: Annotated[Duration, Field(gt=0)] | None = None
+    limits: Budget = Budget()
+    """For it and all that is below it."""
     command: Command | None = None
     backup: Command | None = None
     """Run instead when ``command`` fails."""
@@ -188,6 +216,8 @@ class Plan(Model):
     roles: dict[str, Role] = Field(default_factory=dict)
     providers: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     """Options per provider; each provider documents and validates its own."""
+    prices: dict[str, Price] = Field(default_factory=dict)
+    """By model; before those that aca knows."""
     logging: Logging = Logging()
     tasks: tuple[Task, ...] = ()
 
@@ -234,6 +264,16 @@ def _default_conversation(base: Defaults, task: Task) -> str:
     """What the plan says, for tasks that have a parent, or a role, to share one with."""
     shares = {PARENT: task.parent_id, ROLE: task.role}
     return base.conversation if shares.get(base.conversation) else OWN
+
+
+def retry_budget(plan: Plan) -> int:
+    """How many failures of one run may be tried again, where the plan does not say.
+
+    Enough for a bad night, in which every fifth task fails once, and for any one task to use up its own
+    retries; not for a storm, in which everything fails again and again.
+    """
+    alone = max((task.retries or 0 for task in plan.tasks), default=0)
+    return max(FEW_RETRIES + len(plan.tasks) // 5, plan.defaults.retries, alone)
 
 
 def dump(plan: Plan) -> dict[str, Any]:

@@ -13,17 +13,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import msgspec
 
+from aca import budget, graph, schedule
 from aca import events as ev
-from aca import graph, schedule
 from aca.errors import Exit, MachineError
 from aca.journal import Journal
 from aca.messages import Message, absorb
-from aca.plan import Mode, Task, profile
+from aca.plan import Mode, Task, profile, retry_budget
 from aca.state import SessionState, verdict
 
 log = logging.getLogger(__name__)
@@ -200,14 +200,9 @@ class _Run:
 
     def check_limits(self) -> None:
         """Ask the run to stop when a limit of the plan is reached."""
-        limits, state = self.plan.limits, self.state
         if self.timer() >= self.deadline and self.stop.exit_code is None:
             self.stop.request(Exit.LIMIT, "the time limit (max_duration) is reached", interrupt=True)
-        if limits.max_tokens is not None and state.tokens >= limits.max_tokens:
-            reason = f"the token limit is reached: {state.tokens} of {limits.max_tokens}"
-            self.stop.request(Exit.LIMIT, reason, interrupt=False)
-        if limits.max_cost_usd is not None and state.cost_usd >= limits.max_cost_usd:
-            reason = f"the cost limit is reached: ${state.cost_usd:.2f} of ${limits.max_cost_usd:.2f}"
+        if reason := budget.reached(self.state, budget.Cap(self.plan.limits)):
             self.stop.request(Exit.LIMIT, reason, interrupt=False)
 
     def start(self) -> list[tuple[str, int]]:
@@ -430,11 +425,25 @@ class _Run:
             return [self.decide_failure(self.state.tasks[task_id], ending)]
         if isinstance(ending, ev.TaskInterrupted) and ending.quota:
             self.stop.request(Exit.QUOTA, ending.reason, interrupt=False, until=ending.until)
+        if isinstance(ending, ev.TaskInterrupted) and ending.spent:
+            self.stop.request(Exit.LIMIT, ending.reason, interrupt=False)
         if ending.files:
             paths = tuple(change.path for change in ending.files)
             task = self.state.tasks[task_id]
             self.recent.append(task.model_copy(update={"touches": (*task.touches, *paths)}))
         return [ending]
+
+    @cached_property
+    def most_retries(self) -> int:
+        """How many failures of this run may be tried again."""
+        limit = self.plan.limits.max_retries
+        return retry_budget(self.plan) if limit is None else limit
+
+    def given_up(self, reason: str) -> str:
+        """*reason*, and on its first line that there are too many failures to try this one again."""
+        first, *rest = reason.splitlines() or [""]
+        first += f" (not tried again: the run's {self.most_retries} retries, limits.max_retries, are used up)"
+        return "\n".join([first, *rest])
 
     def retries(self, task: Task, failure: ev.TaskFailed) -> int:
         """How often *task* may be tried again. What was not attempted, or cannot change, is not."""
@@ -449,8 +458,10 @@ class _Run:
         settings = profile(self.plan, task)
         failures = self.state.states[task.id].failures + 1
         if failures <= self.retries(task, failure):
-            delay = retry_delay(settings.retry_delay, failures)
-            return msgspec.structs.replace(failure, retry=True, not_before=self.clock() + delay)
+            if self.state.retries < self.most_retries:
+                delay = retry_delay(settings.retry_delay, failures)
+                return msgspec.structs.replace(failure, retry=True, not_before=self.clock() + delay)
+            failure = msgspec.structs.replace(failure, reason=self.given_up(failure.reason))
         if task.on_failure == "skip":
             return msgspec.structs.replace(failure, excused=True)
         if self.plan.fail_fast:

@@ -283,10 +283,11 @@ def snapshot(state: SessionState) -> dict[str, Any]:
         "journal_seq": state.seq,
         "progress": {**state.counts, "total": len(state.tasks)},
         "usage": {
-            "tokens": state.tokens,
-            "cost_usd": None if state.unknown_costs else state.cost_usd,
-            "known_cost_usd": state.cost_usd,
-            "attempts_of_unknown_cost": state.unknown_costs,
+            "tokens": state.spent.tokens,
+            "cost_usd": None if state.spent.unknown_costs else state.spent.cost_usd,
+            "known_cost_usd": state.spent.cost_usd,
+            "calls_of_unknown_cost": state.spent.unknown_costs,
+            "estimated_calls": state.spent.estimated,
         },
         "tasks": [_picture(state, task_id) for task_id in state.tasks],
     }

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from aca import events as ev
 from aca.errors import Exit
-from aca.plan import OWN, PARENT, REPLAY, ROLE, Plan, Task, profile
+from aca.plan import OWN, PARENT, ROLE, Plan, Task, profile
+from aca.spent import Spent
 
 Status = Literal["pending", "in_progress", "blocked", "completed", "failed", "skipped"]
 STATUSES: tuple[Status, ...] = ("pending", "in_progress", "blocked", "completed", "failed", "skipped")
@@ -37,6 +38,8 @@ class TaskState(msgspec.Struct):
     notes: tuple[str, ...] = ()
     """What its agents have left for others to know."""
     usage: ev.Usage | None = None
+    counted: bool = False
+    """The calls of its latest attempt are in the journal, each with what it used."""
     files: tuple[ev.FileChange, ...] = ()
     checks: tuple[ev.CheckResult, ...] = ()
     waits_for: str = ""
@@ -112,19 +115,23 @@ class SessionState:
         self.notes: list[tuple[str, str]] = []
         """(task id, text) of every note, in the order they were left."""
         self.messages: set[str] = set()
+        self.spent = Spent()
+        """By all attempts of the session."""
+        self.spent_on: defaultdict[str, Spent] = defaultdict(Spent)
+        """By task, for those that used a model, and by each group around it."""
+        self.spent_as: defaultdict[str, Spent] = defaultdict(Spent)
+        """By role."""
+        self.calls: dict[tuple[str, int], ev.CallStarted] = {}
+        """The calls that are not over, by task and number."""
         self.shared: dict[str, Shared] = {}
         """Conversations of several tasks, by what ``shared_by`` calls them."""
         self._talked_on: set[str] = set()
         """Tasks in whose conversation others go on."""
         self.cancelled: dict[str, ev.TaskCancelled] = {}
         """Tasks that are not to be done and have not ended yet."""
-        self.tokens = 0
-        self.cost_usd = 0.0
-        self.unknown_costs = 0
-        """Attempts that used a model at a cost nobody told us."""
-        self.silent = 0
-        """Those of them that did not tell what they used at all."""
         self.runs = 0
+        self.retries = 0
+        """Attempts that this run tries again."""
         self.ended: ev.RunEnded | None = None
         self.done_work = 0
         """Completed tasks that are not groups."""
@@ -149,6 +156,13 @@ class SessionState:
     def leaves(self) -> Iterable[str]:
         """The tasks that are work themselves: all but the groups."""
         return (task_id for task_id in self.tasks if task_id not in self.children)
+
+    def lineage(self, task_id: str) -> Iterator[str]:
+        """The task and the groups around it, from the inside out."""
+        owner: str | None = task_id
+        while owner is not None:
+            yield owner
+            owner = self.tasks[owner].parent_id
 
     def failed_children(self, task_id: str) -> list[str]:
         return [child for child in self.children.get(task_id, ()) if self.states[child].dead]
@@ -184,6 +198,7 @@ class SessionState:
 
     def _run_started(self, event: ev.RunStarted) -> None:
         self.runs += 1
+        self.retries = 0
         self.ended = None
         self.overrides = laid_over(self.overrides, event.overrides)
 
@@ -194,11 +209,20 @@ class SessionState:
         state = self._move(event.task, "in_progress", event)
         state.attempts = event.attempt
         state.started_at = state.started_at or event.at
+        state.counted = False
         if not state.interrupted:
             state.conversation = None  # a new attempt after a failure starts afresh
 
     def _conversation_started(self, event: ev.ConversationStarted) -> None:
         self.states[event.task].conversation = (event.provider, event.conversation)
+
+    def _call_started(self, event: ev.CallStarted) -> None:
+        self.states[event.task].counted = True
+        self.calls[event.task, event.call] = event
+
+    def _call_ended(self, event: ev.CallEnded) -> None:
+        started = self.calls.pop((event.task, event.call))
+        self.charge(event, event.usage, call=started, estimated=event.estimated)
 
     def _note_left(self, event: ev.NoteLeft) -> None:
         self.states[event.task].notes += (event.text,)
@@ -223,6 +247,7 @@ class SessionState:
         state = self._end(event, status, event.reason)
         state.failures, state.lesson, state.excused = state.failures + 1, event.reason, event.excused
         state.not_before, state.checks = event.not_before, event.checks
+        self.retries += event.retry
 
     def _task_interrupted(self, event: ev.TaskInterrupted) -> None:
         self._end(event, "pending", event.reason).interrupted = True
@@ -300,25 +325,37 @@ class SessionState:
         state.seconds += event.seconds
         if event.files:
             state.files = _merge_changes(state.files, event.files)
-        if event.usage is not None:
-            state.usage = add_usage(state.usage, event.usage)
-            self.tokens += event.usage.tokens
-            self.cost_usd += event.usage.cost_usd or 0.0
-        self._count_unknown(event)
+        self._settle(event)
         return state
 
-    def _count_unknown(self, event: ev.AttemptEnded) -> None:
-        """An agent that worked and did not tell, or tells no price, has used something all the same."""
-        if event.usage is not None:
-            self.unknown_costs += event.usage.cost_usd is None
-        elif event.attempt and self._has_model(event.task):
-            self.silent += 1
-            self.unknown_costs += 1
+    def _settle(self, event: ev.AttemptEnded) -> None:
+        """What the attempt used: its calls, or where none are in the journal what it tells at its end."""
+        for key, call in [one for one in self.calls.items() if one[0][0] == event.task]:
+            del self.calls[key]
+            self.charge(event, call.reserved, call=call, estimated=True)
+        if event.usage is not None and not self.states[event.task].counted:
+            self.charge(event, event.usage)
 
-    def _has_model(self, task_id: str) -> bool:
-        task = self.tasks[task_id]
-        is_work = task.kind == "agent" and task_id not in self.children
-        return is_work and profile(self.plan, task).provider != REPLAY
+    def charge(
+        self,
+        event: ev.CallEnded | ev.AttemptEnded,
+        usage: ev.Usage | None,
+        *,
+        call: ev.CallStarted | None = None,
+        estimated: bool = False,
+    ) -> None:
+        """Count what *event* tells or settles, for everybody whom it concerns; *call* is whose it was."""
+        state = self.states[event.task]
+        state.usage = add_usage(state.usage, usage) if usage is not None else state.usage
+        for one in self._charged(self.tasks[event.task]):
+            one.add(usage, estimated=estimated)
+
+    def _charged(self, task: Task) -> Iterator[Spent]:
+        yield self.spent
+        if task.role is not None:
+            yield self.spent_as[task.role]
+        for owner in self.lineage(task.id):
+            yield self.spent_on[owner]
 
 
 _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
@@ -327,6 +364,8 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.RunEnded: SessionState._run_ended,
     ev.TaskStarted: SessionState._task_started,
     ev.ConversationStarted: SessionState._conversation_started,
+    ev.CallStarted: SessionState._call_started,
+    ev.CallEnded: SessionState._call_ended,
     ev.NoteLeft: SessionState._note_left,
     ev.TaskCompleted: SessionState._task_completed,
     ev.TaskSplit: SessionState._task_split,

@@ -18,7 +18,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -128,6 +128,8 @@ class ModelServer:
         self.models: list[str] = ["small:latest"]
         self._scripts: dict[str, list[_Script]] = {}
         self._lock = threading.Lock()
+        self.weigh: Callable[[dict[str, Any]], tuple[int, int]] = lambda _body: (100, 20)
+        """How many tokens in and out a streamed reply of Anthropic's is told to have used."""
         self.closing = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
@@ -198,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
             error = json.dumps(dialect.error(turn.kind, turn.message))
             self._send(turn.status, error.encode(), turn.headers)
         elif body.get("stream"):
-            self._stream(turn, dialect, body["model"])
+            self._stream(turn, dialect, body["model"], self.model.weigh(said))
         else:
             self._whole(turn, dialect, body["model"])
 
@@ -218,14 +220,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, content, {}, missing=10 if is_cut else 0)
         self.close_connection = self.close_connection or is_cut
 
-    def _stream(self, turn: Reply, dialect: Dialect, model: str) -> None:
+    def _stream(self, turn: Reply, dialect: Dialect, model: str, weight: tuple[int, int]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
         blocks, stop, pause = _parts([text("half of a sen")] if isinstance(turn, Cut) else turn)
-        events = list(dialect.stream(blocks, model, stop))
+        events = [_weighed(event, weight) for event in dialect.stream(blocks, model, stop)]
         for event in events[: dialect.half] if isinstance(turn, Cut) else events:
             self.model.closing.wait(pause)
             self.wfile.write(_altered(turn, event))
@@ -235,6 +237,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the test that fails will show the requests."""
+
+
+def _weighed(event: bytes, weight: tuple[int, int]) -> bytes:
+    given, made = (str(tokens).encode() for tokens in weight)
+    event = event.replace(b'"input_tokens": 100', b'"input_tokens": ' + given)
+    return event.replace(b'"output_tokens": 20', b'"output_tokens": ' + made)
 
 
 def _altered(turn: Reply, event: bytes) -> bytes:

@@ -101,7 +101,7 @@ def test_release_packs_with_what_is_there(examples: Project) -> None:
     assert made(examples) == {"scratch/release/src/answer.py", "scratch/release/answer.zip"}
     state = examples.session().state()
     assert [check.passed for check in state.states["pack"].checks] == [True]
-    assert state.tokens == 0
+    assert state.spent.tokens == 0
 
 
 def test_notes_are_done_one_after_the_other(examples: Project) -> None:

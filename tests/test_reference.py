@@ -31,6 +31,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "Role": plan.Role,
     "Models": plan.Models,
     "Limits": plan.Limits,
+    "Limits of a task or a role": plan.Budget,
+    "Price": plan.Price,
     "Logging": plan.Logging,
     "Source": plan.Source,
     "claude-cli": claude_cli.Options,

@@ -118,7 +118,7 @@ def _brief(one: Session) -> dict[str, Any]:
 
 def _document(one: Session) -> dict[str, Any]:
     from aca import session
-    from aca.report.spending import spending
+    from aca.report import spending
 
     state = one.state()
     ended = state.ended
@@ -129,5 +129,5 @@ def _document(one: Session) -> dict[str, Any]:
         "running": one.runner() if running else None,
         "exit_code": None if running or ended is None else ended.exit_code,
         "reason": None if running or ended is None else ended.reason,
-        "usage": spending(state).document(),
+        "usage": spending.document(state.spent),
     }

@@ -23,6 +23,8 @@ _ARROW = re.compile(r"(?:^|(?<=\s))->\s+")
 _BETWEEN = re.compile(r"[,\s]+(?![^{]*\})")
 """What separates the words of a list; not inside of ``{a,b}``."""
 _SPLIT = ("tags", "touches", "file_refs", "repository_refs", "pass_env")
+_TABLES = ("env.", "limits.")
+"""Keys that are tables: their entries are written one by one."""
 _NOT_HERE = {
     "title": "the item's own text is the title",
     "description": "the lines below the item are its description",
@@ -74,8 +76,9 @@ class Headline:
             made.setdefault(key, []).extend(_BETWEEN.split(value.strip(", ")))
         elif key == "checks":
             made.setdefault(key, []).append(value)
-        elif key.startswith("env."):
-            made.setdefault("env", {})[key.removeprefix("env.")] = value
+        elif key.startswith(_TABLES):
+            table, _, name = key.partition(".")
+            made.setdefault(table, {})[name] = value
         elif key == "dependencies" and key in made:
             made[key] += f", {value}"
         elif key in made:

@@ -77,6 +77,11 @@ def model(name: str, given: Mapping[str, Any] = NOTHING) -> type[Model]:
     return cast(type[Model], _module(name, given).Options)
 
 
+def model_of(name: str, given: Mapping[str, Any], named: str | None) -> str | None:
+    """The model that does a task for which the plan names *named*; None where only the provider knows."""
+    return named or getattr(model(name, given).model_validate(given), "model", None)
+
+
 def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps the provider *name* from doing *tasks*, found out without calling a model.
 

@@ -46,6 +46,8 @@ class Assignment:
     output_schema: Mapping[str, Any] | None = None
     """Besides doing the task, give a JSON object that fits this JSON Schema; the prompt says so, too."""
     account: Account = field(default_factory=Unlimited)
+    allowed_usd: float | None = None
+    """What it may cost, for agents that can be told; None sets no limit."""
     messages: Messages = field(default_factory=Silence)
     """What people say to the agent; the prompt has what they said before the attempt began."""
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -141,6 +141,9 @@ class _Talk:
         self.provider, self.conversation, self.assignment = provider, conversation, assignment
         self.bench, self.longest = bench, longest or provider.longest
         self.tools = offered(assignment.permissions)
+        told = [(tool.description(), tool.parameters()) for tool in self.tools.values()]
+        self.fixed = len(f"{INSTRUCTIONS}{assignment.system_prompt}{told}")
+        """About the bytes that every call sends besides the conversation."""
         self.schema: Mapping[str, Any] | None = None
         """What the next answer has to fit."""
         self.usage: Usage | None = None
@@ -191,7 +194,7 @@ class _Talk:
     async def hear(self, wire: Wire) -> AsyncIterator[Step]:
         """One call: what is said as it is said, by paragraphs, and what is told of limits."""
         account, longest = self.assignment.account, self.longest
-        async with account.call(self.conversation.size, longest) as call:
+        async with account.call(self.fixed + self.conversation.size, longest) as call:
             tools = list(self.tools.values())
             request = Request(self.conversation.messages, tools, call.longest, self.schema)
             try:

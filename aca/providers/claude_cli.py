@@ -126,6 +126,8 @@ class Run:
         argv += [how, self.conversation, "--permission-mode", self.modes[assignment.permissions]]
         argv += ["--model", model] if model else []
         argv += ["--append-system-prompt", assignment.system_prompt] if assignment.system_prompt else []
+        allowed = assignment.allowed_usd
+        argv += ["--max-budget-usd", f"{allowed:.4f}"] if allowed is not None else []
         argv += ["--max-turns", str(options.max_turns)] if options.max_turns else []
         schema = assignment.output_schema
         argv += ["--json-schema", json.dumps(schema)] if schema is not None else []

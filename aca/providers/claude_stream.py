@@ -171,6 +171,8 @@ class Reading:
             return Result("interrupted", reason="claude was interrupted", usage=self._usage())
         if result.get("stop_reason") == "refusal":
             return self._failed(f"the model refused: {told}", "task")
+        if result.get("subtype") == "error_max_budget_usd":
+            return Result("spent", reason=told, usage=self._usage())
         if result.get("subtype") == "error_max_turns":
             return self._failed(told, "task", f"raise providers.{self._section}.max_turns, or split the task")
         if _is_error(result):

@@ -2,58 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from aca import events as ev
 from aca.plan import REPLAY, Plan, profile
 from aca.report import words
+from aca.spent import Spent
 from aca.state import SessionState
 
 
-@dataclass(frozen=True)
-class Spending:
-    """Tokens and cost of the attempts that told, and how many worked without telling."""
-
-    tokens: int
-    cost_usd: float
-    reported: int
-    """Tasks for which a provider told its usage."""
-    silent: int
-    """Attempts that worked with a model and did not tell what they used."""
-    unknown_costs: int
-    """Attempts whose cost is not known, the silent ones among them."""
-
-    def __str__(self) -> str:
-        if not self.reported:
-            return "tokens and cost unknown" if self.silent else "no model used"
-        least = "at least " if self.silent else ""
-        return f"{least}{words.counted(self.tokens, 'token')}, {self._cost()}"
-
-    def _cost(self) -> str:
-        if not self.unknown_costs:
-            return words.money(self.cost_usd)
-        return f"cost at least {words.money(self.cost_usd)}" if self.cost_usd else "cost unknown"
-
-    def document(self) -> dict[str, Any]:
-        """For machines: null where it is not known."""
-        return {
-            "tokens": None if self.silent else self.tokens,
-            "cost_usd": None if self.unknown_costs else self.cost_usd,
-            "at_least": {"tokens": self.tokens, "cost_usd": self.cost_usd},
-        }
-
-
-def spending(state: SessionState) -> Spending:
+def spending(state: SessionState) -> str:
     """What the session has used so far."""
-    reported = sum(now.usage is not None for now in state.states.values())
-    return Spending(state.tokens, round(state.cost_usd, 6), reported, state.silent, state.unknown_costs)
+    return spent_text(state.spent, reported=any(now.usage is not None for now in state.states.values()))
+
+
+def spent_text(spent: Spent, *, reported: bool = True) -> str:
+    """``1,200 tokens, $1.20 + 3 calls of unknown cost``; *reported*: somebody told what was used."""
+    if not reported:
+        return "tokens and cost unknown" if spent.silent else "no model used"
+    least = "at least " if spent.silent else ""
+    return f"{least}{words.counted(spent.tokens, 'token')}, {cost_text(spent)}"
+
+
+def cost_text(spent: Spent) -> str:
+    """``$1.20 + 3 calls of unknown cost, 1 call estimated``."""
+    told = words.money(spent.cost_usd)
+    if spent.unknown_costs:
+        unknown = f"{words.counted(spent.unknown_costs, 'call')} of unknown cost"
+        told = f"{told} + {unknown}" if spent.cost_usd else "cost unknown"
+    return f"{told}, {words.counted(spent.estimated, 'call')} estimated" if spent.estimated else told
+
+
+def document(spent: Spent) -> dict[str, Any]:
+    """For machines: null where it is not known."""
+    cost = round(spent.cost_usd, 6)
+    return {
+        "tokens": None if spent.silent else spent.tokens,
+        "cost_usd": None if spent.unknown_costs else cost,
+        "at_least": {"tokens": spent.tokens, "cost_usd": cost},
+        "calls_of_unknown_cost": spent.unknown_costs,
+        "estimated_calls": spent.estimated,
+    }
 
 
 def running_total(state: SessionState) -> str:
     """The same in brief and at no cost, to be shown while the session runs."""
-    told = Spending(state.tokens, state.cost_usd, 1, state.silent, state.unknown_costs)
-    return str(told) if state.tokens else ""
+    return spent_text(state.spent) if state.spent.tokens else ""
 
 
 def usage_text(usage: ev.Usage | None) -> str:

@@ -19,7 +19,7 @@ from aca.report.spending import usage_text
 from aca.report.summary import short_path
 from aca.report.tree import label, roll_up
 from aca.session import Session
-from aca.state import SessionState, TaskState
+from aca.state import SessionState, TaskState, add_usage
 from aca.values import command_text
 
 _OUTCOMES: dict[type[ev.Event], str] = {
@@ -45,11 +45,16 @@ class Attempt:
     checks: tuple[ev.CheckResult, ...] = ()
     files: tuple[ev.FileChange, ...] = ()
 
+    def count(self, event: ev.CallEnded) -> None:
+        """Take in what a call used, for an attempt that never came to tell it."""
+        if event.usage is not None:
+            self.usage = add_usage(self.usage, event.usage)
+
     def end(self, event: ev.AttemptEnded) -> None:
         """Take in how it ended."""
         self.ended, self.outcome = event.at, _OUTCOMES[type(event)]
         self.reason = getattr(event, "reason", "") or getattr(event, "summary", "")
-        self.seconds, self.usage, self.files = event.seconds, event.usage, event.files
+        self.seconds, self.usage, self.files = event.seconds, event.usage or self.usage, event.files
         self.checks = getattr(event, "checks", ())
 
 
@@ -59,6 +64,8 @@ def attempts(events: Iterable[ev.Event], task_id: str) -> list[Attempt]:
     for event in events:
         if isinstance(event, ev.TaskStarted) and event.task == task_id:
             found.append(Attempt(event.attempt, event.at))
+        elif isinstance(event, ev.CallEnded) and event.task == task_id:
+            found[event.attempt - 1].count(event)
         elif isinstance(event, ev.AttemptEnded) and event.task == task_id and event.attempt:
             found[event.attempt - 1].end(event)
     return found

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from aca import events as ev
+from aca.budget import limits_cost
 from aca.errors import Exit
 from aca.plan import Plan
-from aca.report import words
-from aca.report.spending import replayed, spending
+from aca.report import spending, words
+from aca.report.spending import replayed
 from aca.report.tree import counts_text, leaf_counts
 from aca.session import Session, snapshot
 from aca.state import SessionState, Status
@@ -18,6 +20,8 @@ from aca.state import SessionState, Status
 LISTED = 12
 """How many files or failed tasks are named; the rest is counted."""
 REPLAYED = "replayed: no model was called"
+_RAISED = re.compile(r"`(aca resume --max-[^`]+)`")
+"""What the reason of a run that ended at a limit says to do."""
 
 
 def headline(state: SessionState, ended: ev.RunEnded, marks: Mapping[Status, str]) -> str:
@@ -36,6 +40,7 @@ def summary(
         *_failures(state, marks),
         ("time", words.lasting(took)),
         ("used", _used(state)),
+        *_uncounted(state),
         ("session", f"{short_path(session)}"),
         *_next(state, ended),
     ]
@@ -54,7 +59,7 @@ def document(state: SessionState, ended: ev.RunEnded, session: Session) -> dict[
         "until": ended.until,
         "replayed": replayed(state.plan),
         "progress": picture["progress"],
-        "usage": spending(state).document(),
+        "usage": spending.document(state.spent),
         "files": [{"path": path, "action": action} for path, action in made_files(state).items()],
         "tasks": picture["tasks"],
     }
@@ -111,8 +116,15 @@ def _failures(state: SessionState, marks: Mapping[Status, str]) -> Iterator[tupl
 
 
 def _used(state: SessionState) -> str:
-    told = str(spending(state))
+    told = spending.spending(state)
     return f"{told} ({REPLAYED})" if replayed(state.plan) else told
+
+
+def _uncounted(state: SessionState) -> Iterator[tuple[str, str]]:
+    """A limit on cost that did not see all of it."""
+    if state.spent.unknown_costs and limits_cost(state.plan):
+        calls = words.counted(state.spent.unknown_costs, "call")
+        yield "warning", f"no cost limit has counted the {calls} of unknown cost"
 
 
 def _next(state: SessionState, ended: ev.RunEnded) -> Iterator[tuple[str, str]]:
@@ -136,5 +148,7 @@ def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
         yield "aca resume   (goes on with the answer)"
     if code == Exit.QUOTA and ended.until:
         yield f"aca resume   (after {words.moment(ended.until)})"
+    elif code == Exit.LIMIT and (raised := _RAISED.search(ended.reason)):
+        yield f"{raised[1]}   (goes on with a larger budget)"
     elif code not in (Exit.OK, Exit.TASK_FAILED, Exit.WAITING):
         yield "aca resume   (goes on where it stopped)"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from aca import graph
-from aca.plan import Limits, Plan, Task, profile
+from aca.plan import Budget, Plan, Task, profile
 from aca.report import rehearsal, words
 from aca.report.spending import replayed
 from aca.state import STATUSES, SessionState, Status
@@ -134,6 +134,7 @@ def _details(plan: Plan, state: SessionState, task: Task) -> Iterator[str]:
         yield f"needs {', '.join(task.dependencies)}"
     for check in task.checks:
         yield f"check {words.one_line(check.title)}"
+    yield from (f"limit: {limit}" for limit in _limits(task.limits))
     if task.priority != 5:
         yield f"priority {task.priority}"
 
@@ -156,7 +157,11 @@ def _foot(plan: Plan) -> Iterator[str]:
     if len(steps) > 1:
         yield f"{len(steps)} levels, at most {words.counted(max(map(len, steps)), 'task')} side by side"
         yield f"critical path: {' -> '.join(_abridged(path))}"
-    yield from _limits(plan.limits)
+    yield from (f"limit: {limit}" for limit in _limits(plan.limits, " per run"))
+    if plan.limits.max_retries is not None:
+        yield f"limit: {words.counted(plan.limits.max_retries, 'retry', 'retries')} per run"
+    for name, role in plan.roles.items():
+        yield from (f"limit of role {name}: {limit}" for limit in _limits(role.limits))
     if replayed(plan):
         yield "replayed: the model's side is played back from a script, no model will be called"
 
@@ -166,10 +171,10 @@ def _abridged(path: list[str], most: int = 12) -> list[str]:
     return path if len(path) <= most else [*path[:half], f"... {len(path) - most} more ...", *path[-half:]]
 
 
-def _limits(limits: Limits) -> Iterator[str]:
+def _limits(limits: Budget, time: str = " in attempts") -> Iterator[str]:
     if limits.max_cost_usd is not None:
-        yield f"limit: {words.money(limits.max_cost_usd)}"
+        yield words.money(limits.max_cost_usd)
     if limits.max_tokens is not None:
-        yield f"limit: {words.counted(limits.max_tokens, 'token')}"
+        yield words.counted(limits.max_tokens, "token")
     if limits.max_duration is not None:
-        yield f"limit: {format_duration(limits.max_duration)} per run"
+        yield f"{format_duration(limits.max_duration)}{time}"

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 
+from aca.spent import money as money
 from aca.state import Status, TaskState
 
 GLYPHS: dict[Status, str] = {
@@ -98,9 +99,3 @@ def lasting(seconds: float) -> str:
 def moment(at: float) -> str:
     """Unix time as local date and time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-
-
-def money(dollars: float) -> str:
-    """``$1.50``, ``$0.0123``: as many digits as it takes to see anything."""
-    cents, rest = f"{dollars:.4f}"[:-2], f"{dollars:.4f}"[-2:].rstrip("0")
-    return f"${dollars:,.2f}" if dollars >= 1 else f"${cents}{rest}"

@@ -18,8 +18,9 @@ LAYERS = [
     ["plan"],
     ["faults"],
     ["events"],
+    ["spent"],
     ["state", "schedule"],
-    ["graph", "leftovers", "messages", "keys"],
+    ["graph", "leftovers", "messages", "keys", "budget", "prices"],
     ["process", "patch", "secrets"],
     ["journal", "logs"],
     ["session", "tools"],
@@ -33,7 +34,8 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "output", "plan", "faults", "events", "state", "schedule", "graph"]
+CORE = ["errors", "values", "output", "plan", "faults", "events", "spent", "state", "schedule", "graph"]
+CORE += ["budget"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {
     "networkx",
@@ -45,6 +47,7 @@ LAZY = {
     "diskcache",
     "tenacity",
     "markdown_it",
+    "genai_prices",
     "psutil",
     "jsonschema",
     "referencing",

@@ -19,6 +19,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import ollama  # noqa: F401  likewise
+
 import aca.app  # noqa: F401  imported before the forks, so that each of them need not
 from aca import cli, journal
 from aca.journal import Journal

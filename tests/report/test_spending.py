@@ -6,7 +6,7 @@ import pytest
 
 from aca import events as ev
 from aca.plan import Defaults, Plan, Task
-from aca.report.spending import replayed, running_total, spending
+from aca.report.spending import document, replayed, running_total, spending
 from aca.state import SessionState
 
 
@@ -16,6 +16,9 @@ def used(*usages: ev.Usage | None, provider: str = "claude-cli") -> SessionState
     state = SessionState(Plan(defaults=Defaults(provider=provider), tasks=tasks))
     for task, usage in zip(tasks, usages, strict=True):
         state.apply(ev.TaskStarted(task=task.id, attempt=1))
+        if provider != "replay":
+            state.apply(ev.CallStarted(task=task.id, attempt=1, call=1, provider=provider))
+            state.apply(ev.CallEnded(task=task.id, attempt=1, call=1, usage=usage))
         state.apply(ev.TaskCompleted(task=task.id, attempt=1, usage=usage))
     return state
 
@@ -30,9 +33,9 @@ NO_COST = ev.Usage(input_tokens=5)
         (used(), "no model used", 0, 0.0),
         (used(KNOWN, KNOWN), "20 tokens, $1.00", 20, 1.0),
         (used(NO_COST), "5 tokens, cost unknown", 5, None),
-        (used(KNOWN, NO_COST), "15 tokens, cost at least $0.50", 15, None),
+        (used(KNOWN, NO_COST), "15 tokens, $0.50 + 1 call of unknown cost", 15, None),
         (used(None), "tokens and cost unknown", None, None),
-        (used(KNOWN, None), "at least 10 tokens, cost at least $0.50", None, None),
+        (used(KNOWN, None), "at least 10 tokens, $0.50 + 1 call of unknown cost", None, None),
         (used(None, provider="replay"), "no model used", 0, 0.0),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -41,9 +44,9 @@ def test_what_is_not_known_is_said_to_be(
     state: SessionState, text: str, tokens: int | None, cost: float | None
 ) -> None:
     """For people in words, for machines as null."""
-    told = spending(state)
-    assert str(told) == text
-    assert (told.document()["tokens"], told.document()["cost_usd"]) == (tokens, cost)
+    told = document(state.spent)
+    assert spending(state) == text
+    assert (told["tokens"], told["cost_usd"]) == (tokens, cost)
 
 
 def test_replayed_is_said_of_agent_tasks_only() -> None:
@@ -60,12 +63,14 @@ def test_attempts_that_came_to_nothing_count() -> None:
     task = Task(id="t", title="t", retries=3)
     state = SessionState(Plan(defaults=Defaults(provider="claude-cli"), tasks=(task,)))
     state.apply(ev.TaskStarted(task="t", attempt=1))
+    state.apply(ev.CallStarted(task="t", attempt=1, call=1, provider="claude-cli"))
+    state.apply(ev.CallEnded(task="t", attempt=1, call=1))
     state.apply(ev.TaskInterrupted(task="t", attempt=1, reason="cut off"))
-    assert str(spending(state)) == "tokens and cost unknown"
+    assert spending(state) == "tokens and cost unknown"
     state.apply(ev.TaskStarted(task="t", attempt=2))
     state.apply(ev.TaskFailed(task="t", attempt=2, reason="no", retry=True, usage=KNOWN))
     state.apply(ev.TaskStarted(task="t", attempt=3))
     state.apply(ev.TaskCompleted(task="t", attempt=3, usage=KNOWN))
-    assert str(spending(state)) == "at least 20 tokens, cost at least $1.00"
-    assert spending(state).document()["tokens"] is None
-    assert running_total(state) == "at least 20 tokens, cost at least $1.00"
+    assert spending(state) == "at least 20 tokens, $1.00 + 1 call of unknown cost"
+    assert document(state.spent)["tokens"] is None
+    assert running_total(state) == "at least 20 tokens, $1.00 + 1 call of unknown cost"

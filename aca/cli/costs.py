@@ -1,0 +1,64 @@
+"""``aca costs``: where tokens and money went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aca.cli.finding import SessionArgument, find_session
+from aca.cli.options import Json, Workspace, one_of
+from aca.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from aca.report.costs import Charge
+    from aca.session import Session
+
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="WHAT",
+        callback=one_of("task", "role", "model", "day", "session"),
+        help="task (the default), role, model, day or session (the default with --all).",
+    ),
+]
+
+
+def costs(
+    name: SessionArgument = None,
+    by: By = None,
+    everything: Annotated[
+        bool, typer.Option("--all", envvar="ACA_COSTS_ALL", help="All sessions of the workspace together.")
+    ] = False,
+    workspace: Workspace = Path(),
+    json: Json = False,
+) -> int:
+    """Show what a session has used of models, and what that cost: by task, role, model or day."""
+    from aca import session
+    from aca.report import costs
+
+    if everything and name is not None:
+        raise typer.BadParameter("--all means every session: name none", param_hint="--all")
+    by = by or ("session" if everything else "task")
+    screen = Screen()
+    chosen = session.listing(workspace) if everything else [find_session(workspace, name)]
+    made = costs.rows((charge for one in chosen for charge in _charges(one, screen, everything)), by)
+    screen.document(costs.documents(made, by)) if json else screen.results(costs.table(made, by))
+    return 0
+
+
+def _charges(one: Session, screen: Screen, lenient: bool) -> list[Charge]:
+    """Those of one session; with *lenient* one that cannot be read is passed over, and said so."""
+    from aca import journal
+    from aca.report.costs import charges
+    from aca.session import UNSOUND
+
+    try:
+        return charges(one.plan, journal.read(one.journal_path))
+    except UNSOUND as error:
+        if not lenient:
+            raise
+        screen.remark(f"session {one.id} is left out: {str(error).splitlines()[0]}")
+        return []

@@ -1,0 +1,36 @@
+"""What was used of models, added up: what is known, what is estimated and what nobody told, each apart."""
+
+from __future__ import annotations
+
+import msgspec
+
+from aca.events import Usage
+
+
+class Spent(msgspec.Struct):
+    """The sum over some calls. A whole agent that calls its model by itself counts as one call."""
+
+    tokens: int = 0
+    cost_usd: float = 0.0
+    """What is known; see ``unknown_costs``."""
+    unknown_costs: int = 0
+    """Calls whose cost nobody told."""
+    silent: int = 0
+    """Those of them that did not tell their tokens either."""
+    estimated: int = 0
+    """Calls that were cut off: what was reserved for them counts as used."""
+
+    def add(self, usage: Usage | None, *, estimated: bool = False) -> None:
+        """Count one call, None being one that told nothing."""
+        self.silent += usage is None
+        self.unknown_costs += usage is None or usage.cost_usd is None
+        self.estimated += estimated
+        if usage is not None:
+            self.tokens += usage.tokens
+            self.cost_usd += usage.cost_usd or 0.0
+
+
+def money(dollars: float) -> str:
+    """``$1.50``, ``$0.0123``: as many digits as it takes to see anything."""
+    cents, rest = f"{dollars:.4f}"[:-2], f"{dollars:.4f}"[-2:].rstrip("0")
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${cents}{rest}"
