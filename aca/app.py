@@ -41,6 +41,7 @@ from aca.prepare import (
     prepare,
     provider_problems,
     settings,
+    settled,
     used_providers,
 )
 from aca.providers import base
@@ -48,7 +49,16 @@ from aca.run import Observer, Stop, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 
-__all__ = ["Prepared", "Request", "effective", "prepare", "provider_problems", "settings", "used_providers"]
+__all__ = [
+    "Prepared",
+    "Request",
+    "effective",
+    "prepare",
+    "provider_problems",
+    "settings",
+    "settled",
+    "used_providers",
+]
 
 log = logging.getLogger(__name__)
 

@@ -51,12 +51,12 @@ def _answer(workspace: Path, session: str | None, task: str, approved: bool, com
     from aca import app
     from aca.messages import Answer
 
-    _refuse_tasks()
+    refuse_tasks()
     one = find_session(workspace, session) if session else _newest_open(workspace, task)
     task_id = find_task(one.state(), task)
     app.waiting(one, task_id)
     runner = one.runner()  # asked first: it may read the answer and be done before we look again
-    is_read = app.tell(one, Answer(task_id, approved, _who(), comment))
+    is_read = app.tell(one, Answer(task_id, approved, who(), comment))
     word = "approved" if approved else "rejected"
     then = f"{runner} goes on with it" if is_read else "aca resume goes on"
     Screen().result(f"{task_id} is {word} in session {one.id}: {then}")
@@ -75,7 +75,7 @@ def _newest_open(workspace: Path, task: str) -> Session:
     return session.newest(workspace)
 
 
-def _refuse_tasks() -> None:
+def refuse_tasks() -> None:
     """An approval is a person's word. This guards against a task that gives it to itself by mistake or
     zeal; it is no wall, for a task may change its own environment."""
     from aca.errors import SessionError
@@ -87,7 +87,7 @@ def _refuse_tasks() -> None:
         )
 
 
-def _who() -> str:
+def who() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in a container

@@ -53,9 +53,12 @@ def start(
         skip=tuple(selection.skip or ()),
         allow_drift=tuple(selection.allow_drift or ()),
         must_be_plan=must_be_plan,
+        require_approved=selection.require_approved,
     )
     spelling = _spelling(selection.dump_plan, file)
     prepared = app.prepare(request, os.environ)
+    if spelling is not None or (selection.dry_run and output.json):
+        prepared = app.settled(prepared, workspace)
     if selection.dump_plan is not None and spelling is not None:
         _dump(prepared, selection.dump_plan, spelling)
     if prepared.note and not (output.quiet or output.jsonl):

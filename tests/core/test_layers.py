@@ -16,7 +16,7 @@ LAYERS = [
     ["errors"],
     ["values"],
     ["plan"],
-    ["faults"],
+    ["faults", "contract"],
     ["events"],
     ["state", "schedule"],
     ["graph", "leftovers", "messages"],
@@ -24,15 +24,16 @@ LAYERS = [
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
-    ["attempt", "config", "trial"],
+    ["attempt", "config", "trial", "drift"],
     ["prepare"],
+    ["approval"],
     ["app"],
     ["report"],
     ["cli"],
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "plan", "faults", "events", "state", "schedule", "graph"]
+CORE = ["errors", "values", "plan", "faults", "contract", "events", "state", "schedule", "graph"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
 
