@@ -41,24 +41,24 @@ def _version(plan: Plan, name: str) -> str | None:
 # -- refusing -------------------------------------------------------------------------------------------
 
 
-def refuse(plan: Plan, file: Path, workspace: Path, allowed: Collection[str]) -> None:
-    """Raise DriftError for everything that has moved since *plan*, which is *file*, was made or approved."""
-    found = [
-        (field, told)
-        for field, told in _moved(plan, file, workspace, allowed)
-        if told and field not in allowed
-    ]
-    if found:
-        raise DriftError(found[0][0], "\n".join(told for _, told in found))
+def refuse(plan: Plan, file: Path, workspace: Path, allowed: Collection[str]) -> tuple[str, ...]:
+    """What has moved since *plan*, which is *file*, was made or approved.
+
+    Raises DriftError, naming the fields, unless all of it is *allowed*.
+    """
+    found = {field: told for field, told in _moved(plan, file, workspace) if told}
+    refused = [field for field in found if field not in allowed]
+    if refused:
+        raise DriftError(refused[0], "\n".join(found[field] for field in refused))
+    return tuple(found.values())
 
 
-def _moved(plan: Plan, file: Path, workspace: Path, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
+def _moved(plan: Plan, file: Path, workspace: Path) -> Iterator[tuple[str, str]]:
     """(field, what has happened to it and what to do, if anything) of each of FIELDS."""
     yield "approval", _of_approval(plan, file)
     yield "source", _of_source(plan, file, workspace)
     yield "base_commit", _of_tree(plan, file, workspace)
-    if "tools" not in allowed:  # programs are started to ask for their versions
-        yield "tools", _of_tools(plan)
+    yield "tools", _of_tools(plan)
 
 
 def _of_approval(plan: Plan, file: Path) -> str:

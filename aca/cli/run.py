@@ -63,6 +63,7 @@ def start(
         _dump(prepared, selection.dump_plan, spelling)
     if prepared.note and not (output.quiet or output.jsonl):
         Screen(output).remark(prepared.note)
+    _warn(prepared, workspace, Screen(output))
     if selection.dry_run:
         return _show(prepared, workspace, Screen(output))
     one = app.start(prepared, workspace)
@@ -88,6 +89,18 @@ def _dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"]) -> 
     journal.write_aside(path, parse.dump_text(prepared.plan, spelling).encode())
 
 
+def _warn(prepared: Prepared, workspace: Path, screen: Screen) -> None:
+    """Of limits that the run may come to, before it costs anything."""
+    from aca import app
+    from aca.plan import Limits
+    from aca.report import estimates
+
+    if prepared.plan.limits == Limits() or screen.output.quiet or screen.output.jsonl:
+        return
+    for warning in estimates.warnings(prepared.plan, app.estimated(prepared.plan, workspace)):
+        screen.remark(warning)
+
+
 def _show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
     """What would run, on stdout; what would keep it from running, on stderr."""
     from aca import app, parse
@@ -98,5 +111,6 @@ def _show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
     if screen.output.json:
         screen.result(parse.dump_text(prepared.plan, "json").rstrip("\n"))
     else:
-        screen.results(tree.outline(prepared.plan, screen.marks))
+        found = app.estimated(prepared.plan, workspace)
+        screen.results(tree.outline(prepared.plan, screen.marks, found))
     return 0

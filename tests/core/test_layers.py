@@ -17,13 +17,13 @@ LAYERS = [
     ["values"],
     ["plan"],
     ["faults", "contract"],
-    ["events"],
+    ["events", "difference"],
     ["state", "schedule"],
     ["graph", "leftovers", "messages"],
-    ["process", "patch", "secrets"],
+    ["process", "patch", "secrets", "estimate"],
     ["journal", "logs"],
     ["session", "tools"],
-    ["run", "prompt", "checks", "providers", "parse"],
+    ["run", "prompt", "checks", "providers", "parse", "history"],
     ["attempt", "config", "trial", "drift"],
     ["prepare"],
     ["approval"],
@@ -33,7 +33,7 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "plan", "faults", "contract", "events", "state", "schedule", "graph"]
+CORE = ["errors", "values", "plan", "faults", "contract", "difference", "events", "state", "schedule", "graph", "estimate"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
 
