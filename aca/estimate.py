@@ -181,20 +181,26 @@ def _duration(plan: Plan, seconds: Mapping[str, Spread]) -> Spread:
 def together(spreads: Iterable[Spread]) -> Spread:
     """The sum of amounts that are independent of each other and log-normal, as durations of work are.
 
-    Means and variances add up; the sum is read as log-normal again (Fenton and Wilkinson).
+    Means and variances add up; the sum is read as log-normal again (Fenton and Wilkinson). For amounts that
+    are very unlike that strays, so it is held between the sums of the percentiles.
     """
-    mean = variance = 0.0
-    for spread in spreads:
-        if spread.p50 <= 0:
-            continue
-        squared = (math.log(max(spread.p90, spread.p50) / spread.p50) / _Z90) ** 2
-        one = spread.p50 * math.exp(squared / 2)
-        mean, variance = mean + one, variance + math.expm1(squared) * one**2
-    if mean == 0:
+    counted = [spread for spread in spreads if spread.p50 > 0]
+    if not counted:
         return Spread()
+    moments = [_moments(spread) for spread in counted]
+    mean, variance = sum(one for one, _ in moments), sum(one for _, one in moments)
     squared = math.log1p(variance / mean**2)
     middle = mean * math.exp(-squared / 2)
-    return Spread(middle, middle * math.exp(_Z90 * math.sqrt(squared)))
+    low, high = sum(spread.p50 for spread in counted), sum(spread.p90 for spread in counted)
+    p90 = max(low, min(high, middle * math.exp(_Z90 * math.sqrt(squared))))
+    return Spread(min(max(low, middle), p90), p90)
+
+
+def _moments(spread: Spread) -> tuple[float, float]:
+    """Mean and variance of the log-normal amount with these percentiles."""
+    squared = (math.log(max(spread.p90, spread.p50) / spread.p50) / _Z90) ** 2
+    mean = spread.p50 * math.exp(squared / 2)
+    return mean, math.expm1(squared) * mean**2
 
 
 def above(found: Estimate, limits: Limits) -> list[tuple[str, Spread, float]]:

@@ -33,7 +33,19 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "plan", "faults", "contract", "difference", "events", "state", "schedule", "graph", "estimate"]
+CORE = [
+    "errors",
+    "values",
+    "plan",
+    "faults",
+    "contract",
+    "difference",
+    "events",
+    "state",
+    "schedule",
+    "graph",
+    "estimate",
+]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
 
