@@ -41,8 +41,8 @@ def _version(plan: Plan, name: str) -> str | None:
 # -- refusing -------------------------------------------------------------------------------------------
 
 
-def refuse(plan: Plan, file: Path, workspace: Path, allowed: Collection[str]) -> tuple[str, ...]:
-    """What has moved since *plan*, which is *file*, was made or approved.
+def refuse(plan: Plan, file: Path, workspace: Path, allowed: Collection[str]) -> dict[str, str]:
+    """What has moved since *plan*, which is *file*, was made or approved, by field, with what to do.
 
     Raises DriftError, naming the fields, unless all of it is *allowed*.
     """
@@ -50,7 +50,7 @@ def refuse(plan: Plan, file: Path, workspace: Path, allowed: Collection[str]) ->
     refused = [field for field in found if field not in allowed]
     if refused:
         raise DriftError(refused[0], "\n".join(found[field] for field in refused))
-    return tuple(found.values())
+    return found
 
 
 def _moved(plan: Plan, file: Path, workspace: Path) -> Iterator[tuple[str, str]]:

@@ -13,12 +13,19 @@ from aca.state import SessionState
 
 SESSIONS = 50
 """How many sessions are looked at, the newest first: older ones tell little and take time to read."""
+ENOUGH = 5000
+"""So many samples make further sessions needless."""
 
 
 def samples(workspace: Path) -> list[Sample]:
     """One sample for each completed task of the latest sessions. Forks repeat what is told already."""
-    states = (state for _, state in islice(session.sound(workspace), SESSIONS))
-    return [one for state in states if not state.forked_from for one in _of(state)]
+    found: list[Sample] = []
+    for _, state in islice(session.sound(workspace), SESSIONS):
+        if not state.forked_from:
+            found += _of(state)
+        if len(found) >= ENOUGH:
+            break
+    return found
 
 
 def _of(state: SessionState) -> Iterator[Sample]:

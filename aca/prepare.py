@@ -46,8 +46,8 @@ class Prepared:
     settings: config.Merged
     note: str = ""
     """What was decided that nobody has said, for people."""
-    moved: tuple[str, ...] = ()
-    """What has moved since the plan was made and was allowed to, for people."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """What has moved since the plan was made and was allowed to: its field, and what to tell people."""
 
 
 def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
@@ -64,14 +64,14 @@ def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
         merged = _merge(document, request, environ)
         plan = parse.validate(merged.data, merged.problem, document.problems)
         refuse_secrets(merged.data, merged.problem, environ)
-    moved = _moved(document, plan, request) if document.is_plan else ()
+    moved = _moved(document, plan, request) if document.is_plan else {}
     prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
     if request.require_approved:
         drift.refuse_unapproved(prepared.plan, request.file, document.is_plan)
     return replace(prepared, plan=contract.renewed(prepared.plan), moved=moved)
 
 
-def _moved(document: parse.Document, plan: Plan, request: Request) -> tuple[str, ...]:
+def _moved(document: parse.Document, plan: Plan, request: Request) -> Mapping[str, str]:
     """Approved was the file, not what flags made of it."""
     reviewed = parse.validate(document.data, document.problem) if plan.approval else plan
     return drift.refuse(reviewed, request.file, request.workspace, request.allow_drift)

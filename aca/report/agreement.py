@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aca import graph
@@ -29,12 +29,13 @@ def _made_on(plan: Plan) -> Iterator[str]:
     yield from (f"{name} {words.one_line(version)}" for name, version in plan.contract.tools.items())
 
 
-def document(plan: Plan, found: Estimate) -> dict[str, Any]:
-    """The plan, its shape and its estimate, for machines."""
+def document(plan: Plan, found: Estimate, moved: Sequence[str]) -> dict[str, Any]:
+    """The plan, its shape, its estimate and what has *moved* since it was made, for machines."""
     return {
         "plan": dump(plan),
         "levels": graph.levels(plan),
         "critical_path": graph.critical_path(plan),
         "estimate": estimates.document(found),
         "approved": plan.approval is not None,
+        "moved": list(moved),
     }

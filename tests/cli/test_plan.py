@@ -89,6 +89,7 @@ def test_a_plan_whose_task_file_has_changed_is_not(tasks: Project) -> None:
     for command in ("show", "graph"):
         tasks.run("plan", command, "plan.json")
     assert "tasks.md has changed" in tasks.run("plan", "show", "plan.json").stderr
+    assert tasks.run("plan", "show", "plan.json", "--json").json["moved"] == ["source"]
 
 
 # -- drawings ---------------------------------------------------------------------------------------------

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from aca.cli.options import Workspace, one_of
-from aca.cli.plan.reading import FileArgument, read
+from aca.cli.plan.reading import read
 from aca.cli.screen import Screen
 
 
 def diff(
-    before: FileArgument,
-    after: FileArgument,
+    before: Annotated[Path, typer.Argument(metavar="BEFORE", help="A task file or a plan.")],
+    after: Annotated[Path, typer.Argument(metavar="AFTER", help="Another one.")],
     spelling: Annotated[
         str,
         typer.Option(

@@ -27,10 +27,10 @@ def show(
     screen = Screen()
     prepared = read(file, workspace)
     found = app.estimated(prepared.plan, workspace)
-    for told in (*prepared.moved, *estimates.warnings(prepared.plan, found)):
+    for told in (*prepared.moved.values(), *estimates.warnings(prepared.plan, found)):
         screen.remark(told)
     if json:
-        screen.document(agreement.document(prepared.plan, found))
+        screen.document(agreement.document(prepared.plan, found, list(prepared.moved)))
     else:
         limit = None if everything else tree.SHOWN
         screen.results(tree.outline(prepared.plan, screen.marks, found, each=True, limit=limit))
