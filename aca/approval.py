@@ -31,7 +31,7 @@ def approve(file: Path, workspace: Path, by: str, comment: str, environ: Mapping
     plan = parse.validate(document.data, document.problem, document.problems)
     refuse_secrets(document.data, document.problem, environ)
     _refuse_what_is_open(plan, document)
-    drift.refuse(plan, file, workspace, ("approval", "base_commit", "tools"))
+    drift.refuse(plan, document, workspace, ("approval", "base_commit", "tools"))
     now = drift.present(plan, workspace, used_providers(plan))
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     made = contract.approved(contract.settled(plan, now.base_commit, now.tools), by, at, comment)

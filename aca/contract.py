@@ -117,6 +117,16 @@ def changes(plan: Plan) -> list[str]:
     return _broken_seals(plan, approval) or _stale_terms(plan) or ["approval"]
 
 
+def place(plan: Plan, name: str) -> tuple[str | int, ...]:
+    """Where in a plan's data the field stands that ``changes`` calls *name*."""
+    longest_first = sorted(enumerate(plan.tasks), key=lambda one: -len(one[1].id))
+    for index, task in longest_first:  # an id may be the beginning of another
+        if name == f"tasks.{task.id}" or name.startswith(f"tasks.{task.id}."):
+            field = name[len(f"tasks.{task.id}.") :]
+            return ("tasks", index, *field.split("."))
+    return tuple(name.split("."))
+
+
 def _digest(plan: Plan, approval: Approval) -> str:
     data = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"approval"})
     tasks = [{"id": task.id, **_defining(task)} for task in plan.tasks]

@@ -41,33 +41,39 @@ def _version(plan: Plan, name: str) -> str | None:
 # -- refusing -------------------------------------------------------------------------------------------
 
 
-def refuse(plan: Plan, file: Path, workspace: Path, allowed: Collection[str]) -> dict[str, str]:
-    """What has moved since *plan*, which is *file*, was made or approved, by field, with what to do.
+def refuse(plan: Plan, document: parse.Document, workspace: Path, allowed: Collection[str]) -> dict[str, str]:
+    """What has moved since *plan*, which *document* holds, was made or approved, by field, with what to do.
 
     Raises DriftError, naming the fields, unless all of it is *allowed*.
     """
-    found = {field: told for field, told in _moved(plan, file, workspace) if told}
+    found = {field: told for field, told in _moved(plan, document, workspace) if told}
     refused = [field for field in found if field not in allowed]
     if refused:
         raise DriftError(refused[0], "\n".join(found[field] for field in refused))
     return found
 
 
-def _moved(plan: Plan, file: Path, workspace: Path) -> Iterator[tuple[str, str]]:
+def _moved(plan: Plan, document: parse.Document, workspace: Path) -> Iterator[tuple[str, str]]:
     """(field, what has happened to it and what to do, if anything) of each of FIELDS."""
-    yield "approval", _of_approval(plan, file)
+    file = Path(document.path)
+    yield "approval", _of_approval(plan, document)
     yield "source", _of_source(plan, file, workspace)
     yield "base_commit", _of_tree(plan, file, workspace)
     yield "tools", _of_tools(plan)
 
 
-def _of_approval(plan: Plan, file: Path) -> str:
-    if not (changed := contract.changes(plan)):
-        return ""
-    return (
-        f"{file} is not what was approved any more: {_listed(changed)} changed\n"
-        f"   look at it and approve it (aca plan approve {file}), or run it with --allow-drift approval"
+def _of_approval(plan: Plan, document: parse.Document) -> str:
+    changed = contract.changes(plan)
+    told = [
+        str(document.problem(contract.place(plan, name), f"{name} is not what was approved"))
+        for name in changed[:_NAMED]
+    ]
+    if more := len(changed) - len(told):
+        told.append(f"{document.path}: and {more} more fields")
+    cure = (
+        f"look at it and approve it (aca plan approve {document.path}), or run it with --allow-drift approval"
     )
+    return "\n".join([*told, f"   {cure}"]) if told else ""
 
 
 def _of_source(plan: Plan, file: Path, workspace: Path) -> str:

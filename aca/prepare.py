@@ -74,7 +74,7 @@ def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
 def _moved(document: parse.Document, plan: Plan, request: Request) -> Mapping[str, str]:
     """Approved was the file, not what flags made of it."""
     reviewed = parse.validate(document.data, document.problem) if plan.approval else plan
-    return drift.refuse(reviewed, request.file, request.workspace, request.allow_drift)
+    return drift.refuse(reviewed, document, request.workspace, request.allow_drift)
 
 
 def settled(prepared: Prepared, workspace: Path) -> Prepared:
