@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aca import events as ev
-from aca import journal, parse, process, providers, session, trial
+from aca import history, journal, parse, process, providers, session, trial
 from aca.attempt import Attempts, Watch
 from aca.config import Merged
 from aca.errors import (
@@ -30,6 +30,7 @@ from aca.errors import (
     SessionInUseError,
     did_you_mean,
 )
+from aca.estimate import Estimate, estimate
 from aca.logs import system_log
 from aca.messages import Message, absorb
 from aca.plan import Plan
@@ -41,6 +42,7 @@ from aca.prepare import (
     prepare,
     provider_problems,
     settings,
+    settled,
     used_providers,
 )
 from aca.providers import base
@@ -59,6 +61,7 @@ __all__ = [
     "provider_problems",
     "refuse_other",
     "settings",
+    "settled",
     "used_providers",
 ]
 
@@ -343,6 +346,11 @@ def tell(one: Session, message: Message) -> bool:
     except SessionInUseError:
         return True
     return was_read
+
+
+def estimated(plan: Plan, workspace: Path) -> Estimate:
+    """What the open tasks of *plan* may take, going by the finished sessions of the workspace."""
+    return estimate(plan, history.samples(workspace))
 
 
 def waiting(one: Session, task_id: str) -> SessionState:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aca import schedule
@@ -277,11 +277,14 @@ def path_lengths(plan: Plan) -> dict[str, int]:
     return longest
 
 
-def critical_path(plan: Plan) -> list[str]:
-    """The heaviest chain of leaf tasks, first to last: nothing finishes sooner however many run at once."""
+def critical_path(plan: Plan, weights: Mapping[str, float] | None = None) -> list[str]:
+    """The heaviest chain of open leaf tasks, first to last: nothing finishes sooner however many run at once.
+
+    *weights* is what each task counts, by default its complexity.
+    """
     import networkx as nx
 
-    whole, weights = digraph(plan), _weights(plan)
+    whole, weights = digraph(plan), _weights(plan) if weights is None else weights
     for earlier, _, data in whole.edges(data=True):
         data["weight"] = weights.get(earlier, 0)
     for node in [node for node in whole if whole.out_degree(node) == 0]:
@@ -290,7 +293,7 @@ def critical_path(plan: Plan) -> list[str]:
 
 
 def levels(plan: Plan) -> list[list[str]]:
-    """Leaf tasks by the earliest step in which each could run, were there room for all."""
+    """Open leaf tasks by the earliest step in which each could run, were there room for all."""
     import networkx as nx
 
     work = _weights(plan)
@@ -307,5 +310,10 @@ def levels(plan: Plan) -> list[list[str]]:
 
 
 def _weights(plan: Plan) -> dict[str, int]:
+    return {task.id: schedule.weight(task) for task in open_leaves(plan)}
+
+
+def open_leaves(plan: Plan) -> list[Task]:
+    """The tasks that are work themselves and still to be done."""
     groups = {task.parent_id for task in plan.tasks}
-    return {task.id: schedule.weight(task) for task in plan.tasks if task.id not in groups}
+    return [task for task in plan.tasks if task.id not in groups and task.status == "pending"]

@@ -196,6 +196,41 @@ class Task(Model):
     pass_env: Words = ()
 
 
+class Terms(Model):
+    """What one task comes down to, whatever says so: itself, its role, the plan's defaults."""
+
+    definition: str
+    """sha256 of all that decides what the task does; its status does not."""
+    provider: str | None = None
+    model: str | None = None
+    permissions: Permissions | None = None
+    retries: int = 0
+    timeout: Duration | None = None
+
+
+class Contract(Model):
+    """What a plan was made on and with, and what each of its tasks comes down to. Written by aca."""
+
+    base_commit: str | None = None
+    """HEAD of the git repository that the workspace is in."""
+    tools: dict[str, str] = Field(default_factory=dict)
+    """Versions of aca and of the agents that are programs."""
+    tasks: dict[str, Terms] = Field(default_factory=dict)
+
+
+class Approval(Model):
+    """That a person has reviewed the plan, and what it was then. Written by ``aca plan approve``."""
+
+    digest: str
+    """sha256 of the whole plan, statuses left out, and of who approved it and when."""
+    by: str
+    at: str
+    """UTC, as ISO 8601 has it."""
+    comment: str = ""
+    seal: dict[str, str] = Field(default_factory=dict)
+    """The beginning of each field's hash, so that what has changed since can be named."""
+
+
 class Plan(Model):
     """What will be done: tasks, dependencies, limits, roles. Reviewable, editable, and what runs."""
 
@@ -220,6 +255,8 @@ class Plan(Model):
     """By model; before those that aca knows."""
     logging: Logging = Logging()
     tasks: tuple[Task, ...] = ()
+    contract: Contract | None = None
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True)

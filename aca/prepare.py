@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from aca import config, parse, providers, session
-from aca.errors import DriftError, InputError, Problem, did_you_mean
+from aca import config, contract, drift, parse, providers, secrets, session
+from aca.errors import InputError, Problem, did_you_mean
 from aca.parse.explain import explain
 from aca.plan import Plan, Profile, Task, profile
 from aca.providers import choice
@@ -35,6 +35,7 @@ class Request:
     skip: tuple[str, ...] = ()
     allow_drift: tuple[str, ...] = ()
     must_be_plan: bool = False
+    require_approved: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,15 @@ class Prepared:
     settings: config.Merged
     note: str = ""
     """What was decided that nobody has said, for people."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """What has moved since the plan was made and was allowed to: its field, and what to tell people."""
 
 
 def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
     """Read the file, lay settings over each other, validate. Writes nothing, calls nobody.
 
-    Raises InputError with every problem found, and DriftError when a plan's source has moved.
+    Raises InputError with every problem found, and DriftError when something has moved since a
+    plan was made or approved.
     """
     with no_garbage_collection():
         document = parse.read(request.file, base=request.workspace)
@@ -59,9 +63,27 @@ def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
             raise InputError(Problem("this is not a plan: it has no format_version", cure, document.path))
         merged = _merge(document, request, environ)
         plan = parse.validate(merged.data, merged.problem, document.problems)
-    if document.is_plan:
-        _refuse_drift(plan, request)
-    return _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
+        refuse_secrets(merged.data, merged.problem, environ)
+    moved = _moved(document, plan, request) if document.is_plan else {}
+    prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
+    if request.require_approved:
+        drift.refuse_unapproved(prepared.plan, request.file, document.is_plan)
+    return replace(prepared, plan=contract.renewed(prepared.plan), moved=moved)
+
+
+def _moved(document: parse.Document, plan: Plan, request: Request) -> Mapping[str, str]:
+    """Approved was the file, not what flags made of it."""
+    reviewed = parse.validate(document.data, document.problem) if plan.approval else plan
+    return drift.refuse(reviewed, document, request.workspace, request.allow_drift)
+
+
+def settled(prepared: Prepared, workspace: Path) -> Prepared:
+    """*prepared* with a contract, where it has none: tree and tools as they are, and what each task gets."""
+    plan = prepared.plan
+    if plan.contract is None:
+        now = drift.present(plan, workspace, used_providers(plan))
+        plan = contract.settled(plan, now.base_commit, now.tools)
+    return replace(prepared, plan=plan)
 
 
 def _merge(document: parse.Document, request: Request, environ: Mapping[str, str]) -> config.Merged:
@@ -76,6 +98,7 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
     if not document.is_plan:
         parse.imply_mode(merged.data)
         parse.share_checks(merged.data)
+        document.problems += _terms_in(merged)
         merged.data["source"] = _source(document, request)
     return merged
 
@@ -117,23 +140,31 @@ def _append_prompt(merged: config.Merged, below: Mapping[str, Any], above: Seque
         defaults["system_prompt"] = "\n\n".join(str(text) for text in texts if text)
 
 
+def _terms_in(merged: config.Merged) -> Iterator[Problem]:
+    """What aca writes into a plan cannot be said by task files and settings."""
+    for key in ("contract", "approval"):
+        if key in merged.data:
+            yield merged.problem((key,), f'only a plan has "{key}"', "leave it out: aca writes it", key)
+
+
 def _source(document: parse.Document, request: Request) -> dict[str, str]:
     data = request.file.read_bytes()
     return {"path": parse.relative(request.file, request.workspace), "sha256": session.digest(data)}
 
 
-def _refuse_drift(plan: Plan, request: Request) -> None:
-    """A plan whose task file has changed is not what anybody wants to run now."""
-    if plan.source is None or "source" in request.allow_drift:
-        return
-    path = request.workspace / plan.source.path
-    if path.is_file() and session.digest(path.read_bytes()) != plan.source.sha256:
-        raise DriftError(
-            "source",
-            f"{plan.source.path} has changed since {request.file} was made from it\n"
-            f"   make the plan again (aca --task-file {plan.source.path} --dry-run --dump-plan "
-            f"{request.file}), or run it as it is with --allow-drift source",
-        )
+def refuse_secrets(
+    data: Mapping[str, Any], problem: Callable[[parse.Loc, str, str], Problem], environ: Mapping[str, str]
+) -> None:
+    """Raise InputError where *data* holds a secret: plans are written down, sent around and committed."""
+    found = []
+    for loc, name in secrets.places(data, environ):
+        told = problem(loc, f"this is the value of {name}, and a plan keeps no secrets", _REFER.format(name))
+        found.append(replace(told, source=""))  # which would show it
+    if found:
+        raise InputError(found)
+
+
+_REFER = "take it out; where a command needs it, write ${}"
 
 
 def _select(plan: Plan, only: Sequence[str], skip: Sequence[str]) -> Plan:
@@ -227,8 +258,7 @@ def effective(plan: Plan, overrides: Mapping[str, Any]) -> Plan:
 
 def _with_provider(prepared: Prepared) -> Prepared:
     """*prepared* with a provider for the tasks that need one and name none, where one is here."""
-    needed = any(gets.provider is None for _, gets in _agents(prepared.plan))
-    return _chosen(prepared) if needed else prepared
+    return _chosen(prepared) if without_provider(prepared.plan) else prepared
 
 
 def _chosen(prepared: Prepared) -> Prepared:
@@ -250,6 +280,11 @@ def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
             yield task, profile(plan, task)
 
 
+def without_provider(plan: Plan) -> list[Task]:
+    """The agent tasks still to be done for which nothing says who does them."""
+    return [task for task, gets in _agents(plan) if gets.provider is None]
+
+
 def used_providers(plan: Plan) -> dict[str, list[Task]]:
     """Provider name -> the agent tasks still to be done by it, with what they get written in them."""
     used: dict[str, list[Task]] = {}
@@ -264,7 +299,7 @@ def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
     """What keeps the providers of a plan from doing it, found out without calling any."""
     plan = prepared.plan
     problems: list[Problem] = []
-    if any(gets.provider is None for _, gets in _agents(plan)):
+    if without_provider(plan):
         problems.append(choice.none_here())
     known = providers.names(plan.providers)
     for name, tasks in used_providers(plan).items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from aca import keys
@@ -13,6 +13,8 @@ VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "OLL
 """The names of keys, in the environment and in the keyring."""
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_|$)", re.IGNORECASE)
 """What the name of a variable has in it whose value is not for others to read."""
+_NO_SECRET = re.compile(r"_(FILE|PATH|DIR|ID|NAME)$", re.IGNORECASE)
+"""Of these names the value only says where the secret is, or whose."""
 _SHORTEST = 8
 """A shorter value is a placeholder; striking it out would garble ordinary text."""
 
@@ -28,6 +30,25 @@ def struck_out(text: str, environment: Mapping[str, str] | None = None) -> str:
     for secret in sorted(found, key=len, reverse=True):  # one may be the beginning of another
         text = text.replace(secret, "*" * len(secret))
     return text
+
+
+def places(data: object, environment: Mapping[str, str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """(path, name of the variable) of every text in *data* that holds a secret of the *environment*."""
+    names = [name for name in environment if name in VARIABLES or _is_secret(name)]
+    secrets = {name: environment[name] for name in names if len(environment[name]) >= _SHORTEST}
+    waiting: list[tuple[tuple[str | int, ...], object]] = [((), data)] if secrets else []
+    while waiting:
+        loc, value = waiting.pop()
+        if isinstance(value, str):
+            yield from ((loc, name) for name, secret in secrets.items() if secret in value)
+        elif isinstance(value, Mapping):
+            waiting += [((*loc, key), one) for key, one in value.items()]
+        elif isinstance(value, list | tuple):
+            waiting += [((*loc, index), one) for index, one in enumerate(value)]
+
+
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET.search(name)) and not _NO_SECRET.search(name)
 
 
 def strike_out_of(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import msgspec
@@ -13,9 +13,12 @@ from pydantic.fields import FieldInfo
 
 from aca import events as ev
 from aca import plan, tools, values
+from aca.cli.options import DRIFT
 from aca.cli.root import program
 from aca.config import ENVIRONMENT
+from aca.drift import FIELDS
 from aca.errors import Exit
+from aca.estimate import ASSUMED, Spread
 from aca.parse.keys import FILE_KEYS, TASK_KEYS, TOP_KEYS
 from aca.providers import anthropic, base, claude_cli, claude_sdk, codex_cli, ollama, openai, replay
 from aca.providers.declaration import Declaration
@@ -35,6 +38,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "Price": plan.Price,
     "Logging": plan.Logging,
     "Source": plan.Source,
+    "Contract": plan.Contract,
+    "Terms": plan.Terms,
+    "Approval": plan.Approval,
     "claude-cli": claude_cli.Options,
     "claude-sdk": claude_sdk.Options,
     "codex-cli": codex_cli.Options,
@@ -81,6 +87,28 @@ def test_every_other_name_of_a_key_is_told() -> None:
     """``needs`` is ``dependencies``, and so on."""
     rows = REFERENCE.table("Markdown", 1)
     assert {name: named(row[1])[0] for row in rows for name in named(row[0])} == TASK_KEYS
+
+
+def test_every_assumption_is_told() -> None:
+    """The table of what is assumed where nothing is known."""
+    told = {named(row[0])[0]: row[1:] for row in REFERENCE.table("Estimates")}
+    assert told.keys() == ASSUMED.keys()
+    for name, row in ASSUMED.items():
+        amounts = [_percentiles(row.seconds, values.format_duration), _percentiles(row.tokens, _count)]
+        assert told[name] == amounts
+
+
+def _percentiles(spread: Spread, shown: Callable[[float], str]) -> str:
+    return f"{shown(spread.p50)} (P90 {shown(spread.p90)})"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def test_everything_that_may_move_is_told() -> None:
+    """As ``--allow-drift`` takes it."""
+    assert [named(row[0])[0] for row in REFERENCE.table("Contract", 1)] == list(FIELDS) == list(DRIFT)
 
 
 # -- the command line -------------------------------------------------------------------------------------

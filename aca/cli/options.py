@@ -120,7 +120,7 @@ def each_of(*words: str) -> Callable[[list[str] | None], list[str] | None]:
     return chosen
 
 
-DRIFT = ("source",)
+DRIFT = ("approval", "source", "base_commit", "tools")
 """What may have moved since a plan was made."""
 
 Workspace = Annotated[
@@ -292,6 +292,9 @@ class Selection:
             "--allow-drift",
             metavar="FIELD",
             callback=each_of(*DRIFT),
-            help="Run a plan though this has changed since: source.",
+            help="Run a plan though this has changed since: approval, source, base_commit or tools.",
         ),
     ] = None
+    require_approved: Annotated[
+        bool, typer.Option("--require-approved", help="Refuse whatever is not a plan that was approved.")
+    ] = False

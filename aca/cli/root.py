@@ -27,6 +27,7 @@ from aca.cli import (
     show,
     status,
 )
+from aca.cli import plan as plan_commands
 from aca.cli.options import Output, Selection, Settings, Workspace, on_command_line, takes
 from aca.errors import did_you_mean
 
@@ -80,6 +81,7 @@ def program() -> Any:
     for name, command in COMMANDS.items():
         app.command(name, context_settings=CONTEXTS.get(name))(command)
     app.add_typer(checkpoint.group, name="checkpoint")
+    app.add_typer(plan_commands.group, name="plan")
     return typer.main.get_command(app)
 
 

@@ -53,13 +53,17 @@ def start(
         skip=tuple(selection.skip or ()),
         allow_drift=tuple(selection.allow_drift or ()),
         must_be_plan=must_be_plan,
+        require_approved=selection.require_approved,
     )
     spelling = _spelling(selection.dump_plan, file)
     prepared = app.prepare(request, os.environ)
+    if spelling is not None or (selection.dry_run and output.json):
+        prepared = app.settled(prepared, workspace)
     if selection.dump_plan is not None and spelling is not None:
         _dump(prepared, selection.dump_plan, spelling)
     if prepared.note and not (output.quiet or output.jsonl):
         Screen(output).remark(prepared.note)
+    _warn(prepared, workspace, Screen(output))
     if selection.dry_run:
         return _show(prepared, workspace, Screen(output))
     carrying.check_record(output)
@@ -86,6 +90,18 @@ def _dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"]) -> 
     journal.write_aside(path, parse.dump_text(prepared.plan, spelling).encode())
 
 
+def _warn(prepared: Prepared, workspace: Path, screen: Screen) -> None:
+    """Of limits that the run may come to, before it costs anything."""
+    from aca import app
+    from aca.plan import Limits
+    from aca.report import estimates
+
+    if prepared.plan.limits == Limits() or screen.output.quiet or screen.output.jsonl:
+        return
+    for warning in estimates.warnings(prepared.plan, app.estimated(prepared.plan, workspace)):
+        screen.remark(warning)
+
+
 def _show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
     """What would run, on stdout; what would keep it from running, on stderr."""
     from aca import app, parse
@@ -96,5 +112,6 @@ def _show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
     if screen.output.json:
         screen.result(parse.dump_text(prepared.plan, "json").rstrip("\n"))
     else:
-        screen.results(tree.outline(prepared.plan, screen.marks))
+        found = app.estimated(prepared.plan, workspace)
+        screen.results(tree.outline(prepared.plan, screen.marks, found))
     return 0

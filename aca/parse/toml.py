@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from aca.parse.document import Document, Loc, Mark, Marks
@@ -52,11 +52,25 @@ def marks(text: str, first_line: int = 1) -> Marks:
     return _Scan(text, first_line).marks
 
 
+def without(text: str, tables: Collection[str]) -> str:
+    """*text*, which is TOML, without the outermost *tables* and all in them; the rest as it was written."""
+    lines, headers = text.split("\n"), _Scan(text, 1).headers
+    ends = [line - 1 for line, _ in headers[1:]] + [len(lines)]
+    for (line, name), end in reversed(list(zip(headers, ends, strict=True))):
+        if name in tables:
+            while end < len(lines) and lines[end - 1].startswith("#"):
+                end -= 1  # what is remarked above the next table is about that
+            del lines[line - 1 : end]
+    return "\n".join(lines)
+
+
 class _Scan:
     """One walk over the tokens of text that is known to be TOML."""
 
     def __init__(self, text: str, first_line: int) -> None:
         self.marks: Marks = {}
+        self.headers: list[tuple[int, str]] = []
+        """(line, outermost key) of each table that has a line of its own."""
         self._sizes: dict[Loc, int] = {}
         self._tokens = _tokens(text, first_line)
         self._next = next(self._tokens, _END)
@@ -84,6 +98,7 @@ class _Scan:
         for part in parts[:-1]:
             loc = self._inside((*loc, part))
         loc = (*loc, parts[-1])
+        self.headers.append((mark.line, parts[0]))
         self._add(loc, mark)
         if opening == "[[":
             self._sizes[loc] = self._sizes.get(loc, 0) + 1

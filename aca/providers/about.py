@@ -65,6 +65,11 @@ BUILT_IN: dict[str, About] = {
 }
 
 
+def is_program(name: str, given: Mapping[str, Any]) -> bool:
+    """Whether the provider is a program of its own, which has a version."""
+    return is_declared(given) or name in ("claude-cli", "codex-cli")
+
+
 def about(name: str, given: Mapping[str, Any]) -> About:
     """What the provider *name* is like, whose section in the plan is *given*.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from aca import graph
+from aca.estimate import Estimate, Guess
 from aca.plan import Budget, Plan, Task, profile
-from aca.report import rehearsal, words
+from aca.report import estimates, rehearsal, words
 from aca.report.spending import replayed
 from aca.state import STATUSES, SessionState, Status
 from aca.values import command_text, format_duration
@@ -93,19 +94,52 @@ def roll_up(state: SessionState, task_id: str) -> str:
 # -- what would happen ------------------------------------------------------------------------------------
 
 
-def outline(plan: Plan, marks: Mapping[Status, str]) -> list[str]:
-    """The plan as a tree: in which order, what runs where, what it needs and how it is checked."""
+def outline(
+    plan: Plan,
+    marks: Mapping[Status, str],
+    estimate: Estimate | None = None,
+    *,
+    each: bool = False,
+    limit: int | None = None,
+) -> list[str]:
+    """The plan as a tree: in which order, what runs where, what it needs and how it is checked.
+
+    The *estimate* is told for the whole, with *each* for every task too. A plan of more than *limit*
+    tasks is cut to its uppermost ones, without details.
+    """
     state = SessionState(plan)
+    shown = _uppermost(state, limit)
+    guesses = estimate.tasks if estimate and each else {}
     places = {task_id: number for number, task_id in enumerate(rehearsal.order(plan), start=1)}
     width = len(str(len(places)))
     lines = [_head(plan, state), ""]
     for task_id, depth in walk(state):
+        if task_id not in shown:
+            continue
         task = state.tasks[task_id]
         mark = str(places[task_id]) if task_id in places else _mark(state, task, marks)
-        lines.append(f"  {mark:>{width}}  {'  ' * depth}{label(task)}{_aside(state, task)}")
-        inner = " " * (width + 6) + "  " * depth
-        lines += [f"{inner}{detail}" for detail in _details(plan, state, task)]
-    return [*lines, "", *_foot(plan)]
+        lines.append(f"  {mark:>{width}}  {'  ' * depth}{label(task)}{_aside(state, task, shown)}")
+        if len(shown) == len(state.tasks):
+            inner = " " * (width + 6) + "  " * depth
+            details = [*_details(plan, state, task), *_guessed(guesses.get(task_id))]
+            lines += [f"{inner}{detail}" for detail in details]
+    if left := len(state.tasks) - len(shown):
+        lines.append(f"  ... and {words.counted(left, 'more task')} (--all shows them)")
+    return [*lines, "", *_foot(plan), *(estimates.total(estimate) if estimate else ())]
+
+
+def _guessed(guess: Guess | None) -> Iterator[str]:
+    if guess is not None and (text := estimates.guess_text(guess)):
+        yield text
+
+
+def _uppermost(state: SessionState, limit: int | None) -> set[str]:
+    """As many tasks as fit, those outside of groups first, then what is in these, and so on."""
+    everything = walk(state)
+    if limit is None or len(state.tasks) <= limit:
+        return {task_id for task_id, _ in everything}
+    by_depth = sorted(everything, key=lambda one: one[1])  # stable: in file order within a depth
+    return {task_id for task_id, _ in by_depth[:limit]}
 
 
 def _head(plan: Plan, state: SessionState) -> str:
@@ -119,10 +153,13 @@ def _mark(state: SessionState, task: Task, marks: Mapping[Status, str]) -> str:
     return "" if task.id in state.children and task.status == "pending" else marks[task.status]
 
 
-def _aside(state: SessionState, task: Task) -> str:
+def _aside(state: SessionState, task: Task, shown: Container[str]) -> str:
     if task.status != "pending":
         return f": {task.status} already" if task.status == "completed" else ": skipped"
-    return ":" if task.id in state.children else ""
+    children = state.children.get(task.id, [])
+    if children and children[0] not in shown:
+        return f": {words.counted(len(children), 'task')}"
+    return ":" if children else ""
 
 
 def _details(plan: Plan, state: SessionState, task: Task) -> Iterator[str]:

@@ -16,26 +16,27 @@ LAYERS = [
     ["errors"],
     ["values", "output"],
     ["plan"],
-    ["faults"],
-    ["events"],
+    ["faults", "contract"],
+    ["events", "difference"],
     ["spent"],
     ["state", "schedule"],
     ["graph", "leftovers", "messages", "keys", "budget", "prices"],
-    ["process", "patch", "secrets"],
+    ["process", "patch", "secrets", "estimate"],
     ["journal", "logs"],
     ["session", "tools"],
-    ["run", "prompt", "checks", "providers", "parse"],
+    ["run", "prompt", "checks", "providers", "parse", "history"],
     ["remarks", "recap"],
-    ["attempt", "config", "trial"],
+    ["attempt", "config", "trial", "drift"],
     ["prepare"],
+    ["approval"],
     ["app", "audience"],
     ["report"],
     ["cli"],
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "output", "plan", "faults", "events", "spent", "state", "schedule", "graph"]
-CORE += ["budget"]
+CORE = ["errors", "values", "output", "plan", "faults", "contract", "difference", "events", "spent", "state"]
+CORE += ["schedule", "graph", "budget", "estimate"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {
     "networkx",

@@ -1,0 +1,69 @@
+"""A person approves a plan: it is renewed to the tree and tools at hand, sealed and written back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import tomli_w
+
+from aca import contract, drift, journal, parse
+from aca.errors import InputError, Problem
+from aca.parse import toml
+from aca.plan import Plan, dump
+from aca.prepare import refuse_secrets, used_providers, without_provider
+
+WRITTEN = ("contract", "approval")
+"""The tables of a plan that aca writes, and puts at its end."""
+
+
+def approve(file: Path, workspace: Path, by: str, comment: str, environ: Mapping[str, str]) -> Plan:
+    """Record in *file*, a plan, that *by* has approved it; returns it as it is written then.
+
+    Its base commit and tools become those at hand, for it is with them that it was reviewed. Raises
+    InputError where it cannot be used, and DriftError where its task file has changed since.
+    """
+    document = parse.read(file, base=workspace)
+    if not document.is_plan:
+        cure = f"make a plan of it: aca --task-file {file} --dry-run --dump-plan plan.json"
+        raise InputError(Problem("only a plan can be approved, and this is none", cure, document.path))
+    plan = parse.validate(document.data, document.problem, document.problems)
+    refuse_secrets(document.data, document.problem, environ)
+    _refuse_what_is_open(plan, document)
+    drift.refuse(plan, document, workspace, ("approval", "base_commit", "tools"))
+    now = drift.present(plan, workspace, used_providers(plan))
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    made = contract.approved(contract.settled(plan, now.base_commit, now.tools), by, at, comment)
+    journal.write_aside(file, _text(made, document).encode())
+    return made
+
+
+def _refuse_what_is_open(plan: Plan, document: parse.Document) -> None:
+    """What is chosen only when the plan runs is nothing that anybody can approve."""
+    if open_tasks := without_provider(plan):
+        message = f'nothing says who does the task "{open_tasks[0].id}"'
+        cure = 'name a provider: "defaults": {"provider": "claude-cli"}'
+        raise InputError(document.problem(("defaults",), message, cure))
+
+
+def _text(plan: Plan, document: parse.Document) -> str:
+    """JSON as aca writes it. TOML stays as its author has it, with new tables at its end."""
+    if document.format == "json":
+        return parse.dump_text(plan, "json")
+    kept = toml.without(document.text, WRITTEN).rstrip("\n")
+    text = f"{kept}\n\n{tomli_w.dumps({key: dump(plan)[key] for key in WRITTEN})}"
+    _check(text, plan, document)
+    return text
+
+
+def _check(text: str, plan: Plan, document: parse.Document) -> None:
+    """Nothing is written that would read back as another plan: tables inside braces cannot be taken out."""
+    again = parse.Document(document.path, text, "toml")
+    try:
+        data = toml.load(again, text)
+    except InputError:
+        data = {}
+    if {key: data.get(key) for key in WRITTEN} != {key: dump(plan)[key] for key in WRITTEN}:
+        cure = "write contract and approval as tables, or take them out: aca writes them"
+        raise InputError(document.problem(("contract",), "this plan cannot be written back as it is", cure))

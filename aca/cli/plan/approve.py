@@ -1,0 +1,35 @@
+"""``aca plan approve``: record in a plan that a person has reviewed it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aca.cli.answer import CommentOption
+from aca.cli.options import Workspace
+from aca.cli.person import refuse_tasks, who
+from aca.cli.screen import Screen
+
+
+def approve(
+    file: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, JSON or TOML.")],
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Who approves it; default: your user name.")
+    ] = None,
+    comment: CommentOption = "",
+    workspace: Workspace = Path(),
+) -> int:
+    """Approve a plan as it is: --require-approved runs nothing else."""
+    from aca.approval import approve as record
+    from aca.report.words import counted
+
+    refuse_tasks("approve plans")
+    plan = record(file, workspace, by or who(), comment, os.environ)
+    assert plan.contract is not None  # it was written just now
+    assert plan.approval is not None
+    on = f" on commit {plan.contract.base_commit[:12]}" if plan.contract.base_commit else ""
+    Screen().result(f"{file}: {counted(len(plan.tasks), 'task')} approved by {plan.approval.by}{on}")
+    return 0

@@ -1,0 +1,165 @@
+"""What has moved since a plan was made: its approval, its task file, the tree it is for, the tools."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from aca import __version__, contract, parse, providers, session
+from aca.errors import DriftError
+from aca.plan import Contract, Plan
+from aca.providers.about import is_program
+
+FIELDS = ("approval", "source", "base_commit", "tools")
+"""What may have moved; ``--allow-drift`` takes each of them."""
+_NAMED = 5
+"""How many changed fields or files are named; the rest is counted."""
+
+
+def present(plan: Plan, workspace: Path, used: Collection[str]) -> Contract:
+    """Tree and tools as they are now; *used* are the plan's providers. Agents are asked for their version."""
+    return Contract(base_commit=head(workspace), tools=_tools(plan, used))
+
+
+def _tools(plan: Plan, used: Collection[str]) -> dict[str, str]:
+    found = {"aca": __version__}
+    for name in sorted(used):
+        if (version := _version(plan, name)) is not None:
+            found[name] = version
+    return found
+
+
+def _version(plan: Plan, name: str) -> str | None:
+    given = plan.providers.get(name, {})
+    if not is_program(name, given):
+        return None
+    there = providers.check(name, given)
+    return there.detail if there.ok else None
+
+
+# -- refusing -------------------------------------------------------------------------------------------
+
+
+def refuse(plan: Plan, document: parse.Document, workspace: Path, allowed: Collection[str]) -> dict[str, str]:
+    """What has moved since *plan*, which *document* holds, was made or approved, by field, with what to do.
+
+    Raises DriftError, naming the fields, unless all of it is *allowed*.
+    """
+    found = {field: told for field, told in _moved(plan, document, workspace) if told}
+    refused = [field for field in found if field not in allowed]
+    if refused:
+        raise DriftError(refused[0], "\n".join(found[field] for field in refused))
+    return found
+
+
+def _moved(plan: Plan, document: parse.Document, workspace: Path) -> Iterator[tuple[str, str]]:
+    """(field, what has happened to it and what to do, if anything) of each of FIELDS."""
+    file = Path(document.path)
+    yield "approval", _of_approval(plan, document)
+    yield "source", _of_source(plan, file, workspace)
+    yield "base_commit", _of_tree(plan, file, workspace)
+    yield "tools", _of_tools(plan)
+
+
+def _of_approval(plan: Plan, document: parse.Document) -> str:
+    changed = contract.changes(plan)
+    told = [
+        str(document.problem(contract.place(plan, name), f"{name} is not what was approved"))
+        for name in changed[:_NAMED]
+    ]
+    if more := len(changed) - len(told):
+        told.append(f"{document.path}: and {more} more fields")
+    cure = (
+        f"look at it and approve it (aca plan approve {document.path}), or run it with --allow-drift approval"
+    )
+    return "\n".join([*told, f"   {cure}"]) if told else ""
+
+
+def _of_source(plan: Plan, file: Path, workspace: Path) -> str:
+    """A plan whose task file has changed is not what anybody wants to run now."""
+    if plan.source is None:
+        return ""
+    path = workspace / plan.source.path
+    if not path.is_file() or session.digest(path.read_bytes()) == plan.source.sha256:
+        return ""
+    return (
+        f"{plan.source.path} has changed since {file} was made from it\n"
+        f"   make the plan again (aca --task-file {plan.source.path} --dry-run --dump-plan "
+        f"{file}), or run it as it is with --allow-drift source"
+    )
+
+
+def _of_tree(plan: Plan, file: Path, workspace: Path) -> str:
+    base = plan.contract.base_commit if plan.contract else None
+    if base is None or not (moved := _since(base, plan, file, workspace)):
+        return ""
+    return (
+        f"{file} was made on commit {base[:12]} (contract.base_commit): {moved}\n"
+        "   make or approve the plan again, or run it on this tree with --allow-drift base_commit"
+    )
+
+
+def _since(base: str, plan: Plan, file: Path, workspace: Path) -> str:
+    """How the workspace's HEAD differs from *base*. To commit the plan or its task file moves nothing."""
+    now = head(workspace)
+    if now is None:
+        return "there is no commit here to compare with"
+    if now == base:
+        return ""
+    done = _git(workspace, "diff", "--name-only", "--no-renames", "-z", "--relative", base, now)
+    if done is None or done.returncode != 0:
+        return f"HEAD is {now[:12]} now, and that commit is not in this clone"
+    own = {parse.relative(file, workspace), plan.source.path if plan.source else ""}
+    names = [name for name in done.stdout.decode(errors="replace").split("\0") if name and name not in own]
+    return f"HEAD is {now[:12]} now, which changes {_listed(names)}" if names else ""
+
+
+def _of_tools(plan: Plan) -> str:
+    said = dict(plan.contract.tools) if plan.contract else {}
+    now = {name: __version__ if name == "aca" else _version(plan, name) for name in said}
+    moved = [
+        f"{name} {now[name]} instead of {said[name]}" for name in said if now[name] not in (None, said[name])
+    ]
+    if not moved:
+        return ""
+    return (
+        f"other tools are here than the plan was made with (contract.tools): {', '.join(moved)}\n"
+        "   make or approve the plan again, or run it with these with --allow-drift tools"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def refuse_unapproved(plan: Plan, file: Path, is_plan: bool) -> None:
+    """Raise DriftError unless *plan*, as it will run, is what somebody has approved."""
+    if not is_plan:
+        cure = f"make a plan of it: aca --task-file {file} --dry-run --dump-plan plan.json, and approve that"
+        raise DriftError("approval", f"{file} is a task file, and only a plan can be approved\n   {cure}")
+    if plan.approval is None:
+        raise DriftError("approval", f"{file} is not approved\n   read it, then: aca plan approve {file}")
+    if changed := contract.changes(plan):
+        cure = "options and ACA_* variables count: leave them out, or write them into the plan and approve it"
+        message = f"what would run is not what was approved in {file}: {_listed(changed)}"
+        raise DriftError("approval", f"{message}\n   {cure}")
+
+
+# -- git ------------------------------------------------------------------------------------------------
+
+
+def head(workspace: Path) -> str | None:
+    """The commit that *workspace* is on; None outside of a repository, and before the first commit."""
+    done = _git(workspace, "rev-parse", "--verify", "--quiet", "HEAD")
+    return done.stdout.decode().strip() if done is not None and done.returncode == 0 else None
+
+
+def _git(workspace: Path, *words: str) -> subprocess.CompletedProcess[bytes] | None:
+    try:
+        return subprocess.run(
+            ["git", *words], cwd=workspace, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+    except FileNotFoundError:
+        return None

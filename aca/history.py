@@ -1,0 +1,52 @@
+"""What the finished tasks of a workspace took, for estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from aca import schedule, session
+from aca.estimate import Sample, kind_of, work_of
+from aca.plan import REPLAY, Task
+from aca.state import SessionState
+
+SESSIONS = 50
+"""How many sessions are looked at, the newest first: older ones tell little and take time to read."""
+ENOUGH = 5000
+"""So many samples make further sessions needless."""
+
+
+def samples(workspace: Path) -> list[Sample]:
+    """One sample for each completed task of the latest sessions. Forks repeat what is told already."""
+    found: list[Sample] = []
+    for _, state in islice(session.sound(workspace), SESSIONS):
+        if not state.forked_from:
+            found += _of(state)
+        if len(found) >= ENOUGH:
+            break
+    return found
+
+
+def _of(state: SessionState) -> Iterator[Sample]:
+    for name in state.leaves():
+        task, now = state.tasks[name], state.states[name]
+        if now.status != "completed" or not now.attempts or task.kind == "approval":
+            continue
+        tokens, cost = _used(state, task)
+        yield Sample(
+            work_of(state.plan, task),
+            kind_of(state.plan, task),
+            schedule.weight(task),
+            now.seconds,
+            tokens,
+            cost,
+        )
+
+
+def _used(state: SessionState, task: Task) -> tuple[int | None, float | None]:
+    """Tokens and cost; a command uses none, and neither does an agent that is replayed."""
+    if kind_of(state.plan, task) in ("command", REPLAY):
+        return 0, 0.0
+    usage = state.states[task.id].usage
+    return (None, None) if usage is None else (usage.tokens, usage.cost_usd)

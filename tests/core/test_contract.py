@@ -1,0 +1,214 @@
+"""What an approval holds on to: every field, and nothing but what a plan says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from aca import contract
+from aca import plan as model
+from aca.plan import GivenStatus, Plan, dump
+from tests.core.stories import plans, task
+
+FULL: dict[str, Any] = {
+    "$schema": "urn:aca:schema:plan:1",
+    "format_version": 1,
+    "name": "Accounts",
+    "description": "What it is about.",
+    "source": {"path": "tasks.md", "sha256": "ab" * 32},
+    "execution_mode": "parallel",
+    "max_concurrent_tasks": 2,
+    "fail_fast": True,
+    "cwd": "work",
+    "checkpoint_interval": "10m",
+    "limits": {"max_cost_usd": 5.0, "max_tokens": 1000, "max_duration": "8h"},
+    "defaults": {
+        "provider": "replay", "model": "big", "permissions": "read-only", "system_prompt": "Be brief.",
+        "retries": 3, "retry_delay": "2s", "timeout": "20m", "conversation": "role",
+    },
+    "roles": {
+        "backend": {"system_prompt": "Types.", "provider": "replay", "model": "m", "permissions": "full"}
+    },
+    "providers": {"replay": {"script": "replay.toml"}},
+    "logging": {"level": "debug", "structured": True},
+    "tasks": [
+        {"id": "first", "title": "First"},
+        {"id": "group", "title": "Group"},
+        {
+            "id": "agent", "title": "Agent", "kind": "agent", "description": "Do it.", "context": "Above.",
+            "status": "pending", "parent_id": "group", "dependencies": ["first"], "priority": 8,
+            "estimated_complexity": 5, "repository_refs": ["api"], "file_refs": ["a.md"], "tags": ["x"],
+            "touches": ["a/**"], "role": "backend", "provider": "replay", "model": "own",
+            "permissions": "full", "conversation": "parent",
+            "checks": [{"name": "tests", "run": "pytest", "timeout": "1m"}],
+            "retries": 1, "retry_delay": "3s", "timeout": "5m", "on_failure": "skip", "cwd": "api",
+            "env": {"MODE": "test"},
+        },
+        {"id": "command", "title": "Command", "kind": "command", "command": "make", "backup": "make again"},
+    ],
+}  # fmt: skip
+"""A plan that says everything that can be said."""
+
+
+def approved_plan() -> dict[str, Any]:
+    plan = contract.settled(Plan.model_validate(FULL), "c0ffee", {"aca": "1", "claude-cli": "2"})
+    return dump(contract.approved(plan, "ann", "2026-01-02T03:04:05Z", "fine"))
+
+
+APPROVED = approved_plan()
+
+
+def places(data: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every value in *data* that is neither a table nor a list of tables."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from places(value, (*at, key))
+    elif isinstance(data, list) and data and isinstance(data[0], dict):
+        for index, value in enumerate(data):
+            yield from places(value, (*at, index))
+    else:
+        yield at
+
+
+def candidates(value: Any) -> Iterator[Any]:
+    """Other values of the same kind; which of them a field takes is found out by trying."""
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int | float):
+        yield from (value + 1, value - 1)
+    elif isinstance(value, list):
+        yield from ([*value, "more"], [*value, {"run": "more"}])
+    else:
+        options = (model.Kind, model.Mode, model.Permissions, GivenStatus)
+        yield from (f"{value}x", "7s", "skip", "fail", "info", "own", "parent")
+        yield from (word for option in options for word in get_args(option))
+
+
+def changed(data: dict[str, Any], at: tuple[str | int, ...]) -> Iterator[Plan]:
+    """*data* with another value at *at*, for each one that still is a plan."""
+    for other in candidates(value_at(data, at)):
+        made = deepcopy(data)
+        value_at(made, at[:-1])[at[-1]] = other
+        if other != value_at(data, at):
+            try:
+                yield Plan.model_validate(made)
+            except ValidationError:
+                continue
+
+
+def value_at(data: Any, at: tuple[str | int, ...]) -> Any:
+    for step in at:
+        data = data[step]
+    return data
+
+
+CHANGEABLE = [at for at in places(APPROVED) if at[-1] not in ("status", "$schema", "format_version")]
+
+
+def test_the_full_plan_says_everything() -> None:
+    """A field that is added to the model has to be added here, and is tested then."""
+    said = {at[-1] for at in places(APPROVED)} | {at[0] for at in places(APPROVED)}
+    models = (model.Plan, model.Task, model.Check, model.Defaults, model.Role, model.Limits, model.Logging,
+              model.Source, model.Contract, model.Terms, model.Approval)  # fmt: skip
+    for one in models:
+        fields = [field.alias or name for name, field in one.model_fields.items()]
+        inner = {name for name, field in one.model_fields.items() if _is_table(field.annotation)}
+        assert set(fields) - inner - {"status"} <= said, one.__name__
+
+
+def _is_table(annotation: object) -> bool:
+    """Whether what it holds has names of its own."""
+    return any(word in str(annotation) for word in ("aca.plan.", "dict["))
+
+
+@pytest.mark.parametrize("at", CHANGEABLE, ids=lambda at: ".".join(map(str, at)))
+def test_a_change_of_any_field_is_seen_and_named(at: tuple[str | int, ...]) -> None:
+    """Of every field of the model, whatever the plan says in it."""
+    others = list(changed(APPROVED, at))
+    assert others, f"no other value fits {at}"
+    for plan in others:
+        named = contract.changes(plan)
+        assert named
+        if at[0] == "approval":
+            assert named == ["approval"] or at[1] == "seal"
+        else:
+            assert any(_names(name, at) for name in named), named
+
+
+def _names(name: str, at: tuple[str | int, ...]) -> bool:
+    """Whether *name* is of the field at *at*, or of the whole task whose id it is."""
+    if at[0] == "tasks":
+        own = APPROVED["tasks"][at[1]]["id"]
+        return name in ("tasks", f"tasks.{own}") or name.startswith(f"tasks.{own}.{at[2]}")
+    return ".".join(map(str, at)).startswith(name)
+
+
+@pytest.mark.parametrize("change", ["remove", "add", "reorder"])
+def test_tasks_that_come_go_or_move_are_seen(change: str) -> None:
+    """In a sequential plan their order is what happens."""
+    tasks = list(Plan.model_validate(APPROVED).tasks)
+    others = {"remove": tasks[1:], "add": [*tasks, task("new")], "reorder": tasks[::-1]}
+    plan = Plan.model_validate(APPROVED).model_copy(update={"tasks": tuple(others[change])})
+    assert "tasks" in contract.changes(plan)
+
+
+@settings(max_examples=1000)
+@given(data=st.data())
+def test_statuses_keys_and_white_space_are_no_change(data: st.DataObject) -> None:
+    """However the file is written, and however far its tasks are."""
+    plan = deepcopy(APPROVED)
+    for one in plan["tasks"]:
+        one["status"] = data.draw(st.sampled_from(get_args(GivenStatus)))
+    text = json.dumps(shuffled(plan, data), indent=data.draw(st.sampled_from([None, 1, 4, "\t"])))
+    spaced = text.replace("{", data.draw(st.sampled_from(["{", "{\n\n", " { "])))
+    assert contract.changes(Plan.model_validate_json(spaced)) == []
+
+
+def shuffled(value: Any, data: st.DataObject) -> Any:
+    """*value* with the keys of its tables in any order."""
+    if isinstance(value, dict):
+        keys = data.draw(st.permutations(list(value)))
+        return {key: shuffled(value[key], data) for key in keys}
+    return [shuffled(one, data) for one in value] if isinstance(value, list) else value
+
+
+@given(plans())
+def test_an_approved_plan_is_what_was_approved(plan: Plan) -> None:
+    """After it has been written and read, too."""
+    plan = contract.approved(contract.settled(plan, None, {}), "ann", "now")
+    again = Plan.model_validate(dump(plan))
+    assert again == plan
+    assert contract.changes(again) == []
+    assert contract.renewed(again) == again
+
+
+def test_a_definition_is_what_a_task_does_and_not_how_far_it_is() -> None:
+    """Its role's prompt counts, its status does not."""
+    one = task("a", role="dev")
+    plain = Plan(roles={"dev": model.Role(system_prompt="Short.")}, tasks=(one,))
+    done = plain.model_copy(update={"tasks": (one.model_copy(update={"status": "completed"}),)})
+    other = plain.model_copy(update={"roles": {"dev": model.Role(system_prompt="Long.")}})
+    assert contract.terms(plain) == contract.terms(done) != contract.terms(other)
+
+
+def test_terms_are_what_a_task_gets() -> None:
+    """An agent has a provider, a command has none, a group has neither."""
+    terms = contract.terms(Plan.model_validate(FULL))
+    assert (terms["agent"].provider, terms["agent"].model, terms["agent"].retries) == ("replay", "own", 1)
+    assert (terms["command"].provider, terms["command"].timeout) == (None, 1200)
+    assert (terms["group"].permissions, terms["group"].timeout) == (None, None)
+
+
+def test_a_renewed_plan_keeps_no_approval_of_another() -> None:
+    """What a session writes down says nothing that is not so."""
+    plan = Plan.model_validate(APPROVED)
+    other = contract.renewed(plan.model_copy(update={"fail_fast": False}))
+    assert other.approval is None
+    assert contract.renewed(plan).approval == plan.approval
