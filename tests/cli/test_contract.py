@@ -203,7 +203,7 @@ def test_a_plan_is_approved_for_the_tree_at_hand(planned: Project) -> None:
 def test_a_task_approves_no_plan(planned: Project) -> None:
     """The word asked for is a person's."""
     told = planned.run("plan", "approve", "plan.json", env={"ACA_ATTEMPT": "s/t/1"}, expect=2).stderr
-    assert "a task cannot answer what a person is asked" in told
+    assert "a task cannot approve plans" in told
     assert "approval" not in plan(planned)
 
 

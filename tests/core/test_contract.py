@@ -28,15 +28,20 @@ FULL: dict[str, Any] = {
     "fail_fast": True,
     "cwd": "work",
     "checkpoint_interval": "10m",
-    "limits": {"max_cost_usd": 5.0, "max_tokens": 1000, "max_duration": "8h"},
+    "limits": {"max_cost_usd": 5.0, "max_tokens": 1000, "max_duration": "8h", "max_retries": 9},
     "defaults": {
         "provider": "replay", "model": "big", "permissions": "read-only", "system_prompt": "Be brief.",
         "retries": 3, "retry_delay": "2s", "timeout": "20m", "conversation": "role",
+        "models": {"simple": "s", "medium": "m", "complex": "c"}, "pass_env": ["OPENAI_API_KEY"],
     },
     "roles": {
-        "backend": {"system_prompt": "Types.", "provider": "replay", "model": "m", "permissions": "full"}
+        "backend": {
+            "system_prompt": "Types.", "provider": "replay", "model": "m", "permissions": "full",
+            "models": {"simple": "s"}, "limits": {"max_tokens": 900},
+        }
     },
     "providers": {"replay": {"script": "replay.toml"}},
+    "prices": {"m": {"input": 1.0, "output": 2.0, "cache_read": 0.5, "cache_write": 1.5}},
     "logging": {"level": "debug", "structured": True},
     "tasks": [
         {"id": "first", "title": "First"},
@@ -49,7 +54,8 @@ FULL: dict[str, Any] = {
             "permissions": "full", "conversation": "parent",
             "checks": [{"name": "tests", "run": "pytest", "timeout": "1m"}],
             "retries": 1, "retry_delay": "3s", "timeout": "5m", "on_failure": "skip", "cwd": "api",
-            "env": {"MODE": "test"},
+            "env": {"MODE": "test"}, "limits": {"max_cost_usd": 1.0}, "pass_env": ["OLLAMA_API_KEY"],
+            "output_schema": {"type": "object", "description": "The verdict.", "required": ["verdict"]},
         },
         {"id": "command", "title": "Command", "kind": "command", "command": "make", "backup": "make again"},
     ],
@@ -87,7 +93,7 @@ def candidates(value: Any) -> Iterator[Any]:
         yield from ([*value, "more"], [*value, {"run": "more"}])
     else:
         options = (model.Kind, model.Mode, model.Permissions, GivenStatus)
-        yield from (f"{value}x", "7s", "skip", "fail", "info", "own", "parent")
+        yield from (f"{value}x", "7s", "skip", "fail", "info", "own", "parent", ["object"])
         yield from (word for option in options for word in get_args(option))
 
 
