@@ -293,7 +293,7 @@ step = 1
         ("{quota = 2026-11-21T15:00:00}", "quota: input should have timezone info"),
         (
             '{fail = "x", category = "bad"}',
-            "category: input should be 'transient', 'task', 'system' or 'input'",
+            "category: input should be 'transient', 'task', 'system', 'input' or 'budget'",
         ),
         ('{say = "x", attempt = 0}', "attempt: input should be greater than or equal to 1"),
         ("{usage = {tokens = 5}}", 'unknown key "usage.tokens" in a step that has usage'),
