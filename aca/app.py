@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from aca import events as ev
-from aca import journal, parse, process, providers, session, trial
+from aca import journal, parse, process, providers, session, touches, trial, work
 from aca.attempt import Attempts, Watch
 from aca.config import Merged
 from aca.errors import (
     DamagedJournalError,
     Exit,
     InputError,
+    Problem,
     SessionError,
     SessionInUseError,
     did_you_mean,
@@ -42,11 +43,14 @@ from aca.prepare import (
     provider_problems,
     settings,
     used_providers,
+    workspace_problems,
 )
 from aca.providers import base
 from aca.run import Observer, Stop, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
+from aca.workspaces import choice, git
+from aca.workspaces.worktree import Worktrees, of_session
 
 __all__ = ["Prepared", "Request", "effective", "prepare", "provider_problems", "settings", "used_providers"]
 
@@ -65,11 +69,18 @@ class Watchers:
 
 
 def start(prepared: Prepared, workspace: Path) -> Session:
-    """A new session for a prepared plan. Raises InputError when its providers cannot do it."""
-    problems = provider_problems(prepared, workspace)
-    if problems:
-        raise InputError(problems)
-    return session.create(workspace, parse.dump_text(prepared.plan, "json"))
+    """A new session for a prepared plan. Raises InputError when it cannot be done here."""
+    if found := problems(prepared, workspace):
+        raise InputError(found)
+    commit = ""
+    if choice.uses_worktrees(prepared.plan) and (repository := git.find(workspace)) is not None:
+        commit = repository.head
+    return session.create(workspace, parse.dump_text(prepared.plan, "json"), commit)
+
+
+def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
+    """What keeps a plan from being done here, found out without calling anybody."""
+    return [*provider_problems(prepared, workspace), *workspace_problems(prepared, workspace)]
 
 
 def carry_out(
@@ -88,12 +99,25 @@ def carry_out(
         try:
             begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
+            trees = _ready_trees(one, state)
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                return asyncio.run(_drive(one, state, written, begun, watchers))
+                ended = asyncio.run(_drive(one, state, written, begun, watchers, trees))
+            if trees is not None:
+                trees.remove_unneeded()
+            return ended
         finally:
             process.end_everything()
+
+
+def _ready_trees(one: Session, state: SessionState) -> Worktrees | None:
+    """This session's worktrees as its journal knows them; those that nobody needs any more are gone."""
+    work.reap(one.workspace)
+    trees = of_session(one, state, os.environ)
+    if trees is not None:
+        trees.recover()
+    return trees
 
 
 def _take_up(one: Session) -> SessionState:
@@ -112,15 +136,25 @@ def journal_of(one: Session, state: SessionState) -> Iterator[journal.Journal]:
 
 
 async def _drive(
-    one: Session, state: SessionState, written: journal.Journal, begun: ev.RunStarted, watchers: Watchers
+    one: Session,
+    state: SessionState,
+    written: journal.Journal,
+    begun: ev.RunStarted,
+    watchers: Watchers,
+    trees: Worktrees | None,
 ) -> ev.RunEnded:
     stop, patience = Stop(), process.Patience()
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
-        observers = [*watchers.observers, Derived(one)]
-        return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)
+        observers: list[Observer] = [*watchers.observers, Derived(one)]
+        if trees is not None:
+            attempts.use(trees)
+            observers.append(Branch(trees))
+        return await run(
+            state, written, attempts, begun, inbox=one, observers=observers, hold=touches.hold, stop=stop
+        )
 
 
 def _left(state: SessionState, plan: Plan) -> Plan:
@@ -159,6 +193,17 @@ class Derived:
     def event(self, event: ev.Event, state: SessionState) -> None:
         if isinstance(event, ev.RunStarted | ev.RunEnded | ev.CheckpointCreated):
             session.write_derived(self._session, state)
+
+
+class Branch:
+    """Moves the session's branch to what is merged, once that is in the journal."""
+
+    def __init__(self, trees: Worktrees) -> None:
+        self._trees = trees
+
+    def event(self, event: ev.Event, state: SessionState) -> None:
+        if isinstance(event, ev.TaskCompleted | ev.TaskSplit) and event.integrated:
+            self._trees.advance()
 
 
 @contextmanager
@@ -290,8 +335,10 @@ def go_on(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str
 def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:
     state = found.state
     plan = effective(state.plan, laid_over(state.overrides, overrides))
-    if problems := provider_problems(Prepared(_left(state, plan), Merged()), found.origin.workspace):
-        raise InputError(problems)
+    left, workspace = Prepared(_left(state, plan), Merged()), found.origin.workspace
+    stays = choice.moved(_left(state, state.plan), left.plan)
+    if told := [*provider_problems(left, workspace), *(Problem(one.message, one.cure) for one in stays)]:
+        raise InputError(told)
 
 
 def tell(one: Session, message: Message) -> bool:
@@ -359,6 +406,7 @@ def _collected(one: Session, judge: Callable[[Session], str], dry_run: bool) -> 
     try:
         with one.lock():
             if (verdict := judge(one)) == _REMOVED:
+                work.forget(one)
                 session.remove(one)
     except SessionInUseError:
         return _RUNNING
@@ -376,6 +424,8 @@ def _doom(one: Session, older_than: float, force: bool) -> str:
         return _REMOVED if force else f"kept, needs --force: {str(error).splitlines()[0]}"
     if time.time() - state.updated_at < older_than:
         return "kept: younger than asked"
+    if not (force or work.is_merged(one, state)):
+        return f"kept, needs --force: aca merge {one.id} has not been done"
     if force or not (state.unfinished() or state.failed()):
         return _REMOVED
     how = "it can still be resumed" if state.unfinished() else "aca resume --failed can still mend it"

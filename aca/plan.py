@@ -19,6 +19,7 @@ SCHEMA_ID = "urn:aca:schema:plan:1"
 Kind = Literal["agent", "command", "approval"]
 Mode = Literal["sequential", "parallel", "intelligent"]
 Permissions = Literal["read-only", "workspace-write", "full"]
+Place = Literal["inplace", "worktree"]
 GivenStatus = Literal["pending", "completed", "skipped"]
 REPLAY = "replay"
 """The provider that calls no model."""
@@ -63,6 +64,21 @@ class Limits(Model):
     max_duration: Annotated[Duration, Field(gt=0)] | None = None
 
 
+class Workspace(Model):
+    """What a fresh worktree needs, and what must hold of everything that was merged."""
+
+    copies: Words = Field(default=(), alias="copy")
+    """Files that git does not have, such as ``.env``: paths or patterns in the workspace."""
+    setup: Command | None = None
+    """Run once in every fresh worktree."""
+    checks: Checks = ()
+    """Run on the merged result before it counts."""
+    port: int = Field(default=20000, ge=1024, le=64000)
+    """``ACA_PORT`` is this plus ``ACA_SLOT``, a number below the number of tasks that run at once."""
+    merge: bool = False
+    """Merge into the branch that is checked out once every task is completed."""
+
+
 class Role(Model):
     """A named agent profile. What it leaves open falls back to the plan's defaults."""
 
@@ -78,6 +94,8 @@ class Defaults(Model):
     provider: str | None = None
     model: str | None = None
     permissions: Permissions = "workspace-write"
+    workspace: Place | None = None
+    """None: worktrees where agents would share a repository, otherwise in place."""
     system_prompt: str = ""
     retries: int = Field(default=2, ge=0, le=100)
     """How often an agent task is tried again after a failure. A command is not, unless it says so."""
@@ -120,6 +138,7 @@ class Task(Model):
     provider: str | None = None
     model: str | None = None
     permissions: Permissions | None = None
+    workspace: Place | None = None
     checks: Checks = ()
     retries: int | None = Field(default=None, ge=0, le=100)
     retry_delay: Duration | None = None
@@ -149,6 +168,7 @@ class Plan(Model):
     """Where tasks work, inside the workspace; made when missing."""
     checkpoint_interval: Annotated[Duration, Field(gt=0)] = 1800.0
     limits: Limits = Limits()
+    workspace: Workspace = Workspace()
     defaults: Defaults = Defaults()
     roles: dict[str, Role] = Field(default_factory=dict)
     providers: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
@@ -164,6 +184,7 @@ class Profile:
     provider: str | None
     model: str | None
     permissions: Permissions
+    workspace: Place
     system_prompt: str
     retries: int
     retry_delay: float
@@ -179,6 +200,7 @@ def profile(plan: Plan, task: Task) -> Profile:
         provider=task.provider or role.provider or base.provider,
         model=task.model or role.model or base.model,
         permissions=task.permissions or role.permissions or base.permissions,
+        workspace=task.workspace or base.workspace or "inplace",
         system_prompt="\n\n".join(filter(None, (role.system_prompt, base.system_prompt))),
         retries=automatic if task.retries is None else task.retries,
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,

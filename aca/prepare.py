@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from aca.errors import DriftError, InputError, Problem, did_you_mean
 from aca.parse.explain import explain
 from aca.plan import Plan, Profile, Task, profile
 from aca.providers import choice
+from aca.workspaces import choice as choice_of_place
 
 N = TypeVar("N")
 
@@ -61,7 +62,23 @@ def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
         plan = parse.validate(merged.data, merged.problem, document.problems)
     if document.is_plan:
         _refuse_drift(plan, request)
-    return _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
+    prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
+    return _with_workspace(prepared, request.workspace)
+
+
+def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
+    """*prepared* with worktrees for agents that would share a repository, where nothing is said of that."""
+    plan, note = choice_of_place.choose(prepared.plan, workspace)
+    if plan is prepared.plan:
+        return prepared
+    prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
+    return replace(prepared, plan=plan, note="\n".join(filter(None, (prepared.note, note))))
+
+
+def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
+    """What keeps the tasks of a plan from being done where it says."""
+    found = choice_of_place.faults(prepared.plan, workspace)
+    return [prepared.settings.problem(one.loc, one.message, one.cure, one.word) for one in found]
 
 
 def _merge(document: parse.Document, request: Request, environ: Mapping[str, str]) -> config.Merged:

@@ -37,6 +37,10 @@ class Assignment:
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
     account: Account = field(default_factory=Unlimited)
+    workspace: Path | None = None
+    """The user's own directory, from which paths in ``options`` start; None where the agent works in it."""
+    follow_up: str = ""
+    """What to say when the conversation is continued for another reason than an interruption."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 

@@ -17,7 +17,7 @@ from aca.plan import Task
 from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
-from aca.providers.programs import GO_ON, CommandLine, find, look
+from aca.providers.programs import CommandLine, find, look, prompt_text
 from aca.values import Duration, Model, Words
 
 INSTALL = "install it with `npm install -g @anthropic-ai/claude-code` and run it once to log in"
@@ -95,7 +95,7 @@ class _Run:
     def start(self) -> AbstractAsyncContextManager[process.Child]:
         logs = self.assignment.logs
         prompt = logs / "prompt.md"
-        prompt.write_text((GO_ON if self.continued else "") + self.assignment.prompt, encoding="utf-8")
+        prompt.write_text(prompt_text(self.assignment, self.continued), encoding="utf-8")
         # Each run has a stderr of its own: it may tell that a conversation was not found.
         self._stderr.unlink(missing_ok=True)
         return process.stream(

@@ -106,13 +106,13 @@ class Conversation:
         if assignment.conversation:
             path = _path(assignment, assignment.conversation)
             if messages := _read(path):
-                return cls._taken_up(path, messages)
+                return cls._taken_up(path, messages, assignment.follow_up or GO_ON)
         conversation = cls(_path(assignment, str(uuid.uuid4())), [])
         conversation.add(Asked(assignment.prompt))
         return conversation
 
     @classmethod
-    def _taken_up(cls, path: Path, messages: list[Message]) -> Conversation:
+    def _taken_up(cls, path: Path, messages: list[Message], text: str) -> Conversation:
         write_aside(path, b"".join(map(_line, messages)))  # without the torn line
         conversation = cls(path, messages)
         last = messages[-1]
@@ -120,7 +120,7 @@ class Conversation:
             unknown = "you were interrupted: whether it was done is not known"
             missed = (Outcome(call.id, call.tool, unknown, error="interrupted") for call in last.calls)
             conversation.add(Outcomes(tuple(missed)))
-        conversation.add(Asked(GO_ON))
+        conversation.add(Asked(text))
         return conversation
 
     def add(self, message: Message) -> None:

@@ -21,7 +21,7 @@ from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Result, Step
 from aca.providers.declaration import Declaration, Rights
 from aca.providers.declared_stream import Reading
-from aca.providers.programs import GO_ON, find, look
+from aca.providers.programs import find, look, prompt_text
 
 Options = Declaration
 
@@ -134,8 +134,7 @@ class _Run:
 
     def _prompt(self) -> str:
         system = "" if self.declaration.takes("system_prompt") else self.assignment.system_prompt
-        go_on = GO_ON if self.conversation else ""
-        return (f"{system}\n\n" if system else "") + go_on + self.assignment.prompt
+        return (f"{system}\n\n" if system else "") + prompt_text(self.assignment, bool(self.conversation))
 
     def _values(self, prompt: str) -> dict[str, str | None]:
         return {

@@ -14,6 +14,7 @@ from aca.report.spending import replayed, spending
 from aca.report.tree import counts_text, leaf_counts
 from aca.session import Session, snapshot
 from aca.state import SessionState, Status
+from aca.touches import outside
 
 LISTED = 12
 """How many files or failed tasks are named; the rest is counted."""
@@ -33,6 +34,7 @@ def summary(
     """What was made, what failed and why, what it took, where it lies and what to do next."""
     rows = [
         *_made(state),
+        *_outside(state),
         *_failures(state, marks),
         ("time", words.lasting(took)),
         ("used", _used(state)),
@@ -93,6 +95,15 @@ def _made(state: SessionState) -> Iterator[tuple[str, str]]:
         yield action, ", ".join(map(words.one_line, paths[:LISTED])) + more
 
 
+def _outside(state: SessionState) -> Iterator[tuple[str, str]]:
+    """What tasks changed besides what they said they touch."""
+    for task_id, task in state.tasks.items():
+        paths = outside(task.touches, (change.path for change in state.states[task_id].files))
+        if paths:
+            more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
+            yield "note", f"{task_id} also changed {', '.join(map(words.one_line, paths[:LISTED]))}{more}"
+
+
 def _failures(state: SessionState, marks: Mapping[Status, str]) -> Iterator[tuple[str, str]]:
     failed = [task_id for task_id in state.leaves() if state.states[task_id].status == "failed"]
     failed += [
@@ -125,6 +136,7 @@ def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
     code = ended.exit_code
     failed = [task_id for task_id, now in state.states.items() if now.status == "failed"]
     asked = {task_id: now for task_id, now in state.states.items() if now.waits_for == "approval"}
+    refused = [task_id for task_id, now in state.states.items() if now.waits_for == "merge"]
     unanswered = [task_id for task_id, now in asked.items() if now.answer is None]
     if failed:
         yield f"aca show {failed[0]}   (why it failed)"
@@ -134,6 +146,10 @@ def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
         yield f"aca approve {unanswered[0]}   (or aca reject), then aca resume"
     elif code == Exit.WAITING and asked:
         yield "aca resume   (goes on with the answer)"
+    elif code == Exit.WAITING and refused:
+        yield f"aca show {refused[0]} --diff   (what does not fit; aca resume tries again)"
+    if state.is_to_be_merged and not state.plan.workspace.merge:
+        yield "aca merge   (brings what is done into your branch)"
     if code == Exit.QUOTA and ended.until:
         yield f"aca resume   (after {words.moment(ended.until)})"
     elif code not in (Exit.OK, Exit.TASK_FAILED, Exit.WAITING):

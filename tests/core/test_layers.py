@@ -18,12 +18,13 @@ LAYERS = [
     ["plan"],
     ["faults"],
     ["events"],
-    ["state", "schedule"],
+    ["state", "schedule", "touches"],
     ["graph", "leftovers", "messages"],
     ["process", "patch", "secrets"],
     ["journal", "logs"],
     ["session", "tools"],
-    ["run", "prompt", "checks", "providers", "parse"],
+    ["run", "prompt", "checks", "providers", "parse", "workspaces"],
+    ["merge", "work"],
     ["attempt", "config", "trial"],
     ["prepare"],
     ["app"],
@@ -32,7 +33,7 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "plan", "faults", "events", "state", "schedule", "graph"]
+CORE = ["errors", "values", "plan", "faults", "events", "state", "schedule", "touches", "graph"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {"networkx", "anthropic", "openai", "ollama", "docker", "diskcache", "tenacity", "markdown_it"}
 
