@@ -80,7 +80,7 @@ class Queue:
         if joined.conflicts:
             return self._conflict(kept, joined.conflicts, joined.told)
         message = f"{task.title}\n\n{summary}".strip()
-        trailers = f"{_TASK}: {task.id}\nAca-Session: {self.trees.session}\n"
+        trailers = f"{_TASK}: {task.id}\nAca-Session: {self.trees.session.id}\n"
         return repository.commit(joined.tree, [self.tip], f"{message}\n\n{trailers}")
 
     def _marked(self, kept: Kept) -> list[str]:

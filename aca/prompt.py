@@ -17,9 +17,9 @@ MAX_RESULTS_CHARS = 64 * 1024
 """Of the results of earlier tasks: a group may have very many."""
 
 _MEND = """\
-While you worked, other tasks were finished. What they changed has been merged into the files you work on; where \
-both of you changed the same lines, both sides are in the file, yours first, between lines that begin with <<<<<<<, \
-======= and >>>>>>>. Make it work together, keep what both wanted, and leave no such line behind."""
+While you worked, other tasks were finished. What they changed has been merged into the files you work on.
+Where both of you changed the same lines, both sides are in the file, yours first, between lines that begin
+with <<<<<<<, ======= and >>>>>>>. Make it work together, keep what both wanted, leave no such line behind."""
 
 
 def build(state: SessionState, task: Task, *places: Path, conflicts: Sequence[str] = ()) -> str:

@@ -49,7 +49,8 @@ lock             who is running the session now, empty when nobody is
 inbox/           messages to the runner (approvals, checkpoints)
 meta/            session.json: a readable picture of the state, rewritten now and then
 execution_logs/  task_logs/<task>/<attempt>...: prompt, steps and raw output of every attempt; system_logs/
-file_changes/    change_log.json: which files each task is known to have changed; <task>/<attempt>.patch
+file_changes/    change_log.json: which files each task is known to have changed;
+                 snapshots/<task>/<attempt>.patch: what an attempt changed in its worktree
 <provider>/      conversations, settings and limits of each provider that was used
 
 `aca status` and `aca show` read it; `aca resume` goes on with it; `aca gc` removes it.
@@ -317,8 +318,8 @@ def _picture(state: SessionState, task_id: str) -> dict[str, Any]:
 
 def write_patch(session: Session, task_id: str, attempt: int, patch: str) -> None:
     """Keep what an attempt changed beside the change log."""
-    folder = session.path / "file_changes" / task_id
-    folder.mkdir(exist_ok=True)
+    folder = session.path / "file_changes" / "snapshots" / task_id
+    folder.mkdir(parents=True, exist_ok=True)
     data = patch.encode("utf-8", "surrogateescape")
     journal.write_aside(folder / f"{attempt}.patch", data)
 

@@ -34,7 +34,7 @@ def merge(one: Session) -> Landed:
 
     Raises SessionError, with the cure, when that cannot be done; nothing is changed then.
     """
-    repository, commit = _repository(one), _integrated(one)
+    commit, repository = _integrated(one), _repository(one)
     name = repository.branch() or "HEAD, which is on no branch"
     if repository.contains(repository.head, commit):
         return Landed("nothing", commit, name)

@@ -1,4 +1,4 @@
-"""The seam to where a task is done: a workspace opens a ground for an attempt and keeps what it left there."""
+"""The seam to where a task is done: a workspace opens a ground for an attempt and keeps what it left."""
 
 from __future__ import annotations
 

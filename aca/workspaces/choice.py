@@ -26,7 +26,7 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
 
 
 def _told(repository: git.Repository) -> str:
-    note = "each task works in a git worktree of its own, as several agents run at once; aca merge brings it here"
+    note = "each task works in a git worktree of its own, as several agents run at once"
     return f"{note}\n   what you have not committed is not in them" if repository.is_dirty() else note
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,31 +33,30 @@ class Tree:
 
     def admin(self) -> Path | None:
         """git's directory for it. None where there is no such worktree, or what says so is not sound."""
-        try:
-            told = (self.path / ".git").read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError:
-            return self._registered()
-        folder = Path(told.removeprefix("gitdir: ").rstrip("\n"))
-        is_ours = folder.parent == self.repository.common / "worktrees" and folder.is_dir()
-        return folder if is_ours else self._registered()
-
-    def _registered(self) -> Path | None:
-        """git's directory for it, found from the other side: tasks can write to the file in the tree."""
         name = str(self.path / ".git")
-        for file in (self.repository.common / "worktrees").glob("*/gitdir"):
-            with suppress(OSError):
-                if file.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n") == name:
-                    return file.parent
+        for folder in self._candidates():
+            if _line(folder / "gitdir") == name:
+                return folder
         return None
+
+    def _candidates(self) -> Iterator[Path]:
+        """Those of all worktrees, the most likely one first: tasks can write to the file in the tree."""
+        all_of_them = self.repository.common / "worktrees"
+        named = Path(_line(self.path / ".git").removeprefix("gitdir: "))
+        if named.parent == all_of_them:
+            yield named
+        yield from all_of_them.glob("*")
 
     def start(self) -> str:
         """The commit it started from; empty where it is not there, or was not set up to its end."""
         admin = self.admin()
-        if admin is None or not self.path.is_dir() or not (admin / _SPARED).exists():
+        if admin is None or not self._is_there() or not (admin / _SPARED).exists():
             return ""
-        with suppress(OSError):
-            return (admin / _START).read_text(encoding="ascii")
-        return ""
+        return _line(admin / _START)
+
+    def _is_there(self) -> bool:
+        """Whether there is a directory, and not a link that a task has put in its place."""
+        return self.path.is_dir() and not self.path.is_symlink()
 
     # -- changing it --------------------------------------------------------------------------------
 
@@ -92,7 +91,7 @@ class Tree:
         """Remove it, and all that git knows of it."""
         admin = self.admin()
         for folder in (self.path, admin):
-            if folder is not None and folder.exists():
+            if folder is not None:
                 _erase(folder)
 
     # -- taking it down -----------------------------------------------------------------------------
@@ -139,7 +138,7 @@ class Tree:
     def _run(self, *arguments: str, stdin: str = "", index: Path | None = None) -> str:
         """git in this tree, whatever the file ``.git`` in it says by now."""
         where = (f"--git-dir={self._own}", f"--work-tree={self.path}")
-        if not self.path.is_dir():
+        if not self._is_there():
             raise GitError(f"{self.path} is gone")
         env = {"GIT_INDEX_FILE": str(index)} if index else {}
         return git(*where, *arguments, cwd=self.path, stdin=stdin, env=env)[1]
@@ -158,8 +157,19 @@ def copy_into(tree: Path, workspace: Path, patterns: Iterable[str]) -> None:
             shutil.copy2(source, target, follow_symlinks=False)
 
 
+def _line(file: Path) -> str:
+    """The only line of *file*; empty where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+    except OSError:
+        return ""
+
+
 def _erase(folder: Path) -> None:
-    """Remove *folder*, directories that were made read-only too."""
+    """Remove *folder*, directories that were made read-only too; of a link or a file, just that."""
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
     with suppress(OSError):
         shutil.rmtree(folder)
         return

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from aca.errors import MachineError
 from aca.events import FileChange
-from aca.session import Session
+from aca.session import Session, write_patch
 from aca.state import SessionState
 from aca.workspaces.base import Ground, Kept, TreeError, finished
 from aca.workspaces.git import Repository, find
@@ -53,7 +53,7 @@ class Worktrees:
     """The worktrees of one session. Blocking work is done in threads, one change of a tree at a time."""
 
     repository: Repository
-    session: str
+    session: Session
     folder: Path
     """Where this session's trees are."""
     state: SessionState
@@ -92,10 +92,11 @@ class Worktrees:
     def keep_now(self, top: Path, start: str, task_id: str, attempt: int) -> Kept:
         """What ``keep`` does."""
         title = self.state.tasks[task_id].title
-        message = f"{title}\n\nAca-Task: {task_id}\nAca-Session: {self.session}\nAca-Attempt: {attempt}\n"
+        message = f"{title}\n\nAca-Task: {task_id}\nAca-Session: {self.session.id}\nAca-Attempt: {attempt}\n"
         commit = Tree(self.repository, top).commit(start, message)
-        self.repository.set_ref(kept_ref(self.session, task_id, attempt), commit)
+        self.repository.set_ref(kept_ref(self.session.id, task_id, attempt), commit)
         base = self.repository.base(start, self.state.integrated)
+        write_patch(self.session, task_id, attempt, self.repository.diff(base, commit))
         return Kept(commit, base, seen_from(self.repository.prefix, self.repository.changes(base, commit)))
 
     def recover(self) -> None:
@@ -107,7 +108,7 @@ class Worktrees:
 
     def advance(self) -> None:
         """Move the session's branch to where the journal says it is."""
-        self.repository.set_ref(branch(self.session), self.state.integrated)
+        self.repository.set_ref(branch(self.session.id), self.state.integrated)
 
     def remove_unneeded(self) -> None:
         """Remove the trees in which nobody will go on."""
@@ -121,7 +122,9 @@ class Worktrees:
     def _open(self, task_id: str, attempt: int) -> Ground:
         if not self.repository.has(self.state.integrated):
             commit = self.state.integrated
-            raise MachineError(f"{self.repository.common} has lost commit {commit} of session {self.session}")
+            raise MachineError(
+                f"{self.repository.common} has lost commit {commit} of session {self.session.id}"
+            )
         self._keep_unkept(task_id, attempt - 1)
         tree, previous = self.tree(task_id), self._previous(task_id, attempt)
         now = self.state.states[task_id]
@@ -158,16 +161,16 @@ class Worktrees:
         return Ground(root, tree.path, fresh, start, conflicts)
 
     def _previous(self, task_id: str, attempt: int) -> str:
-        """What the attempt before left; empty where nobody would go on with it, or it is not there any more."""
+        """What the attempt before left; empty where nobody would go on with it, or it is gone."""
         if self.state.tasks[task_id].kind != "agent" or task_id in self.state.children:
             return ""
-        ref = kept_ref(self.session, task_id, attempt - 1)
+        ref = kept_ref(self.session.id, task_id, attempt - 1)
         commit = self.repository.refs(ref).get(ref, "") or self.state.states[task_id].commit
         return commit if self.repository.has(commit) else ""
 
     def _keep_unkept(self, task_id: str, attempt: int) -> None:
         """Keep what a killed attempt left. What cannot be kept is past help: nobody could say who did it."""
-        ref, tree = kept_ref(self.session, task_id, attempt), self.tree(task_id)
+        ref, tree = kept_ref(self.session.id, task_id, attempt), self.tree(task_id)
         if attempt < 1 or not (start := tree.start()) or ref in self.repository.refs(ref):
             return
         try:
@@ -184,7 +187,7 @@ def of_session(session: Session, state: SessionState, environ: Mapping[str, str]
     if repository is None:
         why = f"where session {session.id} has its worktrees"
         raise MachineError(f"{session.workspace} is in no git repository any more, {why}")
-    return Worktrees(repository, session.id, home(session.workspace, environ) / session.id, state)
+    return Worktrees(repository, session, home(session.workspace, environ) / session.id, state)
 
 
 def seen_from(prefix: str, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
