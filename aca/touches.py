@@ -1,7 +1,7 @@
 """Which files tasks say they work on: whether two could meet, and what one changed besides. Pure functions.
 
 A pattern is a path from the workspace in which ``*`` and ``?`` stand for characters of one name and ``**``
-for any directories. One that names a directory means all that is in it.
+for any directories. One whose last name has no dot in it may be a directory: it means all that is in there.
 """
 
 from __future__ import annotations
@@ -36,16 +36,19 @@ def overlap(one: str, other: str) -> bool:
 
 
 def _names(pattern: str) -> tuple[str, ...]:
-    return tuple(name for name in pattern.split("/") if name not in ("", "."))
+    """The names of *pattern*; one that may be a directory's is followed by all that may be in it."""
+    names = tuple(name for name in pattern.split("/") if name not in ("", "."))
+    is_file = names and "." in names[-1][1:] and not pattern.endswith("/")
+    return names if is_file else (*names, "**")
 
 
 def _meet(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     if not one or not other:
-        return True  # the shorter one is a directory that the other is in
-    if "**" in (one[0], other[0]):
-        if other[0] == "**":
-            one, other = other, one
-        return any(_meet(one[1:], other[skipped:]) for skipped in range(len(other) + 1))
+        return all(name == "**" for name in (*one, *other))
+    if one[0] == "**":
+        return _meet(one[1:], other) or _meet(one, other[1:])
+    if other[0] == "**":
+        return _meet(one, other[1:]) or _meet(one[1:], other)
     return _may_be_same(one[0], other[0]) and _meet(one[1:], other[1:])
 
 

@@ -13,9 +13,10 @@ from aca.errors import SessionError
 from aca.session import Session, listing
 from aca.state import SessionState
 from aca.workspaces import git
+from aca.workspaces.base import TreeError
 from aca.workspaces.git import GitError, Repository
-from aca.workspaces.tree import Tree
-from aca.workspaces.worktree import branch, home, kept_ref, of_session, remove_empty
+from aca.workspaces.tree import trees_below
+from aca.workspaces.worktree import INTEGRATION, branch, home, kept_ref, of_session, remove_empty
 
 # -- the user's branch --------------------------------------------------------------------------------
 
@@ -181,16 +182,17 @@ def _reap_session(one: Session) -> None:
 
 def _keep_strays(repository: Repository, folder: Path) -> None:
     """Trees of a session whose directory somebody has removed: their work stays under ``refs/aca``."""
-    for path in folder.iterdir():
-        tree = Tree(repository, path)
-        if not path.name.startswith(".") and (start := tree.start()):
-            commit = tree.commit(start, f"{path.name}: found without its session\n")
-            repository.set_ref(kept_ref(folder.name, path.name, 0), commit)
+    for tree in trees_below(repository, folder):
+        name = tree.path.name
+        if name != INTEGRATION and (start := tree.start()):
+            with suppress(TreeError):
+                commit = tree.commit(start, f"{name}: found without its session\n")
+                repository.set_ref(kept_ref(folder.name, name, 0), commit)
 
 
 def _remove_trees(repository: Repository, folder: Path) -> None:
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        Tree(repository, path).remove()
+    for tree in trees_below(repository, folder):
+        tree.remove()
     remove_empty(folder)
 
 

@@ -55,6 +55,7 @@ def document(state: SessionState, ended: ev.RunEnded, session: Session) -> dict[
         "reason": ended.reason,
         "until": ended.until,
         "replayed": replayed(state.plan),
+        "commit": state.integrated or None,
         "progress": picture["progress"],
         "usage": spending(state).document(),
         "files": [{"path": path, "action": action} for path, action in made_files(state).items()],

@@ -68,5 +68,5 @@ async def finished(work: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await asyncio.wait({future})
+        await asyncio.gather(future, return_exceptions=True)
         raise

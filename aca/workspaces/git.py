@@ -109,10 +109,18 @@ class Repository:
     """The ``.git`` directory that all worktrees share."""
     prefix: str
     """From ``top`` to ``workspace``, ending in ``/``; empty where they are the same."""
+    session: str = ""
+    """For which session git is called: after a kill, what still runs for it is found by that and ended."""
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What is in the environment of every call."""
+        return {"ACA_SESSION": self.session} if self.session else {}
 
     def run(self, *arguments: str, accept: Sequence[int] = (0,), stdin: str = "") -> str:
         """git in the repository itself, without any working tree. Raises GitError."""
-        return git(f"--git-dir={self.common}", *arguments, cwd=self.common, accept=accept, stdin=stdin)[1]
+        where = f"--git-dir={self.common}"
+        return git(where, *arguments, cwd=self.common, accept=accept, stdin=stdin, env=self.marks)[1]
 
     def here(self, *arguments: str, stdin: str = "", fallback: Mapping[str, str] | None = None) -> str:
         """git in the user's own working tree, by them or, where git knows no name, as *fallback* says."""
@@ -169,7 +177,7 @@ class Repository:
         """A new commit by aca, on no branch."""
         arguments = [word for parent in dict.fromkeys(parents) for word in ("-p", parent)]
         arguments = [f"--git-dir={self.common}", "commit-tree", tree, *arguments]
-        return git(*arguments, cwd=self.common, stdin=message, env=IDENTITY)[1].strip()
+        return git(*arguments, cwd=self.common, stdin=message, env={**IDENTITY, **self.marks})[1].strip()
 
     def base(self, one: str, other: str) -> str:
         """The newest commit that both have in them. Raises GitError where there is none."""
@@ -222,6 +230,10 @@ class Repository:
         """Ref -> commit of everything whose name is, or begins with a directory, of *below*."""
         said = self.run("for-each-ref", "--format=%(refname) %(objectname)", *below)
         return dict(line.rsplit(" ", 1) for line in said.splitlines())
+
+    def is_checked_out(self, branch: str) -> bool:
+        """Whether the branch (its whole name) is what some worktree shows."""
+        return bool(self.run("for-each-ref", "--format=%(worktreepath)", branch).strip())
 
     def set_ref(self, name: str, commit: str) -> None:
         self.run("update-ref", "--no-deref", name, commit)

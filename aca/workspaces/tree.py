@@ -140,8 +140,16 @@ class Tree:
         where = (f"--git-dir={self._own}", f"--work-tree={self.path}")
         if not self._is_there():
             raise GitError(f"{self.path} is gone")
-        env = {"GIT_INDEX_FILE": str(index)} if index else {}
+        env = self.repository.marks | ({"GIT_INDEX_FILE": str(index)} if index else {})
         return git(*where, *arguments, cwd=self.path, stdin=stdin, env=env)[1]
+
+
+def trees_below(repository: Repository, folder: Path) -> list[Tree]:
+    """All that is in *folder*, and what git takes to be there."""
+    found = {*(folder.iterdir() if folder.is_dir() else ())}
+    for file in (repository.common / "worktrees").glob("*/gitdir"):
+        found |= {path for path in [Path(_line(file)).parent] if path.parent == folder}
+    return [Tree(repository, path) for path in sorted(found)]
 
 
 def copy_into(tree: Path, workspace: Path, patterns: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -21,7 +21,7 @@ from aca.session import Session, write_patch
 from aca.state import SessionState
 from aca.workspaces.base import Ground, Kept, TreeError, finished
 from aca.workspaces.git import Repository, find
-from aca.workspaces.tree import Tree, copy_into
+from aca.workspaces.tree import Tree, copy_into, trees_below
 
 INTEGRATION = ".integration"
 """The tree in which what is merged is checked; no task can be called so."""
@@ -34,7 +34,8 @@ def home(workspace: Path, environ: Mapping[str, str]) -> Path:
     """
     state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or "/tmp") / ".local" / "state"  # noqa: S108
     mark = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:8]
-    return Path(state) / "aca" / "worktrees" / f"{workspace.name}-{mark}"
+    # Links resolved, because git tells its worktrees apart by their real paths.
+    return Path(os.path.realpath(state)) / "aca" / "worktrees" / f"{workspace.name}-{mark}"
 
 
 def branch(session: str) -> str:
@@ -107,17 +108,17 @@ class Worktrees:
         self.advance()
 
     def advance(self) -> None:
-        """Move the session's branch to where the journal says it is."""
-        self.repository.set_ref(branch(self.session.id), self.state.integrated)
+        """Move the session's branch to where the journal says it is, unless somebody looks at it."""
+        if not self.repository.is_checked_out(branch(self.session.id)):
+            self.repository.set_ref(branch(self.session.id), self.state.integrated)
 
     def remove_unneeded(self) -> None:
         """Remove the trees in which nobody will go on."""
         known = {task_id for task_id, now in self.state.states.items() if not now.settled}
-        for name in _names(self.folder):
-            if name not in known:
-                self.tree(name).remove()
-        if not _names(self.folder):
-            remove_empty(self.folder)
+        for tree in trees_below(self.repository, self.folder):
+            if tree.path.name not in known:
+                tree.remove()
+        remove_empty(self.folder)
 
     def _open(self, task_id: str, attempt: int) -> Ground:
         if not self.repository.has(self.state.integrated):
@@ -187,6 +188,7 @@ def of_session(session: Session, state: SessionState, environ: Mapping[str, str]
     if repository is None:
         why = f"where session {session.id} has its worktrees"
         raise MachineError(f"{session.workspace} is in no git repository any more, {why}")
+    repository = replace(repository, session=session.id)
     return Worktrees(repository, session, home(session.workspace, environ) / session.id, state)
 
 
@@ -202,13 +204,6 @@ def seen_from(prefix: str, changes: Iterable[FileChange]) -> tuple[FileChange, .
         )
         for change in changes
     )
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(path.name for path in folder.iterdir())
-    except FileNotFoundError:
-        return []
 
 
 def remove_empty(folder: Path) -> None:
