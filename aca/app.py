@@ -50,7 +50,7 @@ from aca.run import Observer, Stop, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 from aca.workspaces import choice, git
-from aca.workspaces.worktree import Worktrees, of_session
+from aca.workspaces.worktree import Worktrees
 
 __all__ = ["Prepared", "Request", "effective", "prepare", "provider_problems", "settings", "used_providers"]
 
@@ -99,7 +99,7 @@ def carry_out(
         try:
             begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
-            trees = _ready_trees(one, state)
+            trees = work.ready(one, state)
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
@@ -109,15 +109,6 @@ def carry_out(
             return ended
         finally:
             process.end_everything()
-
-
-def _ready_trees(one: Session, state: SessionState) -> Worktrees | None:
-    """This session's worktrees as its journal knows them; those that nobody needs any more are gone."""
-    work.reap(one.workspace)
-    trees = of_session(one, state, os.environ)
-    if trees is not None:
-        trees.recover()
-    return trees
 
 
 def _take_up(one: Session) -> SessionState:
@@ -151,7 +142,7 @@ async def _drive(
         observers: list[Observer] = [*watchers.observers, Derived(one)]
         if trees is not None:
             attempts.use(trees)
-            observers.append(Branch(trees))
+            observers.append(work.Branch(trees))
         return await run(
             state, written, attempts, begun, inbox=one, observers=observers, hold=touches.hold, stop=stop
         )
@@ -193,17 +184,6 @@ class Derived:
     def event(self, event: ev.Event, state: SessionState) -> None:
         if isinstance(event, ev.RunStarted | ev.RunEnded | ev.CheckpointCreated):
             session.write_derived(self._session, state)
-
-
-class Branch:
-    """Moves the session's branch to what is merged, once that is in the journal."""
-
-    def __init__(self, trees: Worktrees) -> None:
-        self._trees = trees
-
-    def event(self, event: ev.Event, state: SessionState) -> None:
-        if isinstance(event, ev.TaskCompleted | ev.TaskSplit) and event.integrated:
-            self._trees.advance()
 
 
 @contextmanager

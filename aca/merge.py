@@ -75,7 +75,8 @@ class Queue:
         """The commit that would be the new tip."""
         repository = self.trees.repository
         if marked := self._marked(kept):
-            return Refused(f"conflict markers are left in {_listed(marked)}")
+            others = repository.trailers(self.trees.state.begun_at, self.tip, _TASK, marked)
+            return Refused(f"conflict markers are left in {_listed(marked)}, in conflict{_with(others)}")
         joined = repository.join(self.tip, kept.commit)
         if joined.conflicts:
             return self._conflict(kept, joined.conflicts, joined.told)

@@ -16,7 +16,38 @@ from aca.workspaces import git
 from aca.workspaces.base import TreeError
 from aca.workspaces.git import GitError, Repository
 from aca.workspaces.tree import trees_below
-from aca.workspaces.worktree import INTEGRATION, branch, home, kept_ref, of_session, remove_empty
+from aca.workspaces.worktree import (
+    INTEGRATION,
+    Worktrees,
+    branch,
+    home,
+    kept_ref,
+    of_session,
+    remove_empty,
+)
+
+# -- around a run -------------------------------------------------------------------------------------
+
+
+def ready(one: Session, state: SessionState) -> Worktrees | None:
+    """The session's worktrees as its journal knows them; those that nobody needs any more are gone."""
+    reap(one.workspace)
+    trees = of_session(one, state, os.environ)
+    if trees is not None:
+        trees.recover()
+    return trees
+
+
+class Branch:
+    """Moves the session's branch to what is merged, once that is in the journal."""
+
+    def __init__(self, trees: Worktrees) -> None:
+        self._trees = trees
+
+    def event(self, event: ev.Event, state: SessionState) -> None:
+        if isinstance(event, ev.TaskCompleted | ev.TaskSplit) and event.integrated:
+            self._trees.advance()
+
 
 # -- the user's branch --------------------------------------------------------------------------------
 

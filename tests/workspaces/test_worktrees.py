@@ -40,6 +40,17 @@ def test_several_agents_in_a_repository_have_worktrees(project: Project) -> None
     assert (worktrees(project), left(project)) == ([], [])
 
 
+def test_worktrees_may_lie_behind_a_link(project: Project) -> None:
+    """Where ``XDG_STATE_HOME`` leads."""
+    a_repository(project)
+    (project.home / "disk").mkdir()
+    (project.home / "link").symlink_to("disk")
+    tasks(project, TWO, '[tasks."*"]\nsteps = [{run = "echo x > $ACA_TASK", must = true}]\n')
+    project.run("run", "tasks.md", "-j", "2", env={"XDG_STATE_HOME": str(project.home / "link")})
+    assert (merged(project, "first"), merged(project, "second")) == ("x", "x")
+    assert (worktrees(project), left(project), list((project.home / "disk").rglob("x"))) == ([], [], [])
+
+
 def test_one_after_the_other_or_without_a_repository_they_work_in_place(project: Project) -> None:
     """As ever: there is nobody to get in the way of, or nothing to make worktrees of."""
     tasks(project, TWO, '[tasks."*"]\nsteps = [{run = "touch $ACA_TASK", must = true}]\n')
@@ -92,6 +103,37 @@ def test_a_conflict_goes_back_to_its_task(project: Project) -> None:
     assert kept(project, "second") == [1, 2]
 
 
+CLAUDE = """\
+#!/usr/bin/env python3
+import json, os, sys, time
+name, number = os.environ["ACA_ATTEMPT"].split("/")[1:]
+with open(os.path.expanduser(f"~/{name}-{number}"), "w") as told:
+    json.dump({"argv": sys.argv[1:], "cwd": os.getcwd(), "prompt": sys.stdin.read()}, told)
+time.sleep(1 if name == "second" and number == "1" else 0)
+with open("a.txt", "w") as file:
+    file.write(f"one\\ntwo by {name if number == '1' else 'both'}\\nthree\\n")
+print(json.dumps({"type": "result", "subtype": "success", "is_error": False, "result": "done", "usage": {},
+                  "permission_denials": []}))
+"""
+
+
+def test_an_agent_is_told_of_a_conflict_in_its_own_conversation(project: Project) -> None:
+    """It is continued, at the same place, with what does not fit and not with the whole task once more."""
+    a_repository(project)
+    program = project.home / "claude"
+    program.write_text(CLAUDE)
+    program.chmod(0o755)
+    settings = f"provider: claude-cli\nproviders: {{claude-cli: {{command: {program}}}}}\n"
+    (project.root / "tasks.md").write_text(f"---\n{settings}---\n{TWO}")
+    project.run("run", "tasks.md", "-j", "2")
+    first, again = (json.loads((project.home / f"second-{number}").read_text()) for number in (1, 2))
+    conversation = first["argv"][first["argv"].index("--session-id") + 1]
+    assert again["argv"][again["argv"].index("--resume") + 1] == conversation
+    assert again["cwd"] == first["cwd"]
+    assert again["prompt"].startswith("# Your work does not fit in yet")
+    assert merged(project, "a.txt") == "one\ntwo by both\nthree"
+
+
 def test_a_conflict_nobody_mends_waits_for_a_person(project: Project) -> None:
     """After two tries, both sides named. Resume tries again; until then what is merged stays as it was."""
     a_repository(project)
@@ -106,7 +148,7 @@ def test_a_conflict_nobody_mends_waits_for_a_person(project: Project) -> None:
     outcome = project.run("run", "tasks.md", "-j", "2", expect=4)
     now = project.session().state().states["second"]
     assert (now.status, now.waits_for, now.attempts) == ("blocked", "merge", 3)
-    assert now.reason == 'conflict markers are left in "a.txt"'
+    assert now.reason == 'conflict markers are left in "a.txt", in conflict with the work of "first"'
     assert "aca show second --diff" in outcome.stdout
     assert merged(project, "a.txt") == "one\ntwo by first\nthree"
     project.run("resume")
