@@ -174,7 +174,8 @@ class Repository:
         return self.run("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
 
     def commit(self, tree: str, parents: Iterable[str], message: str) -> str:
-        """A new commit by aca, on no branch."""
+        """A new commit by aca, on no branch. Of *message* is kept what can stand in one."""
+        message = message.replace("\0", " ").encode("utf-8", "replace").decode()
         arguments = [word for parent in dict.fromkeys(parents) for word in ("-p", parent)]
         arguments = [f"--git-dir={self.common}", "commit-tree", tree, *arguments]
         return git(*arguments, cwd=self.common, stdin=message, env={**IDENTITY, **self.marks})[1].strip()

@@ -193,17 +193,14 @@ def of_session(session: Session, state: SessionState, environ: Mapping[str, str]
 
 
 def seen_from(prefix: str, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
-    """*changes*, with paths that start at the workspace instead of the top of the repository."""
-    above = PurePosixPath(*[".."] * len(PurePosixPath(prefix).parts))
-    return tuple(
-        FileChange(
-            change.path.removeprefix(prefix)
-            if change.path.startswith(prefix)
-            else (above / change.path).as_posix(),
-            change.action,
-        )
-        for change in changes
-    )
+    """*changes* as they are told: by paths from the workspace, and as text whatever bytes are in a name."""
+    above = "../" * len(PurePosixPath(prefix).parts)
+    told = []
+    for change in changes:
+        is_inside = change.path.startswith(prefix)
+        path = change.path.removeprefix(prefix) if is_inside else above + change.path
+        told.append(FileChange(path.encode("utf-8", "replace").decode(), change.action))
+    return tuple(told)
 
 
 def remove_empty(folder: Path) -> None:

@@ -77,13 +77,14 @@ def test_names_and_links_of_every_kind(project: Project) -> None:
         [tasks.first]
         steps = [{run = '''
           mkdir -p "dir ü"; echo 1 > "dir ü/日本 \\"x\\".txt"; echo 1 > "$(printf 'two\\nlines')"; echo 1 > -n
-          ln -s nowhere dangling; ln -s /etc/hostname out; printf '#!/bin/sh\\n' > run.sh; chmod +x run.sh
+          echo 1 > "$(printf 'half\\377')"; ln -s nowhere dangling; ln -s /etc/hostname out
+          printf '#!/bin/sh\\n' > run.sh; chmod +x run.sh
         ''', must = true}]
         [tasks.second]
         steps = [{run = '''
           test -x run.sh && test -L out && test -L dangling && test -f ./-n
           test -f "$(printf 'two\\nlines')"
-        ''', must = true}, {run = "rm -r dir*; rm ./-n", must = true}]
+        ''', must = true}, {run = "rm -r dir* half*; rm ./-n", must = true}]
         """
     tasks(project, "- [ ] First {#first}\n- [ ] Second {#second needs=first}\n", script)
     project.run("run", "tasks.md", "-j", "2")
