@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aca import events as ev
-from aca import journal, parse, process, providers, session, touches, trial, work
+from aca import journal, parse, process, providers, session, trial, work
 from aca.attempt import Attempts, Watch
 from aca.config import Merged
 from aca.errors import (
@@ -46,13 +46,24 @@ from aca.prepare import (
     workspace_problems,
 )
 from aca.providers import base
+from aca.providers.recorded import Recorded
+from aca.providers.recording import Recording, refuse_other
 from aca.run import Observer, Stop, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 from aca.workspaces import choice, git
 from aca.workspaces.worktree import Worktrees
 
-__all__ = ["Prepared", "Request", "effective", "prepare", "provider_problems", "settings", "used_providers"]
+__all__ = [
+    "Prepared",
+    "Request",
+    "effective",
+    "prepare",
+    "provider_problems",
+    "refuse_other",
+    "settings",
+    "used_providers",
+]
 
 log = logging.getLogger(__name__)
 
@@ -84,16 +95,23 @@ def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
 
 
 def carry_out(
-    one: Session, watchers: Watchers, overrides: Mapping[str, Any] | None = None, *, failed: bool = False
+    one: Session,
+    watchers: Watchers,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    failed: bool = False,
+    record: Path | None = None,
 ) -> ev.RunEnded:
     """Run the session to its end, from wherever it is; with *failed* what failed is tried again.
 
-    Raises SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever happens, no child
-    process is left when this returns.
+    *record* is the file in which all of it is recorded. Raises InputError when that is another file than
+    this session's record, SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever
+    happens, no child process is left when this returns.
     """
     process.become_subreaper()
     with one.lock(), system_log(one.system_log, one.plan.logging):
         end_orphans(one.workspace, watchers.notice, mine=one)
+        recording = None if record is None else Recording(record, one)
         with no_garbage_collection():
             state = _take_up(one)
         try:
@@ -103,7 +121,7 @@ def carry_out(
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                ended = asyncio.run(_drive(one, state, written, begun, watchers, trees))
+                ended = asyncio.run(_drive(one, state, written, begun, watchers, recording, trees))
             if trees is not None:
                 trees.remove_unneeded()
             return ended
@@ -132,19 +150,23 @@ async def _drive(
     written: journal.Journal,
     begun: ev.RunStarted,
     watchers: Watchers,
+    recording: Recording | None,
     trees: Worktrees | None,
 ) -> ev.RunEnded:
     stop, patience = Stop(), process.Patience()
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
+        if recording is not None:
+            known = {name: Recorded(provider, recording) for name, provider in known.items()}
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
-        observers: list[Observer] = [*watchers.observers, Derived(one)]
+        observers = [attempts.arrivals, *watchers.observers, Derived(one)]
+        observers += [recording] if recording is not None else []
         if trees is not None:
-            attempts.use(trees)
+            attempts.sites.use(trees)
             observers.append(work.Branch(trees))
         return await run(
-            state, written, attempts, begun, inbox=one, observers=observers, hold=touches.hold, stop=stop
+            state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
         )
 
 
@@ -315,9 +337,10 @@ def go_on(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str
 def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:
     state = found.state
     plan = effective(state.plan, laid_over(state.overrides, overrides))
-    left, workspace = Prepared(_left(state, plan), Merged()), found.origin.workspace
+    left = Prepared(_left(state, plan), Merged())
     stays = choice.moved(_left(state, state.plan), left.plan)
-    if told := [*provider_problems(left, workspace), *(Problem(one.message, one.cure) for one in stays)]:
+    told = [Problem(one.message, one.cure) for one in stays]
+    if told := [*provider_problems(left, found.origin.workspace), *told]:
         raise InputError(told)
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import itertools
-import logging
-import os
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,27 +20,21 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from aca import events as ev
-from aca import journal, merge, process, prompt
-from aca.checks import run_check, tail
+from aca import journal, merge, output, process, prompt, secrets, touches
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
-from aca.plan import Check, Profile, Task, profile
+from aca.plan import Profile, Task, profile
 from aca.providers import base
+from aca.recap import GREW, REBUILDS, Recap
+from aca.remarks import Arrivals, Remarks
 from aca.run import Tell
 from aca.session import Session
-from aca.state import SessionState
-from aca.values import Command, command_text
-from aca.workspaces import git
-from aca.workspaces.base import Ground, Kept, TreeError, Workspace
-from aca.workspaces.inplace import Inplace
-from aca.workspaces.worktree import Worktrees
-
-log = logging.getLogger(__name__)
+from aca.site import SetupError, Site, Sites, run_command
+from aca.state import SessionState, Shared, add_usage
+from aca.workspaces.base import TreeError
 
 SUMMARY_CHARS = 2000
 """How much of an agent's last word is kept as the task's result."""
-OUTPUT_CHARS = 400
-"""How much of a failed command's output goes into the reason."""
 
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM}
 """Said of one file, which may be the plan's choice, rather than of the disk."""
@@ -62,18 +54,10 @@ class Attempts:
     providers: Mapping[str, base.Provider]
     watch: Watch
     patience: process.Patience = field(default_factory=process.Patience)
-    queue: merge.Queue | None = None
-    """Where work in worktrees is merged; None where there is none."""
-    slots: set[int] = field(default_factory=set)
-    """Numbers of the attempts that run now; no two have the same."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     def __post_init__(self) -> None:
-        self.workspaces: Mapping[str, Workspace] = {"inplace": Inplace(self.workspace)}
-
-    def use(self, trees: Worktrees) -> None:
-        """From now on tasks may work in *trees*, and what they do there is merged."""
-        self.workspaces = {**self.workspaces, "worktree": trees}
-        self.queue = merge.Queue(trees, self.state.integrated)
+        self.sites = Sites(self.session, self.state, self.patience)
 
     async def __call__(self, task_id: str, attempt: int, tell: Tell) -> ev.Ending:
         """Do the attempt. Raises MachineError when the disk, not the task, is at fault."""
@@ -86,6 +70,16 @@ class Attempts:
                 raise MachineError(f"{self.session.path} is gone: something has removed it") from error
             raise
 
+    def hold(self, task: Task, running: Sequence[Task]) -> float | None:
+        """Tasks that touch the same files take turns, and those that share a conversation.
+
+        Both at once would talk across each other.
+        """
+        name = self.state.shared_by(task)
+        if name is not None and any(self.state.shared_by(other) == name for other in running):
+            return math.inf
+        return touches.hold(task, running)
+
     def blames_plan(self, error: OSError) -> bool:
         """Whether *error* is about a file that the plan names: the disk is sound, and it is none of ours."""
         if not isinstance(error.filename, str) or error.errno in DISK_ERRORS - _OF_ONE_FILE:
@@ -95,10 +89,6 @@ class Attempts:
     @cached_property
     def workspace(self) -> Path:
         return self.session.workspace
-
-    @cached_property
-    def environment(self) -> dict[str, str]:
-        return dict(os.environ)
 
 
 @dataclass
@@ -114,82 +104,36 @@ class _Attempt:
         self.profile: Profile = profile(self.all.state.plan, self.task)
         self.files: dict[str, ev.FileChange] = {}
         self.result = base.Result(stop="done")
-        self.workspace: Workspace = self.all.workspaces[self.profile.workspace]
-        self.ground: Ground | None = None
-        self.kept: Kept | None = None
+        self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
+        self.output: dict[str, Any] | None = None
+        self.recap = Recap()
+        self.site = Site(self.all.sites, self.task, self.number)
 
     async def run(self) -> ev.Ending:
-        self.logs.mkdir(exist_ok=True)
-        self.slot = next(number for number in itertools.count() if number not in self.all.slots)
-        self.all.slots.add(self.slot)
-        try:
-            return await self.run_in_slot()
-        finally:
-            self.all.slots.discard(self.slot)
-
-    async def run_in_slot(self) -> ev.Ending:
         """The ending tells what was kept. One that says the work is merged is not waited for any more."""
-        ending = await self.until_stopped()
-        if self.kept is None and self.ground is not None:
-            ending = await self.keep_at_the_end(self.ground, ending)
-        if self.kept is None:
+        self.logs.mkdir(exist_ok=True)
+        with self.site.occupied():
+            ending = await self.until_stopped()
+            await self.site.leave()
+        if (kept := self.site.kept) is None:
             return ending
-        known = {"commit": self.kept.commit, "base": self.kept.base, "files": self.kept.files}
-        return msgspec.structs.replace(ending, **known)
+        return msgspec.structs.replace(ending, commit=kept.commit, base=kept.base, files=kept.files)
 
     async def until_stopped(self) -> ev.Ending:
         try:
-            self.ground = await self.workspace.open(self.task.id, self.number)
-            place = self.place_on(self.ground)
-            failure = await self.furnish(self.ground, place) or await self.work(place)
-            return failure or await self.finish(self.ground, place)
+            place = await self.site.open()
+            failure = await self.work(place)
+            return failure or await self.finish(place)
         except asyncio.CancelledError:
             return self.ending(ev.TaskInterrupted, reason="stopped before it was done")
         except process.OutsideWorkspaceError as error:
             return self.failed(str(error), "input")
-        except TreeError as error:
+        except (SetupError, TreeError) as error:
             return self.failed(str(error), "task")
         except OSError as error:
             if not self.all.blames_plan(error):
                 raise
             return self.failed(f"{error.filename}: {error.strerror}", "input")
-
-    async def keep_at_the_end(self, ground: Ground, ending: ev.Ending) -> ev.Ending:
-        """Keep what a failed or interrupted attempt left, too."""
-        try:
-            self.kept = await self.workspace.keep(ground, self.task.id, self.number)
-        except TreeError as error:
-            log.warning("task %s, attempt %s: %s", self.task.id, self.number, error)
-        return ending
-
-    def place_on(self, ground: Ground) -> process.Place:
-        """The directory the task works in, and the environment of everything it starts."""
-        mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
-        marks = {"ACA_SESSION": self.all.session.id, "ACA_TASK": self.task.id, "ACA_ATTEMPT": mark}
-        port = self.all.state.plan.workspace.port + self.slot
-        slot = {"ACA_SLOT": str(self.slot), "ACA_PORT": str(port)}
-        own = git.clean(self.all.environment) if ground.start else self.all.environment
-        env = {**own, **self.task.env, **slot, **marks}
-        top = process.Place(ground.root, ground.root, env, mark, self.all.patience)
-        place = replace(top, path=top.inside(self.all.state.plan.cwd))
-        place.path.mkdir(parents=True, exist_ok=True)
-        if self.task.cwd is None:
-            return place
-        path = place.inside(self.task.cwd)
-        if not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "this working directory does not exist", str(path))
-        return replace(place, path=path)
-
-    async def furnish(self, ground: Ground, place: process.Place) -> ev.TaskFailed | None:
-        """What a fresh tree needs before anybody can work in it; the failure where that cannot be had."""
-        if not ground.is_fresh:
-            return None
-        setup = self.all.state.plan.workspace.setup
-        output = self.logs / f"{self.number}.setup.log"
-        if setup is not None and (failure := await self.run_command(setup, place, output)) is not None:
-            return self.failed(f"workspace.setup failed: {failure}", "task")
-        await self.workspace.settle(ground)
-        return None
 
     # -- the work -----------------------------------------------------------------------------------
 
@@ -211,35 +155,49 @@ class _Attempt:
 
     async def work_command(self, place: process.Place) -> ev.Ending | None:
         assert self.task.command is not None  # the plan was validated
-        output = self.logs / f"{self.number}.output.log"
-        failure = await self.run_command(self.task.command, place, output)
+        printed, timeout = self.logs / f"{self.number}.output.log", self.profile.timeout
+        failure = await run_command(self.task.command, place, printed, timeout)
         if failure is not None and self.task.backup is not None:
-            failure = await self.run_command(self.task.backup, place, output)
+            failure = await run_command(self.task.backup, place, printed, timeout)
         return None if failure is None else self.failed(failure, "task")
 
-    async def run_command(self, command: Command, place: process.Place, output: Path) -> str | None:
-        """Why the command failed, None when it did not."""
-        ended = await process.run(command, place, output=output, timeout=self.profile.timeout)
-        if ended.exit_code == 0 and not ended.timed_out:
-            return None
-        why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
-        return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
-
     async def consult(self, provider: base.Provider, place: process.Place) -> None:
-        """Hand the task to its provider and keep every step in the transcript."""
+        """Hand the task to its provider, and again with a recap when the conversation grew too long."""
         assignment = self.assignment(provider.name, place.root)
         with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
+            await self.converse(provider, assignment, place, transcript)
+            for rebuilt in range(REBUILDS):
+                is_old = assignment.conversation is not None and not rebuilt
+                if not (self.result.overflowed and (is_old or self.recap.uses > self.recap.told)):
+                    return
+                self.take(base.Said(GREW), provider.name, transcript)
+                text = self.recap.prompt(assignment.prompt)
+                self.write_prompt(f"{self.number}.prompt-{rebuilt + 2}.md", text)
+                again, before = replace(assignment, prompt=text, conversation=None), self.result.usage
+                await self.converse(provider, again, place, transcript)
+                usage = together(before, self.result.usage)
+                self.result = msgspec.structs.replace(self.result, usage=usage)
+
+    async def converse(
+        self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
+    ) -> None:
+        """One conversation; every step of it is kept in the transcript."""
+        try:
             async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
                 async for step in steps:
-                    self.take(encodable(step), provider.name, transcript)
+                    self.take(clear := without_keys(encodable(step)), provider.name, transcript)
+                    self.recap.note(clear)
+        finally:
+            strike_out_of_all(assignment.logs)
 
     def assignment(self, provider: str, root: Path) -> base.Assignment:
-        state, now = self.all.state, self.all.state.states[self.task.id]
-        conflicts = self.ground.conflicts if self.ground else ()
-        text = prompt.build(state, self.task, root, self.all.workspace, conflicts=conflicts)
-        (self.logs / f"{self.number}.prompt.md").write_text(text, encoding="utf-8")
-        follow_up = prompt.refusal(state, self.task, conflicts)
-        earlier = now.conversation if now.interrupted or follow_up else None
+        conflicts = self.site.conflicts
+        told = prompt.parts(self.all.state, self.task, root, self.all.workspace, conflicts=conflicts)
+        text = prompt.joined(told)
+        self.write_prompt(f"{self.number}.prompt.md", text)
+        for message in self.remarks.waiting:  # they are in it
+            self.remarks.deliver(message)
+        conversation, interrupted, before = self.continued(provider)
         return base.Assignment(
             task_id=self.task.id,
             title=self.task.title,
@@ -248,12 +206,40 @@ class _Attempt:
             system_prompt=self.profile.system_prompt,
             model=self.profile.model,
             permissions=self.profile.permissions,
-            conversation=earlier[1] if earlier and earlier[0] == provider else None,
+            conversation=conversation,
+            interrupted=interrupted,
+            follow_up=prompt.refusal(self.all.state, self.task, conflicts) or prompt.follow_up(told, before),
+            home=self.all.session.path / provider,
             logs=self.logs / str(self.number),
-            options=state.plan.providers.get(provider, {}),
+            messages=self.remarks,
+            options=self.all.state.plan.providers.get(provider, {}),
+            output_schema=self.task.output_schema,
             workspace=self.all.workspace,
-            follow_up=follow_up,
         )
+
+    def continued(self, provider: str) -> tuple[str | None, bool, str]:
+        """The conversation to go on with, whether it was cut off at this task, and what was said before it.
+
+        It goes on only with the provider that it began with.
+        """
+        state, now = self.all.state, self.all.state.states[self.task.id]
+        if now.interrupted and now.conversation and now.conversation[0] == provider:
+            return now.conversation[1], True, ""
+        if now.refusal and now.conversation and now.conversation[0] == provider:
+            return now.conversation[1], False, ""
+        shared = state.shared.get(state.shared_by(self.task) or "")
+        if shared is None or shared.provider != provider:
+            return None, False, ""
+        return shared.conversation, False, self.told(shared)
+
+    def told(self, shared: Shared) -> str:
+        """All that the tasks which share the conversation have been told in it."""
+        logs = self.all.session.task_logs
+        paths = [logs / task / f"{attempt}.prompt.md" for task, attempt in shared.told]
+        return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
+
+    def write_prompt(self, name: str, text: str) -> None:
+        (self.logs / name).write_text(text, encoding="utf-8")
 
     def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
         transcript.write(msgspec.json.encode(step) + b"\n")
@@ -261,11 +247,13 @@ class _Attempt:
         if isinstance(step, base.Changed):
             self.files[step.change.path] = step.change
         elif isinstance(step, base.Result):
-            self.result = step
+            self.result = believed(step)
         elif isinstance(step, base.Conversed):
             known = self.all.state.states[self.task.id].conversation
             if known != (provider, step.conversation):
                 self.tell(self.conversation_started(provider, step.conversation))
+        elif isinstance(step, base.Noted):
+            self.tell(ev.NoteLeft(task=self.task.id, attempt=self.number, text=step.text))
         elif isinstance(step, base.Limited):
             self.keep_limits(provider, step.info)
         self.all.watch(self.task.id, step)
@@ -288,6 +276,8 @@ class _Attempt:
             return self.failed(result.reason or "the provider gave no reason", result.category)
         if result.stop == "quota":
             return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
+        if result.stop == "cut_off":
+            return self.ending(ev.TaskInterrupted, reason=result.reason)
         if result.stop == "interrupted":  # but not by us: then nobody would judge it
             return self.failed(result.reason or "the provider was interrupted", "transient")
         if result.stop == "denied":
@@ -295,66 +285,62 @@ class _Attempt:
             cure = result.reason or 'permissions = "full" would allow it'
             reason = f"the agent was denied {tools}: {cure}"
             return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
+        if (unheard := self.unheard()) is not None:
+            return unheard
+        return None if self.task.output_schema is None else self.read_output(self.task.output_schema)
+
+    def unheard(self) -> ev.Ending | None:
+        """A task is not done while something was said that its agent has not heard: it goes on with that."""
+        if self.task.kind != "agent" or self.task.id in self.all.state.children or not self.remarks.waiting:
+            return None
+        return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
+
+    def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
+        """Take the output that was asked for, from the provider or out of the agent's last word."""
+        if self.result.subtasks:
+            return self.failed("it was split, and a task with output_schema gives its output itself", "task")
+        given = self.result.output
+        given = _cleaned(output.found(self.result.text)) if given is None else given
+        if why := output.wrong(given, schema):
+            return self.failed(f"the output does not fit output_schema: {why}", "task")
+        self.output = given
         return None
 
     # -- the ending ---------------------------------------------------------------------------------
 
-    async def finish(self, ground: Ground, place: process.Place) -> ev.Ending:
+    async def finish(self, place: process.Place) -> ev.Ending:
         """Claimed is not done: the checks decide. Subtasks that were handed in come first.
 
         What is merged is what was there before the checks, which leave things behind.
         """
-        self.kept = await self.workspace.keep(ground, self.task.id, self.number)
+        await self.site.keep()
         summary = self.result.text[-SUMMARY_CHARS:]
         if self.result.subtasks:
             return await self.merged(self.split(summary, place))
-        results = await self.check(self.task.checks, place)
+        results = await self.site.check(self.task.checks, place)
         broken = [result for result in results if not result.passed]
         if not broken:
-            return await self.merged(self.ending(ev.TaskCompleted, summary=summary, checks=results))
+            done = self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
+            return self.unheard() or await self.merged(done)
         names = ", ".join(f'"{result.name}"' for result in broken)
         reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
         return self.ending(ev.TaskFailed, reason=reason, checks=results)
 
-    async def check(self, checks: Iterable[Check], place: process.Place) -> tuple[ev.CheckResult, ...]:
-        output = self.logs / f"{self.number}.checks.log"
-        return tuple([await run_check(check, place, output) for check in checks])
-
     async def merged(self, ending: ev.Ending) -> ev.Ending:
         """*ending*, once the work is part of the session's; or why it cannot be."""
-        kept, queue = self.kept, self.all.queue
-        if not isinstance(ending, ev.TaskCompleted | ev.TaskSplit) or kept is None:
+        if not isinstance(ending, ev.TaskCompleted | ev.TaskSplit):
             return ending
-        assert queue is not None  # where work is kept there is a queue
-        done = await queue.merge(self.task, kept, ending.summary, self.check_merged)
+        done = await self.site.merge(ending.summary)
         if isinstance(done, merge.Merged):
-            return msgspec.structs.replace(ending, integrated=done.commit if kept.files else "")
+            return msgspec.structs.replace(ending, integrated=done.commit)
         if self.all.state.states[self.task.id].refusals < merge.TRIES:
             return self.ending(ev.TaskRefused, reason=clean(done.reason), detail=clean(done.detail))
         return self.ending(ev.TaskBlocked, reason=clean(done.reason), waits_for="merge")
 
-    async def check_merged(self, commit: str, joined: bool) -> tuple[ev.CheckResult, ...]:
-        """What the plan checks of merged work, and where others' is in it, the task's own checks again."""
-        checks = (*self.all.state.plan.workspace.checks, *(self.task.checks if joined else ()))
-        if not checks or self.all.queue is None:
-            return ()
-        ground = await self.all.queue.trees.integration(commit)
-        place = self.place_on(ground)
-        if (failure := await self.furnish(ground, place)) is not None:
-            return (ev.CheckResult("workspace.setup", False, output=failure.reason),)
-        return await self.check(dict.fromkeys(checks), place)
-
     def split(self, summary: str, place: process.Place) -> ev.Ending:
         """Accept the subtasks the agent handed in, through the validator that everybody's tasks pass."""
-
-        def is_file(name: str) -> bool:
-            """Whether a prompt may quote it."""
-            try:
-                return replace(place, path=place.root).inside(name).is_file()
-            except (process.OutsideWorkspaceError, OSError):
-                return False
-
-        patch, faults = subtasks(self.all.state, self.task, self.result.subtasks, is_file)
+        top = replace(place, path=place.root)
+        patch, faults = subtasks(self.all.state, self.task, self.result.subtasks, top.has_file)
         if faults:
             told = "; ".join(fault.message for fault in faults)
             return self.failed(f"the agent handed in subtasks that cannot be used: {told}", "task")
@@ -374,6 +360,22 @@ class _Attempt:
         )
 
 
+def believed(result: base.Result) -> base.Result:
+    """*result*, what it used being unknown where it claims to have worked without a single token."""
+    is_free = result.usage is not None and result.usage.tokens == 0 and not result.usage.cost_usd
+    if is_free and result.stop in ("done", "denied"):
+        return msgspec.structs.replace(result, usage=None)
+    return result
+
+
+def together(before: ev.Usage | None, more: ev.Usage | None) -> ev.Usage | None:
+    """What two conversations used; where one of them did not tell, nobody knows what both cost."""
+    known = [usage for usage in (before, more) if usage is not None]
+    if len(known) == 2:
+        return add_usage(*known)
+    return msgspec.structs.replace(known[0], cost_usd=None) if known else None
+
+
 def encodable(step: base.Step) -> base.Step:
     """*step*, with all text in it cleaned where some of it cannot be written down."""
     try:
@@ -381,6 +383,21 @@ def encodable(step: base.Step) -> base.Step:
     except UnicodeEncodeError:
         return msgspec.convert(_cleaned(msgspec.to_builtins(step)), type(step))
     return step
+
+
+def without_keys(step: base.Step) -> base.Step:
+    """*step* with our keys struck out: agents that have them may tell them."""
+    told = msgspec.json.encode(step).decode()
+    if (struck := secrets.struck_out(told)) == told:
+        return step
+    return msgspec.json.decode(struck, type=type(step))
+
+
+def strike_out_of_all(logs: Path) -> None:
+    """The same for what a program has printed, which was kept as it came."""
+    for path in logs.rglob("*"):
+        if path.is_file():
+            secrets.strike_out_of(path)
 
 
 def clean(text: str) -> str:

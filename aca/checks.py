@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from aca import process, secrets
@@ -23,6 +24,7 @@ _ESCAPES = re.compile(
 
 async def run_check(check: Check, place: Place, output: Path) -> CheckResult:
     """Run *check* in *place*; it passed when it exits with 0. What it prints is appended to *output*."""
+    place = replace(place, env=secrets.without(place.env, place.passed))
     before = output.stat().st_size if output.exists() else 0
     timeout = TIMEOUT if check.timeout is None else check.timeout
     ended = await process.run(check.run, place, output=output, timeout=timeout)

@@ -110,14 +110,24 @@ class AttemptEnded(Event, frozen=True, kw_only=True, omit_defaults=True):
     base: str = ""
 
 
+class NoteLeft(Event, frozen=True, tag="note_left"):
+    """An agent left a finding for whoever works later, as it worked."""
+
+    task: str
+    attempt: int
+    text: str
+
+
 class TaskCompleted(AttemptEnded, frozen=True, tag="task_completed"):
-    """Done, and its checks (all of ``checks``) passed. ``summary`` is the agent's last word.
+    """Done, and its checks (all of ``checks``) passed. ``summary`` is the agent's last word, ``output`` the
+    JSON object it gave where the task asks for one.
 
     ``integrated`` is the session's commit from now on: with the work of this task, where it did any.
     """
 
     summary: str = ""
     checks: tuple[CheckResult, ...] = ()
+    output: dict[str, Any] | None = None
     integrated: str = ""
 
 
@@ -185,6 +195,37 @@ class ApprovalAnswered(Event, frozen=True, tag="approval_answered"):
     message: str = ""
 
 
+class MessageSent(Event, frozen=True, tag="message_sent"):
+    """A person said something to whoever does the task. It is part of the task from then on."""
+
+    task: str
+    text: str
+    by: str
+    message: str = ""
+
+
+class MessageDelivered(Event, frozen=True, tag="message_delivered"):
+    """An agent was told; ``cause`` is the ``message_sent``, ``task`` the task that was meant."""
+
+    task: str
+    attempt: int
+
+
+class TaskCancelled(Event, frozen=True, tag="task_cancelled"):
+    """A person decided that the task, or what is left of the group, will not be done; its end follows."""
+
+    task: str
+    by: str
+    message: str = ""
+
+
+class PauseRequested(Event, frozen=True, tag="pause_requested"):
+    """A person wants the run to end when what runs has ended."""
+
+    by: str
+    message: str = ""
+
+
 class TaskSkipped(Event, frozen=True, tag="task_skipped"):
     """The task will not be done. ``failed`` tells whether a failure is why."""
 
@@ -213,6 +254,7 @@ AnyEvent = (
     | RunEnded
     | TaskStarted
     | ConversationStarted
+    | NoteLeft
     | TaskCompleted
     | TaskSplit
     | TaskFailed
@@ -220,9 +262,15 @@ AnyEvent = (
     | TaskRefused
     | TaskBlocked
     | ApprovalAnswered
+    | MessageSent
+    | MessageDelivered
+    | TaskCancelled
+    | PauseRequested
     | TaskSkipped
     | TaskReopened
     | CheckpointCreated
 )
+Aside = MessageSent | MessageDelivered | TaskCancelled
+"""Facts about a task that leave it where it is."""
 Ending = TaskCompleted | TaskSplit | TaskFailed | TaskInterrupted | TaskRefused | TaskBlocked
 """How an attempt can end; what ``attempt`` returns and ``run`` records."""

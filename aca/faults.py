@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from aca.errors import did_you_mean
-from aca.plan import Plan, Task
+from aca.plan import OWN, PARENT, ROLE, Plan, Task
 from aca.values import MAX_ID_BYTES
 
 
@@ -76,10 +76,26 @@ def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fa
     if task.parent_id is not None and task.parent_id not in tasks:
         message = f'task "{task.id}" has the parent "{task.parent_id}", which is not in this plan'
         found.append(Fault(("parent_id",), message, did_you_mean(task.parent_id, tasks), task.parent_id))
+    if fault := _conversation_fault(task, tasks):
+        found.append(fault)
     if task.role is not None and task.role not in plan.roles:
         cure = did_you_mean(task.role, plan.roles) or f"describe it under roles.{task.role}"
         found.append(Fault(("role",), f'there is no role "{task.role}"', cure, task.role))
     return found
+
+
+def _conversation_fault(task: Task, tasks: dict[str, Task]) -> Fault | None:
+    """It takes two to share a conversation, and one goes on in that of a task which is done by then."""
+    other = task.conversation
+    shares = {None: True, OWN: True, PARENT: task.parent_id, ROLE: task.role}
+    if shares.get(other) or other in task.dependencies:
+        return None
+    if other in shares:
+        message, cure = f'task "{task.id}" has no {other} to share a conversation with', f"give it a {other}"
+    else:
+        message = f'task "{task.id}" cannot go on in the conversation of "{other}", which it does not need'
+        cure = f'add needs="{other}"' if other in tasks else did_you_mean(str(other), [PARENT, ROLE, *tasks])
+    return Fault(("conversation",), message, cure, str(other))
 
 
 def _kind_faults(task: Task, is_group: bool) -> list[Fault]:
@@ -91,6 +107,10 @@ def _kind_faults(task: Task, is_group: bool) -> list[Fault]:
         found.append(Fault(("command",), f'task "{task.id}" has a command but is an {task.kind}', cure))
     if task.backup and task.kind != "command":
         found.append(Fault(("backup",), f'task "{task.id}" has a backup but is an {task.kind}', ""))
+    if task.output_schema is not None and (is_group or task.kind != "agent"):
+        what = "group" if is_group else task.kind
+        cure = "give it to a task that an agent does"
+        found.append(Fault(("output_schema",), f'task "{task.id}" is a {what} and gives no output', cure))
     if is_group and task.kind != "agent":
         cure = "make them tasks of their own that need it"
         found.append(Fault(("kind",), f'task "{task.id}" is a {task.kind} and cannot have subtasks', cure))

@@ -59,7 +59,7 @@ class Queue:
         """
         if not kept.files:
             await self.trees.remove(task.id)
-            return Merged(self.tip)
+            return Merged("")
         async with self._turn:
             made = await finished(partial(self._join, task, kept, summary))
             if isinstance(made, Refused):

@@ -23,15 +23,44 @@ class CheckpointRequest(msgspec.Struct, frozen=True, tag="checkpoint", tag_field
     name: str
 
 
-Message = Answer | CheckpointRequest
+class Remark(msgspec.Struct, frozen=True, tag="remark", tag_field="type"):
+    """A person says something to whoever does a task."""
+
+    task: str
+    text: str
+    by: str
+
+
+class Cancellation(msgspec.Struct, frozen=True, tag="cancellation", tag_field="type"):
+    """A person wants a task, or all that is left of a group, not to be done."""
+
+    task: str
+    by: str
+
+
+class Pause(msgspec.Struct, frozen=True, tag="pause", tag_field="type"):
+    """A person wants the run to end when what runs has ended."""
+
+    by: str
+
+
+Message = Answer | CheckpointRequest | Remark | Cancellation | Pause
 
 
 def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
-    """The events that inbox entry *name* amounts to."""
+    """The events that inbox entry *name* amounts to; none where its task is not there, or has ended."""
     if isinstance(message, CheckpointRequest):
         return [ev.CheckpointCreated(name=message.name, message=name)]
-    if message.task not in state.tasks or state.states[message.task].settled:
+    if isinstance(message, Pause):
+        return [ev.PauseRequested(by=message.by, message=name)]
+    if message.task not in state.tasks:
         return []
+    if isinstance(message, Remark):  # kept even when it comes too late: the task may be opened again
+        return [ev.MessageSent(task=message.task, text=message.text, by=message.by, message=name)]
+    if state.states[message.task].settled:
+        return []
+    if isinstance(message, Cancellation):
+        return [ev.TaskCancelled(task=message.task, by=message.by, message=name)]
     answer = ev.ApprovalAnswered(
         task=message.task, approved=message.approved, by=message.by, comment=message.comment, message=name
     )

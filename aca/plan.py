@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
+from aca import output
 from aca.values import Command, Duration, Model, Priority, Variables, Words, command_text
 
 FORMAT_VERSION = 1
@@ -21,6 +22,9 @@ Mode = Literal["sequential", "parallel", "intelligent"]
 Permissions = Literal["read-only", "workspace-write", "full"]
 Place = Literal["inplace", "worktree"]
 GivenStatus = Literal["pending", "completed", "skipped"]
+OWN = "own"
+PARENT, ROLE = "parent", "role"
+"""With whom a task shares its conversation, where that is not with a task that is named."""
 REPLAY = "replay"
 """The provider that calls no model."""
 
@@ -47,6 +51,10 @@ class Check(Model):
 
 
 Checks = Annotated[tuple[Annotated[Check, BeforeValidator(_named_check)], ...], BeforeValidator(_checks)]
+
+
+Schema = Annotated[dict[str, JsonValue], AfterValidator(output.usable)]
+"""A JSON Schema in which an output can be asked for."""
 
 
 class Source(Model):
@@ -79,12 +87,28 @@ class Workspace(Model):
     """Merge into the branch that is checked out once every task is completed."""
 
 
+class Models(Model):
+    """Which model for which task, by ``estimated_complexity``: simple is 1 to 3, complex 8 to 10; what lies
+    between or is not said is medium."""
+
+    simple: str | None = None
+    medium: str | None = None
+    complex: str | None = None
+
+    def fitting(self, complexity: int | None) -> str | None:
+        """The model for a task of this complexity, where one is named."""
+        known = 5 if complexity is None else complexity
+        return self.simple if known <= 3 else self.medium if known <= 7 else self.complex
+
+
 class Role(Model):
     """A named agent profile. What it leaves open falls back to the plan's defaults."""
 
     system_prompt: str = ""
     provider: str | None = None
     model: str | None = None
+    models: Models = Models()
+    """By complexity, for tasks that name none; after ``model``."""
     permissions: Permissions | None = None
 
 
@@ -93,6 +117,8 @@ class Defaults(Model):
 
     provider: str | None = None
     model: str | None = None
+    models: Models = Models()
+    """By complexity, before ``model``."""
     permissions: Permissions = "workspace-write"
     workspace: Place | None = None
     """None: worktrees where agents would share a repository, otherwise in place."""
@@ -103,6 +129,10 @@ class Defaults(Model):
     """Pause before the second try; doubles with each further one, with jitter, up to a minute."""
     timeout: Annotated[Duration, Field(gt=0)] = 1800.0
     """One attempt's wall clock."""
+    pass_env: Words = ()
+    """Keys of model providers that commands, checks and tools find in their environment all the same."""
+    conversation: Literal["own", "parent", "role"] = "own"
+    """``parent``: the tasks of a group share one; ``role``: those of a role."""
 
 
 class Logging(Model):
@@ -139,7 +169,11 @@ class Task(Model):
     model: str | None = None
     permissions: Permissions | None = None
     workspace: Place | None = None
+    conversation: str | None = None
+    """``own``, ``parent``, ``role``, or the id of a task it needs, in whose conversation it goes on."""
     checks: Checks = ()
+    output_schema: Schema | None = None
+    """The task gives, besides what it does, a JSON object that fits this."""
     retries: int | None = Field(default=None, ge=0, le=100)
     retry_delay: Duration | None = None
     timeout: Annotated[Duration, Field(gt=0)] | None = None
@@ -150,6 +184,7 @@ class Task(Model):
     """``skip``: a failure does not stop what depends on this task."""
     cwd: str | None = None
     env: Variables = Field(default_factory=dict)
+    pass_env: Words = ()
 
 
 class Plan(Model):
@@ -189,6 +224,8 @@ class Profile:
     retries: int
     retry_delay: float
     timeout: float
+    pass_env: frozenset[str]
+    conversation: str
 
 
 def profile(plan: Plan, task: Task) -> Profile:
@@ -198,14 +235,27 @@ def profile(plan: Plan, task: Task) -> Profile:
     automatic = base.retries if task.kind == "agent" else 0
     return Profile(
         provider=task.provider or role.provider or base.provider,
-        model=task.model or role.model or base.model,
+        model=task.model or role.model or _model(role, base, task.estimated_complexity),
         permissions=task.permissions or role.permissions or base.permissions,
         workspace=task.workspace or base.workspace or "inplace",
         system_prompt="\n\n".join(filter(None, (role.system_prompt, base.system_prompt))),
         retries=automatic if task.retries is None else task.retries,
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,
         timeout=base.timeout if task.timeout is None else task.timeout,
+        pass_env=frozenset((*base.pass_env, *task.pass_env)),
+        conversation=task.conversation or _default_conversation(base, task),
     )
+
+
+def _model(role: Role, base: Defaults, complexity: int | None) -> str | None:
+    """The model for tasks that name none, and have no role that does."""
+    return role.models.fitting(complexity) or base.models.fitting(complexity) or base.model
+
+
+def _default_conversation(base: Defaults, task: Task) -> str:
+    """What the plan says, for tasks that have a parent, or a role, to share one with."""
+    shares = {PARENT: task.parent_id, ROLE: task.role}
+    return base.conversation if shares.get(base.conversation) else OWN
 
 
 def dump(plan: Plan) -> dict[str, Any]:
@@ -215,11 +265,17 @@ def dump(plan: Plan) -> dict[str, Any]:
         {"$schema": plan.schema_id, "format_version": plan.format_version},
         execution_mode=plan.execution_mode,
         max_concurrent_tasks=plan.max_concurrent_tasks,
-        defaults=plan.defaults.model_dump(mode="json", exclude_none=True),
+        defaults=_dump_defaults(plan.defaults),
         tasks=[_dump_task(task) for task in plan.tasks],
     )
     order = [field.alias or name for name, field in Plan.model_fields.items()]
     return {key: data[key] for key in order if key in data}
+
+
+def _dump_defaults(defaults: Defaults) -> dict[str, Any]:
+    """All that a task gets where nobody says: what is none or empty it does not get."""
+    data = defaults.model_dump(mode="json", exclude_none=True)
+    return {key: value for key, value in data.items() if value not in ({}, [])}
 
 
 def _dump_task(task: Task) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
     above = [*config.environment_layers(environ), config.Layer("command line", request.flags)]
     merged = config.merge([*layers, *above])
     _let_flags_decide(merged, above)
+    _let_model_decide(merged, [*layers, *above])
     _append_prompt(merged, config.merge(layers).data, above)
     if not document.is_plan:
         parse.imply_mode(merged.data)
@@ -108,6 +109,17 @@ def _let_flags_decide(merged: config.Merged, above: Sequence[config.Layer]) -> N
         data.pop("max_concurrent_tasks", None)
         merged.layers.pop(("max_concurrent_tasks",), None)
         parse.imply_mode(data)
+
+
+def _let_model_decide(merged: config.Merged, layers: Sequence[config.Layer]) -> None:
+    """One model, named nearer than models by complexity, is meant for simple and complex tasks alike."""
+    for layer in reversed(layers):
+        defaults = layer.data.get("defaults")
+        said = {key for key in ("model", "models") if isinstance(defaults, Mapping) and defaults.get(key)}
+        if said == {"model"}:
+            merged.data["defaults"].pop("models", None)
+        if said:
+            return
 
 
 _MODE_AND_NUMBER = ("execution_mode", "max_concurrent_tasks")
@@ -219,8 +231,10 @@ def effective(plan: Plan, overrides: Mapping[str, Any]) -> Plan:
         return plan
     data = plan.model_dump(mode="json", by_alias=True, exclude={"tasks"})
     above = [config.Layer("command line", overrides)]
-    merged = config.merge([config.Layer("plan", data), *above])
+    layers = [config.Layer("plan", data), *above]
+    merged = config.merge(layers)
     _let_flags_decide(merged, above)
+    _let_model_decide(merged, layers)
     _append_prompt(merged, data, above)
     return Plan.model_validate(merged.data).model_copy(update={"tasks": plan.tasks})
 

@@ -32,6 +32,7 @@ __all__ = [
     "OutsideWorkspaceError",
     "Patience",
     "Place",
+    "Source",
     "become_subreaper",
     "boot_id",
     "end_everything",
@@ -50,6 +51,8 @@ _DRAIN = 0.5
 """How long output is awaited from what still holds the pipe of a child that has ended."""
 _CHUNK = 1 << 16
 _File = int | IO[bytes]
+Source = Path | int
+"""What a child reads: a file, or the reading end of a pipe, which is the child's from then on."""
 
 
 @dataclass(eq=False)
@@ -93,6 +96,8 @@ class Place:
     mark: str
     """The value of ``ACA_ATTEMPT``, ``<session>/<task>/<attempt>``; finds this attempt's processes."""
     patience: Patience
+    passed: frozenset[str] = frozenset()
+    """Keys in ``env`` that commands, checks and tools may have, too."""
 
     def inside(self, name: str) -> Path:
         """The file *name* means here, links resolved. Raises OutsideWorkspaceError when it is not inside."""
@@ -108,6 +113,13 @@ class Place:
         if target.is_relative_to(root / PRIVATE):
             raise OutsideWorkspaceError(f"{name} is aca's own and not a task's to touch")
         return target
+
+    def has_file(self, name: str) -> bool:
+        """Whether *name* is that of a file inside, which a prompt may quote."""
+        try:
+            return self.inside(name).is_file()
+        except (OutsideWorkspaceError, OSError):
+            return False
 
     def name_of(self, path: Path) -> str:
         """What *path* is called from where the task works; in full when it is outside the workspace."""
@@ -167,7 +179,7 @@ async def stream(
     argv: Sequence[str],
     place: Place,
     *,
-    stdin: Path | None = None,
+    stdin: Source | None = None,
     stderr: Path,
     copy: Path,
     timeout: float | None = None,
@@ -306,7 +318,7 @@ class _Process:
     """A child that leads a session of its own, from its start until it is reaped."""
 
     def __init__(
-        self, argv: Sequence[str], place: Place, stdin: Path | None, *, stdout: _File, stderr: _File
+        self, argv: Sequence[str], place: Place, stdin: Source | None, *, stdout: _File, stderr: _File
     ) -> None:
         self._place, self._began = place, time.monotonic()
         self._popen = _spawn(argv, place, stdin, stdout, stderr)
@@ -353,9 +365,9 @@ def _append(path: Path) -> IO[bytes]:
 
 
 def _spawn(
-    argv: Sequence[str], place: Place, stdin: Path | None, stdout: _File, stderr: _File
+    argv: Sequence[str], place: Place, stdin: Source | None, stdout: _File, stderr: _File
 ) -> subprocess.Popen[bytes]:
-    with open(stdin or os.devnull, "rb") as source:
+    with open(os.devnull if stdin is None else stdin, "rb") as source:
         try:
             return subprocess.Popen(
                 argv,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from pathlib import Path
 
+from aca import output
+from aca.events import MessageSent
 from aca.plan import Task
 from aca.state import SessionState
 
@@ -15,28 +19,47 @@ MAX_REFERENCES_BYTES = 1024 * 1024
 """Of all referenced files of one prompt."""
 MAX_RESULTS_CHARS = 64 * 1024
 """Of the results of earlier tasks: a group may have very many."""
+MAX_NOTES_CHARS = 16 * 1024
+MOST_NOTES = 200
+"""Of the notes of earlier tasks; the newest are kept."""
+
 
 _MEND = """\
 While you worked, other tasks were finished. What they changed has been merged into the files you work on.
 Where both of you changed the same lines, both sides are in the file, yours first, between lines that begin
 with <<<<<<<, ======= and >>>>>>>. Make it work together, keep what both wanted, leave no such line behind."""
+TOLD_ABOVE = "What was said above about the project, and the files quoted there, still hold."
 
 
-def build(state: SessionState, task: Task, *places: Path, conflicts: Sequence[str] = ()) -> str:
-    """The whole prompt for the next attempt at *task*.
+def parts(state: SessionState, task: Task, *places: Path, conflicts: Sequence[str] = ()) -> list[str]:
+    """What the next attempt at *task* is told, piece by piece.
 
-    File references are read now, from the first of *places* that has them.
+    References are read now, from the first of *places* that has them; *conflicts* as with ``refusal``.
     Raises OSError, with the file's name, when one cannot be read any more.
     """
-    parts = [
+    told = [
         *_context(state, task),
         *_references(_file_refs(state, task), places),
         *_results(state, task),
+        *_notes(state),
         _heading(1, f"Your task: {task.title}") + task.description,
+        *_said(state, task),
         *_lesson(state, task),
         refusal(state, task, conflicts),
+        *_output(task),
     ]
-    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+    return [part.strip() for part in told if part.strip()]
+
+
+def joined(told: Iterable[str]) -> str:
+    """The prompt that is made of these pieces."""
+    return "\n\n".join(told) + "\n"
+
+
+def follow_up(told: Sequence[str], before: str) -> str:
+    """The prompt for a conversation that has been told *before* already: only what is new there."""
+    new = [part for part in told if part not in before]
+    return joined(new if len(new) == len(told) else [TOLD_ABOVE, *new])
 
 
 def lineage(state: SessionState, task: Task) -> list[Task]:
@@ -46,6 +69,12 @@ def lineage(state: SessionState, task: Task) -> list[Task]:
         task = state.tasks[task.parent_id]
         above.insert(0, task)
     return above
+
+
+def said(state: SessionState, task: Task) -> list[MessageSent]:
+    """What people have said to whoever does *task*, or does the groups it is in, oldest first."""
+    found = (one for each in (*lineage(state, task), task) for one in state.states[each.id].said)
+    return sorted(found, key=attrgetter("seq"))
 
 
 def _context(state: SessionState, task: Task) -> Iterator[str]:
@@ -110,12 +139,22 @@ def _results(state: SessionState, task: Task) -> Iterator[str]:
     """What came of all that *task* and the groups around it need."""
     needed = [name for one in (*lineage(state, task), task) for name in one.dependencies]
     told = dict.fromkeys(finished for name in needed for finished in _finished(state, name))
-    lines = [f"{state.tasks[name].title}: {state.states[name].summary.strip()}" for name in told]
+    lines = [f"{state.tasks[name].title}: {_result(state, name)}" for name in told]
     kept = sum(size <= MAX_RESULTS_CHARS for size in accumulate(map(len, lines)))
     if kept < len(lines):
         lines[kept:] = [f"… {len(lines) - kept} more tasks, for which there was no room here"]
     if lines:
         yield _heading(1, "What was done before, for you to build on") + _list(lines)
+
+
+def _result(state: SessionState, name: str) -> str:
+    """The last word of a finished task and the output it gave, once where they are the same."""
+    now = state.states[name]
+    if now.output is None:
+        return now.summary.strip()
+    words = "" if output.found(now.summary) == now.output else now.summary.strip()
+    given = f"`{json.dumps(now.output, ensure_ascii=False)}`"
+    return f"{words}\n  Its output: {given}" if words else given
 
 
 def _finished(state: SessionState, name: str) -> list[str]:
@@ -125,9 +164,27 @@ def _finished(state: SessionState, name: str) -> list[str]:
         one = queue.pop()
         children = state.children.get(one, [])
         queue += reversed(children)
-        if not children and state.states[one].summary.strip():
+        if not children and _result(state, one):
             found.append(one)
     return found or ([name] if state.states[name].summary.strip() else [])
+
+
+def _said(state: SessionState, task: Task) -> Iterator[str]:
+    if told := said(state, task):
+        yield _heading(1, "A person said about this") + "\n\n".join(one.text.strip() for one in told)
+
+
+def _notes(state: SessionState) -> Iterator[str]:
+    """What agents have left for others, as far as there is room; the newest last."""
+    newest = [f"{text} ({state.tasks[name].title})" for name, text in reversed(state.notes[-MOST_NOTES:])]
+    kept = sum(size <= MAX_NOTES_CHARS for size in accumulate(map(len, newest)))
+    if kept:
+        yield _heading(1, "Notes of those who worked before you") + _list(reversed(newest[:kept]))
+
+
+def _output(task: Task) -> Iterator[str]:
+    if task.output_schema is not None:
+        yield _heading(1, f"The output of your task: {task.title}") + output.request(task.output_schema)
 
 
 def _lesson(state: SessionState, task: Task) -> Iterator[str]:

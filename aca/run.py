@@ -93,9 +93,9 @@ async def run(
     """Drive the plan of *state* to its end. The journal is the truth: to resume is to run again.
 
     until nothing can run:
-        read   the inbox (approvals, checkpoints)
+        read   the inbox (answers, messages to agents, what is to be cancelled, pauses, checkpoints)
         skip   what a failure has made hopeless
-        settle what needs no work: groups whose tasks are done, approvals
+        settle what needs no work: groups whose tasks are done, approvals, what a person cancelled
         start  what is ready, best first, up to the plan's number at once and within its limits
         wait   for something to end, and record how
 
@@ -173,8 +173,14 @@ class _Run:
             if message is None:
                 log.warning("the message %s in the inbox cannot be read and is dropped", name)
             elif name not in self.state.messages:
-                self.record(*absorb(self.state, name, message))
+                self.heed(self.record(*absorb(self.state, name, message)))
             self.absorbed.append(name)
+
+    def heed(self, told: Iterable[ev.Event]) -> None:
+        """Pause where a person asked for that; all else that is told shows in the state."""
+        for event in told:
+            if isinstance(event, ev.PauseRequested):
+                self.stop.request(Exit.INTERRUPTED, f"paused by {event.by}", interrupt=False)
 
     def keep_checkpoints(self) -> None:
         """Name the place reached every ``checkpoint_interval``."""
@@ -185,6 +191,7 @@ class _Run:
     def settle(self) -> None:
         """Record everything that follows from what is known, until nothing more does."""
         self.frontier.wake(self.clock())
+        self.settle_cancelled()
         while self.frontier.hopeless or self.frontier.instant:
             while self.frontier.hopeless:
                 self.skip(*self.frontier.hopeless.popleft())
@@ -248,7 +255,7 @@ class _Run:
     async def wait(self) -> None:
         """Sleep until an attempt ends, somebody wants to stop, or there is something to look at."""
         if self.stop.interrupt:
-            self.interrupt()
+            self.interrupt(self.running)
         pause = min(POLL_SECONDS, max(0.0, (self.frontier.next_wake() or float("inf")) - self.clock()))
         try:
             async with asyncio.timeout(pause):
@@ -275,14 +282,14 @@ class _Run:
 
     async def abandon(self) -> None:
         """Stop what still runs when the loop itself cannot go on."""
-        self.interrupt()
+        self.interrupt(self.running)
         await asyncio.gather(*self.running, return_exceptions=True)
 
-    def interrupt(self) -> None:
-        """Ask every attempt to stop, each one once: asked again it would cut its own clean-up short."""
-        for work in self.running.keys() - self.interrupted:
+    def interrupt(self, attempts: Iterable[asyncio.Task[ev.Ending]]) -> None:
+        """Ask *attempts* to stop, each one once: asked again it would cut its own clean-up short."""
+        for work in set(attempts) - self.interrupted:
+            self.interrupted.add(work)
             work.cancel()
-        self.interrupted |= self.running.keys()
 
     # -- recording ----------------------------------------------------------------------------------
 
@@ -292,6 +299,8 @@ class _Run:
         for event in stamped:
             self.state.apply(event)
             task_id = getattr(event, "task", None)
+            if isinstance(event, ev.Aside):
+                continue
             if task_id is not None and hasattr(self, "frontier"):
                 self.frontier.update(task_id)
         self.unseen += stamped
@@ -327,6 +336,28 @@ class _Run:
         what = "failed" if cause.status == "failed" else "was skipped"
         reason = f'"{because}" {what}'
         self.record(ev.TaskSkipped(task=task_id, reason=reason, failed=True, cause=cause.seq))
+
+    def settle_cancelled(self) -> None:
+        """What a person cancelled has failed: at once, or when its attempt has stopped."""
+        for task_id, asked in list(self.state.cancelled.items()):
+            at_work = [work for work, its_task in self.running.items() if its_task == task_id]
+            if at_work:
+                self.interrupt(at_work)
+            else:
+                self.record(self.called_off(ev.AttemptEnded(task=task_id), asked))
+
+    def called_off(self, ended: ev.AttemptEnded, asked: ev.TaskCancelled) -> ev.TaskFailed:
+        """It is not tried again, and the run goes on with what does not need it."""
+        return ev.TaskFailed(
+            task=ended.task,
+            attempt=ended.attempt,
+            seconds=ended.seconds,
+            usage=ended.usage,
+            files=ended.files,
+            reason=f"cancelled by {asked.by}",
+            excused=self.state.tasks[ended.task].on_failure == "skip",
+            cause=asked.seq,
+        )
 
     def settle_instant(self, task_id: str) -> None:
         task, state = self.state.tasks[task_id], self.state.states[task_id]
@@ -392,6 +423,9 @@ class _Run:
 
     def decide(self, task_id: str, ending: ev.Ending) -> list[ev.Event]:
         """What follows from an ending is written into it, so that it is decided once."""
+        asked = self.state.cancelled.get(task_id)
+        if asked is not None and not isinstance(ending, ev.TaskCompleted):
+            return [self.called_off(ending, asked)]
         if isinstance(ending, ev.TaskFailed):
             return [self.decide_failure(self.state.tasks[task_id], ending)]
         if isinstance(ending, ev.TaskInterrupted) and ending.quota:

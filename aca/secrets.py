@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import mmap
-import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from aca import keys
+
 VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "OLLAMA_API_KEY")
-"""Where keys are read from, and nowhere else."""
+"""The names of keys, in the environment and in the keyring."""
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_|$)", re.IGNORECASE)
 """What the name of a variable has in it whose value is not for others to read."""
 _SHORTEST = 8
 """A shorter value is a placeholder; striking it out would garble ordinary text."""
 
 
-def without(environment: Mapping[str, str]) -> dict[str, str]:
-    """*environment* without the keys."""
-    return {name: value for name, value in environment.items() if name not in VARIABLES}
+def without(environment: Mapping[str, str], passed: Collection[str] = ()) -> dict[str, str]:
+    """*environment* without the keys, but for those that are *passed* on."""
+    return {name: value for name, value in environment.items() if name not in VARIABLES or name in passed}
 
 
 def struck_out(text: str, environment: Mapping[str, str] | None = None) -> str:
@@ -41,7 +42,7 @@ def strike_out_of(path: Path) -> None:
 
 
 def _keys() -> list[str]:
-    return _long_enough(os.environ.get(name, "") for name in VARIABLES)
+    return _long_enough(value for name in VARIABLES for value in keys.known(name))
 
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:

@@ -313,6 +313,8 @@ def _picture(state: SessionState, task_id: str) -> dict[str, Any]:
         "started_at": now.started_at or None,
         "updated_at": now.ended_at or now.started_at or state.created_at,
         "seconds": round(now.seconds, 3),
+        "output": now.output,
+        "notes": list(now.notes),
     }
 
 

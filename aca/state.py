@@ -10,7 +10,7 @@ import msgspec
 
 from aca import events as ev
 from aca.errors import Exit
-from aca.plan import REPLAY, Plan, Task, profile
+from aca.plan import OWN, PARENT, REPLAY, ROLE, Plan, Task, profile
 
 Status = Literal["pending", "in_progress", "blocked", "completed", "failed", "skipped"]
 STATUSES: tuple[Status, ...] = ("pending", "in_progress", "blocked", "completed", "failed", "skipped")
@@ -32,6 +32,10 @@ class TaskState(msgspec.Struct):
     """Time spent in attempts, all together."""
     not_before: float = 0.0
     summary: str = ""
+    output: dict[str, Any] | None = None
+    """The JSON object it gave, where it was asked for one."""
+    notes: tuple[str, ...] = ()
+    """What its agents have left for others to know."""
     usage: ev.Usage | None = None
     files: tuple[ev.FileChange, ...] = ()
     commit: str = ""
@@ -49,6 +53,10 @@ class TaskState(msgspec.Struct):
     """Its last attempt was cut off: where the provider can, the next one continues its conversation."""
     excused: bool = False
     """Skipped for another reason than a failure: what needs it may go on."""
+    said: tuple[ev.MessageSent, ...] = ()
+    """What people said to whoever does it, oldest first."""
+    unheard: tuple[ev.MessageSent, ...] = ()
+    """What of that no attempt was told yet."""
     worked: bool = False
     """Its own attempt is done and it waits for the subtasks it handed in."""
     seq: int = 0
@@ -81,6 +89,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """The session's merged work by then, where tasks have worktrees."""
 
 
+class Shared(msgspec.Struct, frozen=True):
+    """A conversation that several tasks share, and the attempts at them that are done and took part."""
+
+    provider: str
+    conversation: str
+    told: tuple[tuple[str, int], ...] = ()
+
+
 class SessionState:
     """Tasks, their states, and the totals of a session.
 
@@ -105,7 +121,15 @@ class SessionState:
         self.updated_at = 0.0
         self.overrides: dict[str, Any] = {}
         self.checkpoints: list[Checkpoint] = []
+        self.notes: list[tuple[str, str]] = []
+        """(task id, text) of every note, in the order they were left."""
         self.messages: set[str] = set()
+        self.shared: dict[str, Shared] = {}
+        """Conversations of several tasks, by what ``shared_by`` calls them."""
+        self._talked_on: set[str] = set()
+        """Tasks in whose conversation others go on."""
+        self.cancelled: dict[str, ev.TaskCancelled] = {}
+        """Tasks that are not to be done and have not ended yet."""
         self.tokens = 0
         self.cost_usd = 0.0
         self.unknown_costs = 0
@@ -146,6 +170,30 @@ class SessionState:
     def failed_children(self, task_id: str) -> list[str]:
         return [child for child in self.children.get(task_id, ()) if self.states[child].dead]
 
+    def shared_by(self, task: Task) -> str | None:
+        """What the conversation is called that *task* shares with others; None when it has its own."""
+        with_whom = profile(self.plan, task).conversation
+        while with_whom not in (OWN, PARENT, ROLE):
+            task = self.tasks[with_whom]
+            with_whom = profile(self.plan, task).conversation
+        if with_whom == PARENT:
+            return f"{PARENT}:{task.parent_id}"
+        if with_whom == ROLE:
+            return f"{ROLE}:{task.role}"
+        return f"task:{task.id}" if task.id in self._talked_on else None
+
+    def left_of(self, task_id: str) -> list[str]:
+        """The task, or those in the group, without what is settled; the group too while its checks run."""
+        left, queue = [], [task_id]
+        while queue:
+            one = queue.pop()
+            children = self.children.get(one, ())
+            queue += reversed(children)
+            status = self.states[one].status
+            if status == "in_progress" or (not children and not self.states[one].settled):
+                left.append(one)
+        return left
+
     # -- one method per event -----------------------------------------------------------------------
 
     def _session_created(self, event: ev.SessionCreated) -> None:
@@ -170,9 +218,15 @@ class SessionState:
     def _conversation_started(self, event: ev.ConversationStarted) -> None:
         self.states[event.task].conversation = (event.provider, event.conversation)
 
+    def _note_left(self, event: ev.NoteLeft) -> None:
+        self.states[event.task].notes += (event.text,)
+        self.notes.append((event.task, event.text))
+
     def _task_completed(self, event: ev.TaskCompleted) -> None:
         state = self._end(event, "completed")
         state.summary, state.checks = event.summary or state.summary, event.checks
+        state.output = event.output
+        self._share(event.task)
         self.done_work += event.task not in self.children
         self.integrated = event.integrated or self.integrated
         self._checkpoint(event, event.task)
@@ -181,6 +235,7 @@ class SessionState:
         state = self._end(event, "pending")
         state.worked, state.summary = True, event.summary
         self.integrated = event.integrated or self.integrated
+        self._share(event.task)
         self._add(Task.model_validate(data) for data in event.tasks)
 
     def _task_failed(self, event: ev.TaskFailed) -> None:
@@ -204,6 +259,22 @@ class SessionState:
         self.states[event.task].answer = event
         self.messages.add(event.message)
 
+    def _message_sent(self, event: ev.MessageSent) -> None:
+        state = self.states[event.task]
+        state.said, state.unheard = (*state.said, event), (*state.unheard, event)
+        self.messages.add(event.message)
+
+    def _message_delivered(self, event: ev.MessageDelivered) -> None:
+        state = self.states[event.task]
+        state.unheard = tuple(one for one in state.unheard if one.seq != event.cause)
+
+    def _task_cancelled(self, event: ev.TaskCancelled) -> None:
+        self.cancelled |= dict.fromkeys(self.left_of(event.task), event)
+        self.messages.add(event.message)
+
+    def _pause_requested(self, event: ev.PauseRequested) -> None:
+        self.messages.add(event.message)
+
     def _task_skipped(self, event: ev.TaskSkipped) -> None:
         state = self._move(event.task, "skipped", event, event.reason)
         state.excused, state.ended_at = not event.failed, event.at
@@ -223,6 +294,7 @@ class SessionState:
         for task in tasks:
             self.order[task.id] = len(self.order)
             self.tasks[task.id] = task
+            self._talked_on.add(task.conversation or OWN)
             if task.parent_id is not None:
                 self.children.setdefault(task.parent_id, []).append(task.id)
             self.states[task.id] = TaskState(status=task.status, excused=task.status == "skipped")
@@ -231,11 +303,23 @@ class SessionState:
     def _checkpoint(self, event: ev.Event, name: str) -> None:
         self.checkpoints.append(Checkpoint(event.seq, event.at, name, self.done_work, self.integrated))
 
+    def _share(self, task_id: str) -> None:
+        """What was said at a task that is done is there for those that share its conversation."""
+        talk, name = self.states[task_id].conversation, self.shared_by(self.tasks[task_id])
+        if talk is None or name is None:
+            return
+        before = self.shared.get(name)
+        told = before.told if before and (before.provider, before.conversation) == talk else ()
+        attempt = (task_id, self.states[task_id].attempts)
+        self.shared[name] = Shared(*talk, told=(*told, attempt))
+
     def _move(self, task_id: str, status: Status, event: ev.Event, reason: str = "") -> TaskState:
         state = self.states[task_id]
         self.counts[state.status] -= 1
         self.counts[status] += 1
         state.status, state.reason, state.waits_for, state.seq = status, reason, "", event.seq
+        if state.settled:
+            self.cancelled.pop(task_id, None)
         return state
 
     def _end(self, event: ev.AttemptEnded, status: Status, reason: str = "") -> TaskState:
@@ -274,6 +358,7 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.RunEnded: SessionState._run_ended,
     ev.TaskStarted: SessionState._task_started,
     ev.ConversationStarted: SessionState._conversation_started,
+    ev.NoteLeft: SessionState._note_left,
     ev.TaskCompleted: SessionState._task_completed,
     ev.TaskSplit: SessionState._task_split,
     ev.TaskFailed: SessionState._task_failed,
@@ -281,6 +366,10 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.TaskRefused: SessionState._task_refused,
     ev.TaskBlocked: SessionState._task_blocked,
     ev.ApprovalAnswered: SessionState._approval_answered,
+    ev.MessageSent: SessionState._message_sent,
+    ev.MessageDelivered: SessionState._message_delivered,
+    ev.TaskCancelled: SessionState._task_cancelled,
+    ev.PauseRequested: SessionState._pause_requested,
     ev.TaskSkipped: SessionState._task_skipped,
     ev.TaskReopened: SessionState._task_reopened,
     ev.CheckpointCreated: SessionState._checkpoint_created,

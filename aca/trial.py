@@ -63,6 +63,9 @@ def _assignment(given: Mapping[str, Any], logs: Path) -> Assignment:
         model=None,
         permissions=_least(given),
         conversation=None,
+        interrupted=False,
+        follow_up="",
+        home=logs.parent,
         logs=logs,
         options=given,
     )

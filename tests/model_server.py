@@ -6,14 +6,16 @@
         assert len(server.requests) == 2
 
 Each request to a scenario is answered with its next turn; when there is none left, with "Done.". A turn
-is a list of content blocks, or a ``Failure``, a ``Hang``, a ``Cut``, a ``Drip`` or ``Stopped``. Where one
-scenario serves several conversations, ``when`` names words that the conversation's first message contains.
+is a list of content blocks, or a ``Failure``, a ``Hang``, a ``Cut``, a ``Drip``, ``Stopped`` or ``Altered``.
+Where one scenario serves several conversations, ``when`` names words that the conversation's first message
+contains.
 The path that is asked for decides which language it speaks (``tests.dialects``).
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -66,7 +68,20 @@ class Stopped:
     reason: str
 
 
-Turn = Sequence[Block] | Failure | Hang | Cut | Drip | Stopped
+@dataclass(frozen=True)
+class Altered:
+    """A reply in whose bytes every ``pattern`` is replaced, event by event."""
+
+    blocks: Sequence[Block]
+    pattern: bytes
+    replacement: bytes
+
+    def alter(self, event: bytes) -> bytes:
+        return re.sub(self.pattern, self.replacement, event)
+
+
+Turn = Sequence[Block] | Failure | Hang | Cut | Drip | Stopped | Altered
+Reply = Sequence[Block] | Cut | Drip | Stopped | Altered
 
 
 def text(words: str) -> Block:
@@ -195,15 +210,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _whole(self, turn: Sequence[Block] | Cut | Drip | Stopped, dialect: Dialect, model: str) -> None:
+    def _whole(self, turn: Reply, dialect: Dialect, model: str) -> None:
         is_cut = isinstance(turn, Cut) and not dialect.half
         blocks, stop, pause = _parts([text("Done.")] if isinstance(turn, Cut) else turn)
         self.model.closing.wait(pause)
-        content = json.dumps(dialect.whole(blocks, model, stop)).encode()
+        content = _altered(turn, json.dumps(dialect.whole(blocks, model, stop)).encode())
         self._send(200, content, {}, missing=10 if is_cut else 0)
         self.close_connection = self.close_connection or is_cut
 
-    def _stream(self, turn: Sequence[Block] | Cut | Drip | Stopped, dialect: Dialect, model: str) -> None:
+    def _stream(self, turn: Reply, dialect: Dialect, model: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
@@ -213,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         events = list(dialect.stream(blocks, model, stop))
         for event in events[: dialect.half] if isinstance(turn, Cut) else events:
             self.model.closing.wait(pause)
-            self.wfile.write(event)
+            self.wfile.write(_altered(turn, event))
             self.wfile.flush()
         if isinstance(turn, Cut) and turn.told:
             self.wfile.write(dialect.event(dialect.error(turn.told, "it broke in the middle")))
@@ -222,10 +237,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the test that fails will show the requests."""
 
 
-def _parts(turn: Sequence[Block] | Drip | Stopped) -> tuple[Sequence[Block], str, float]:
+def _altered(turn: Reply, event: bytes) -> bytes:
+    return turn.alter(event) if isinstance(turn, Altered) else event
+
+
+def _parts(turn: Sequence[Block] | Drip | Stopped | Altered) -> tuple[Sequence[Block], str, float]:
     """The blocks of a reply, why it ends, and how slow it is."""
     if isinstance(turn, Drip):
         return turn.blocks, "", turn.pause
     if isinstance(turn, Stopped):
         return turn.blocks, turn.reason, 0.0
+    if isinstance(turn, Altered):
+        return turn.blocks, "", 0.0
     return turn, "", 0.0

@@ -140,6 +140,7 @@ class Project:
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(Path(aca.__file__).parents[1]),
             "PYTHONWARNINGS": "error",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             **(more or {}),
         }
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+MODULES = Path(__file__).parent / "real" / "node_modules"
+CLAUDES = ("2.1.197", "2.1.329")
+"""The versions of claude that the tests run: they differ in ways that matter."""
 
-def claude() -> Path:
+
+def claude(version: str = CLAUDES[-1]) -> Path:
     """The claude CLI. Skips the test where there is none, and fails it in CI."""
-    return _agent("claude", "ACA_TEST_CLAUDE")
+    if version == CLAUDES[-1]:
+        return _agent("claude", "ACA_TEST_CLAUDE")
+    name = f"claude-code-{version.replace('.', '-')}"
+    return _program(f"claude {version}", MODULES / name / "bin" / "claude.exe")
 
 
 def codex() -> Path:
@@ -29,12 +38,24 @@ def opencode() -> Path:
     return _agent("opencode", "ACA_TEST_OPENCODE")
 
 
+def claude_sdk() -> None:
+    """Claude's SDK, likewise."""
+    if importlib.util.find_spec("claude_agent_sdk") is None:
+        _lacking("no claude-agent-sdk: pip install --editable '.[claude-sdk]' installs it")
+
+
 def _agent(name: str, variable: str) -> Path:
     given = os.environ.get(variable)
-    path = Path(given) if given else Path(__file__).parent / "real" / "node_modules" / ".bin" / name
-    if path.exists():
-        return path.absolute()
-    reason = f"no {name} CLI at {path}: tests/real/install-agents installs it"
+    return _program(name, Path(given) if given else MODULES / ".bin" / name)
+
+
+def _program(name: str, path: Path) -> Path:
+    if not path.exists():
+        _lacking(f"no {name} CLI at {path}: tests/real/install-agents installs it")
+    return path.absolute()
+
+
+def _lacking(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -26,10 +26,20 @@ WRITES: dict[str, Callable[[Path, str], Block]] = {
     "gemini": lambda path, words: tool("write_file", file_path=str(path), content=words),
     "opencode": lambda path, words: tool("write", filePath=str(path), content=words),
 }
+EDITS: dict[str, Callable[[Path], list[Block]]] = {
+    "gemini": lambda path: [
+        tool("replace", file_path=str(path), old_string="hello", new_string="HELLO", instruction="louder")
+    ],
+    "opencode": lambda path: [
+        tool("read", filePath=str(path)),
+        tool("edit", filePath=str(path), oldString="hello", newString="HELLO"),
+    ],
+}
 MODEL = {"gemini": "gemini-2.5-flash", "opencode": "scripted/small"}
 TASKS = """\
 1. Write the greeting {#greet check="grep -q hello greeting.txt"}
 2. Write the farewell {#leave check="grep -q goodbye farewell.txt"}
+3. Make it louder {#louder check="grep -q HELLO greeting.txt"}
 """
 every_kind = pytest.mark.parametrize("kind", PROGRAMS)
 
@@ -54,12 +64,14 @@ def test_every_ready_made_declaration_is_sound_and_named_like_its_file(path: Pat
 
 
 @every_kind
-def test_two_tasks_are_killed_in_the_middle_and_resumed(project: Project, kind: str) -> None:
-    """Task one is done and stays done; task two goes on in the same conversation, and both are verified."""
+def test_three_tasks_are_killed_in_the_middle_and_resumed(project: Project, kind: str) -> None:
+    """Task one is done and stays done; task two goes on in the same conversation; all three are verified."""
     write = WRITES[kind]
     with ModelServer() as server:
         env = prepare(project, server, kind)
         server.script("work", [text("A title")], when="title generator")
+        edits = ([edit] for edit in EDITS[kind](project.root / "greeting.txt"))
+        server.script("work", *edits, [text("Louder now.")], when="Make it louder")
         server.script("work", [write(project.root / "notes.txt", "so far\n")], Hang(),
                       [write(project.root / "farewell.txt", "goodbye\n")], [text("Farewell.")],
                       when="Write the farewell")  # fmt: skip
@@ -71,7 +83,7 @@ def test_two_tasks_are_killed_in_the_middle_and_resumed(project: Project, kind: 
         running.kill()
         project.run("resume", env=env)
 
-    assert project.read("greeting.txt") == "hello\n"
+    assert project.read("greeting.txt") == "HELLO\n"
     assert project.read("farewell.txt") == "goodbye\n"
     greet = project.session().state().states["greet"]
     assert greet.summary == "Written."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from aca import events as ev
-from tests.model_server import Hang, ModelServer, text, tool
+from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project
 from tests.real_parts import codex, codex_environment
 
@@ -61,3 +63,32 @@ def test_what_the_sandbox_forbids_is_not_done(project: Project) -> None:
     now = project.session().state().states["greet"]
     assert now.status == "failed"
     assert not (project.root / "greeting.txt").exists()
+
+
+def test_an_output_in_a_schema(project: Project) -> None:
+    """Codex is given the schema and holds the model to it; its last message is the output."""
+    schema = {"type": "object", "properties": {"verdict": {"type": "string"}}, "required": ["verdict"],
+              "additionalProperties": False}  # fmt: skip
+    task = TASKS.partition("1.")[0] + "- [ ] Review it {{#review output_schema=schema.json}}\n"
+    project.write({"schema.json": json.dumps(schema), "tasks.md": task.format(codex=codex())})
+    with ModelServer() as server:
+        server.script("work", [text('{"verdict": "good"}')])
+        project.run("--task-file", "tasks.md", env=codex_environment(project.home, server.url("work")))
+        assert server.requests[-1].body["text"]["format"]["schema"] == schema
+    assert project.session().state().states["review"].output == {"verdict": "good"}
+
+
+def test_a_conversation_that_grew_too_long_goes_on_in_a_new_one(project: Project) -> None:
+    """Told what was done in the old one; the task is completed in one attempt."""
+    too_long = Failure(400, "context_length_exceeded", "Your input exceeds the context window of this model.")
+    with ModelServer() as server:
+        server.script("work", [tool("exec_command", cmd="echo hello >> greeting.txt")],
+                      [text("Written.")], when="Where you stand")  # fmt: skip
+        server.script("work", [tool("exec_command", cmd="echo a > greeting.txt")], *[too_long] * 9)
+        project.write({"tasks.md": TASKS.format(codex=codex())})
+        env = codex_environment(project.home, server.url("work"))
+        project.run("--task-file", "tasks.md", "--only", "greet", env=env)
+        told = server.requests[-1].first_words
+    now = project.session().state().states["greet"]
+    assert (now.status, now.attempts) == ("completed", 1)
+    assert "echo a > greeting.txt" in told

@@ -17,7 +17,7 @@ from aca.cli.root import program
 from aca.config import ENVIRONMENT
 from aca.errors import Exit
 from aca.parse.keys import FILE_KEYS, TASK_KEYS, TOP_KEYS
-from aca.providers import anthropic, base, claude_cli, codex_cli, ollama, openai, replay
+from aca.providers import anthropic, base, claude_cli, claude_sdk, codex_cli, ollama, openai, replay
 from aca.providers.declaration import Declaration
 from aca.providers.script import VERBS, Step
 from tests.pages import Page, named
@@ -29,11 +29,13 @@ MODELS: dict[str, type[BaseModel]] = {
     "Check": plan.Check,
     "Defaults": plan.Defaults,
     "Role": plan.Role,
+    "Models": plan.Models,
     "Limits": plan.Limits,
     "Workspace": plan.Workspace,
     "Logging": plan.Logging,
     "Source": plan.Source,
     "claude-cli": claude_cli.Options,
+    "claude-sdk": claude_sdk.Options,
     "codex-cli": codex_cli.Options,
     "Agent CLIs of your own": Declaration,
     "anthropic": anthropic.Options,

@@ -26,6 +26,14 @@ def check(output: Output) -> None:
             raise typer.BadParameter(f"--{one} and --{other} exclude each other")
 
 
+def check_record(output: Output, session: str = "") -> None:
+    """Refuse a file to record in that is not the record of *session*, "" being a new one."""
+    from aca import app
+
+    if output.record is not None:
+        app.refuse_other(output.record, session)
+
+
 def carry_out(
     one: Session,
     state: SessionState,
@@ -43,7 +51,7 @@ def carry_out(
         screen.remark(start_line(state.plan, one))
     with reporter(one, state, screen) as watching:
         watchers = app.Watchers([watching], watching.step, watching.notice)
-        ended = app.carry_out(one, watchers, overrides, failed=failed)
+        ended = app.carry_out(one, watchers, overrides, failed=failed, record=screen.output.record)
     _conclude(one, watching.state, ended, time.monotonic() - began, screen)
     if ended.exit_code == 0 and watching.state.plan.workspace.merge and watching.state.integrated:
         screen.remark(merged(one))

@@ -142,7 +142,7 @@ Json = Annotated[bool, typer.Option("--json", envvar="ACA_JSON", help="One JSON 
 
 @dataclass(frozen=True)
 class Output:
-    """What is printed, and how."""
+    """What is printed, and how; and where all of it is recorded."""
 
     json: Annotated[
         bool, typer.Option("--json", envvar="ACA_JSON", help="One JSON document on stdout at the end.")
@@ -163,6 +163,12 @@ class Output:
     no_color: Annotated[
         bool, typer.Option("--no-color", envvar="ACA_NO_COLOR", help="No colours; NO_COLOR does the same.")
     ] = False
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record", metavar="FILE", envvar="ACA_RECORD", help="Record the run as a script for replay."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

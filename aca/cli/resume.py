@@ -41,6 +41,7 @@ def resume(
     if not found.state.unfinished():
         work.reap(workspace)  # a run that was killed at its very end has left its trees
         return _nothing_to_do(found.origin, found.state, screen)
+    carrying.check_record(output, "" if found.until is not None else found.origin.id)
     one = app.go_on(found, settings.flags(), screen.remark)
     return carrying.carry_out(one, found.state, screen, settings.flags(), failed=failed)
 

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from aca import __version__
 from aca.cli import (
     answer,
+    cancel,
     checkpoint,
     config,
     doctor,
@@ -23,6 +24,7 @@ from aca.cli import (
     resume,
     run,
     schema,
+    send,
     show,
     status,
 )
@@ -91,6 +93,9 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "reject": answer.reject,
     "merge": merge.merge,
     "restore": restore.restore,
+    "send": send.send,
+    "cancel": cancel.cancel,
+    "pause": cancel.pause,
     "init": init.init,
     "doctor": doctor.doctor,
     "config": config.config,

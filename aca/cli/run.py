@@ -62,6 +62,7 @@ def start(
         Screen(output).remark(prepared.note)
     if selection.dry_run:
         return _show(prepared, workspace, Screen(output))
+    carrying.check_record(output)
     one = app.start(prepared, workspace)
     return carrying.carry_out(one, one.state(), Screen(output))
 

@@ -54,4 +54,5 @@ def _replay_script() -> type[BaseModel]:
 
     step: Any = Union[tuple(VERBS.values())]  # noqa: UP007 - which kinds there are is a value here
     entry = create_model("Entry", __base__=Model, steps=(list[step], ...))
-    return create_model("ReplayScript", __base__=Model, tasks=(dict[str, entry], ...))  # type: ignore[valid-type]
+    tasks: Any = dict[str, entry]  # type: ignore[valid-type]
+    return create_model("ReplayScript", __base__=Model, tasks=(tasks, ...), recorded=(str, ""))

@@ -22,7 +22,7 @@ _ARROW = re.compile(r"(?:^|(?<=\s))->\s+")
 
 _BETWEEN = re.compile(r"[,\s]+(?![^{]*\})")
 """What separates the words of a list; not inside of ``{a,b}``."""
-_SPLIT = ("tags", "touches", "file_refs", "repository_refs")
+_SPLIT = ("tags", "touches", "file_refs", "repository_refs", "pass_env")
 _NOT_HERE = {
     "title": "the item's own text is the title",
     "description": "the lines below the item are its description",

@@ -29,7 +29,9 @@ def _sorted(options: Any) -> Any:
 
 
 def _toml(data: dict[str, Any]) -> str:
-    if place := _empty_place(data.get("providers", {}), "providers"):
+    schemas = {task["id"]: task["output_schema"] for task in data["tasks"] if "output_schema" in task}
+    places = (_empty_place(data.get("providers", {}), "providers"), _empty_place(schemas, "output_schema"))
+    if place := next(filter(None, places), ""):
         raise InputError(f"TOML has no word for null, which is at {place}: write the plan as JSON")
     plain = not _has_carriage_return(data)  # which a text of several lines would lose
     return tomli_w.dumps(data, multiline_strings=plain, indent=2)

@@ -21,7 +21,17 @@ TASK_KEYS = {
 FILE_KEYS: dict[str, Loc] = {
     **{
         key: ("defaults", key)
-        for key in ("provider", "model", "permissions", "system_prompt", "retries", "retry_delay", "timeout")
+        for key in (
+            "provider",
+            "model",
+            "models",
+            "permissions",
+            "system_prompt",
+            "retries",
+            "retry_delay",
+            "timeout",
+            "pass_env",
+        )
     },
     "claude_code": ("providers", "claude-cli"),
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from typing import TYPE_CHECKING
 
 from aca.parse.outline import BOX, Item, Outline, Section
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 _BLOCKS = ["blockquote", "code", "fence", "heading", "hr", "html_block", "lheading", "list"]
 _CODE = ("fence", "code_block", "html_block")
@@ -32,6 +34,8 @@ def _is_too_deep(token: Token) -> bool:
 
 def _parser() -> MarkdownIt:
     """Block rules only: inline markup stays as the author wrote it."""
+    from markdown_it import MarkdownIt  # not for plans, which are read more often
+
     parser = MarkdownIt("zero", {"maxNesting": _DEEPEST + 2, "html": True}).enable(_BLOCKS)
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from aca.errors import InputError, Problem
-from aca.parse import frontmatter, json, keys, markdown, names, org, rust, text, toml
+from aca.parse import frontmatter, json, keys, markdown, names, org, rust, schemas, text, toml
 from aca.parse.compose import compose
 from aca.parse.document import Document, Loc, Mark, Marks, uncollected
 from aca.parse.explain import explain
@@ -116,6 +116,7 @@ def _read_prose(document: Document, kind: Kind, shelf: Shelf) -> None:
     if outline.too_deep is not None:
         raise document.refuse(Mark(outline.too_deep + 1), "lists are nested more than 100 deep here")
     compose(outline, document, shelf, settings)
+    schemas.insert(document, shelf)
     _finish(document)
 
 
@@ -141,6 +142,7 @@ def _read_data(document: Document, shelf: Shelf) -> None:
     _expand_data(document, shelf)
     _name_tasks(document)
     _find_files(document, shelf)
+    schemas.insert(document, shelf)
     if not document.is_plan:
         _finish(document)
 

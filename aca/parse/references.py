@@ -61,6 +61,10 @@ class Shelf:
         """The plan's name of *target*, whether it is there or not."""
         return relative(self._home / target, self._base)
 
+    def path(self, name: str) -> Path:
+        """Where the file is that the plan calls *name*."""
+        return self._base / name
+
     def find(self, target: str) -> str | Unfound:
         """The plan's name of the file *target*, or why there is none."""
         if target not in self._found:

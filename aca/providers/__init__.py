@@ -19,6 +19,7 @@ from aca.values import Model
 KINDS = {
     "anthropic": "aca.providers.anthropic:Anthropic",
     "claude-cli": "aca.providers.claude_cli:ClaudeCli",
+    "claude-sdk": "aca.providers.claude_sdk:ClaudeSdk",
     "codex-cli": "aca.providers.codex_cli:CodexCli",
     "ollama": "aca.providers.ollama:Ollama",
     "openai": "aca.providers.openai:OpenAI",

@@ -19,13 +19,15 @@ class Capabilities:
     resume: bool = False
     """An interrupted conversation goes on."""
     structured_output: bool = False
-    """Its answer can be made to fit a schema."""
+    """It can be held to the schema of an output; the others are asked in words."""
     turn_limit: bool = False
     """The number of a model's answers in one attempt can be limited."""
     cost: bool = False
     """It tells what an attempt cost, not only its tokens."""
     tool_gate: bool = False
     """It keeps to the task's permissions, with tools it does not offer or a sandbox."""
+    live: bool = False
+    """It is told while it works what a person says with ``aca send``; others are with their next attempt."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,30 @@ class About:
     can: Capabilities
 
 
-_API = Capabilities(streaming=True, resume=True, turn_limit=True, tool_gate=True)
+_API = Capabilities(
+    streaming=True, resume=True, structured_output=True, turn_limit=True, tool_gate=True, live=True
+)
 BUILT_IN: dict[str, About] = {
     "anthropic": About("ANTHROPIC_API_KEY", _API),
     "claude-cli": About(
         "the program's own login, or ANTHROPIC_API_KEY",
-        Capabilities(streaming=True, resume=True, turn_limit=True, cost=True, tool_gate=True),
+        Capabilities(
+            streaming=True, resume=True, structured_output=True, turn_limit=True, cost=True, tool_gate=True
+        ),
+    ),
+    "claude-sdk": About(
+        "the program's own login, or ANTHROPIC_API_KEY",
+        Capabilities(streaming=True, resume=True, turn_limit=True, cost=True, tool_gate=True, live=True),
     ),
     "codex-cli": About(
         "the program's own login, or the key that its configuration names",
-        Capabilities(streaming=True, resume=True, tool_gate=True),
+        Capabilities(streaming=True, resume=True, structured_output=True, tool_gate=True),
     ),
     "ollama": About("nothing, or OLLAMA_API_KEY", _API),
     "openai": About("OPENAI_API_KEY; with base_url, nothing if the server wants none", _API),
-    "replay": About("nothing", Capabilities(streaming=True, cost=True, tool_gate=True)),
+    "replay": About(
+        "nothing", Capabilities(streaming=True, structured_output=True, cost=True, tool_gate=True)
+    ),
 }
 
 
@@ -66,6 +78,7 @@ def _declared(declaration: Declaration) -> About:
     can = Capabilities(
         streaming=declaration.output == "jsonl",
         resume=declaration.takes("conversation") and bool(declaration.conversation),
+        structured_output=declaration.takes("output_schema"),
         cost=usage is not None and bool(usage.cost_usd),
         tool_gate=len({rights.model_dump_json() for rights in declaration.permissions.values()}) > 1,
     )

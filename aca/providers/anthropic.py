@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from aca import keys, output
 from aca.errors import Problem
 from aca.events import Usage
 from aca.plan import Task
@@ -24,7 +25,7 @@ from aca.tools.base import Tool
 
 KEY = "ANTHROPIC_API_KEY"
 URL = "ANTHROPIC_BASE_URL"
-CURE = f"make one at https://platform.claude.com and set {KEY}"
+CURE = f"make one at https://platform.claude.com and {keys.cure(KEY)}"
 MAX_TOKENS = 32_000
 """Of an answer, where the plan says nothing: the API wants a number."""
 _STOPS = {"max_tokens": "length", "refusal": "refusal"}
@@ -61,7 +62,7 @@ class Anthropic(chat.Chat):
     async def connect(self, options: Options, model: str, system: str) -> AsyncIterator[Wire]:
         # Importing the SDK takes most of a second, in which others should not stand still.
         sdk: Any = await asyncio.to_thread(importlib.import_module, "anthropic")
-        key, url = os.environ.get(KEY, ""), options.base_url or os.environ.get(URL) or None
+        key, url = keys.key(KEY), options.base_url or os.environ.get(URL) or None
         client = sdk.AsyncAnthropic(
             api_key=key,
             base_url=url,
@@ -86,7 +87,11 @@ class _Messages:
     async def complete(self, request: Request) -> AsyncIterator[str | Reply]:
         import httpx2
 
-        asked = {"messages": _spoken(request.messages), "tools": [_tool(tool) for tool in request.tools]}
+        asked = {
+            "messages": _spoken(request.messages),
+            "tools": [_tool(tool) for tool in request.tools],
+            **_in_schema(request.schema),
+        }
         longest = request.longest or MAX_TOKENS
         is_whole = False
         try:
@@ -104,8 +109,8 @@ class _Messages:
 
 
 def _look() -> Availability:
-    if os.environ.get(KEY):
-        return Availability(True, f"{KEY} is set")
+    if found := keys.where(KEY):
+        return Availability(True, found)
     return Availability(False, f"{KEY} is not set", CURE)
 
 
@@ -114,6 +119,14 @@ def _look() -> Availability:
 
 def _tool(tool: type[Tool]) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description(), "input_schema": tool.parameters()}
+
+
+def _in_schema(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The answer is to be in *schema*, where Anthropic can hold it to that, and no tool."""
+    if schema is None:
+        return {}
+    known = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    return {"tool_choice": {"type": "none"}, **(known if output.is_enforced(schema) else {})}
 
 
 def _spoken(messages: Sequence[Message]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from aca.events import Category, FileChange, Usage
 from aca.plan import Permissions
 from aca.process import Place
 from aca.providers.account import Account, Unlimited
+from aca.providers.messages import Messages, Silence
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,32 @@ class Assignment:
     permissions: Permissions
     conversation: str | None
     """Continue this conversation where the provider can; None starts a new one."""
+    interrupted: bool
+    """It was cut off at this very task. Otherwise it is that of tasks which are done."""
+    follow_up: str
+    """What to say in a conversation of tasks that are done: the prompt without what was told there before."""
+    home: Path
+    """The provider's own directory in the session: for what outlives an attempt."""
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
+    output_schema: Mapping[str, Any] | None = None
+    """Besides doing the task, give a JSON object that fits this JSON Schema; the prompt says so, too."""
     account: Account = field(default_factory=Unlimited)
+    messages: Messages = field(default_factory=Silence)
+    """What people say to the agent; the prompt has what they said before the attempt began."""
     workspace: Path | None = None
     """The user's own directory, from which paths in ``options`` start; None where the agent works in it."""
-    follow_up: str = ""
-    """What to say when the conversation is continued for another reason than an interruption."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
+
+    def spoken(self, continued: bool, go_on: str) -> str:
+        """What to say first: in the conversation that is to be *continued*, or in a new one.
+
+        *go_on* stands in front of the prompt where the conversation was cut off.
+        """
+        if not continued:
+            return self.prompt
+        return go_on + self.prompt if self.interrupted else self.follow_up
 
 
 class Said(msgspec.Struct, frozen=True, tag="said", tag_field="step"):
@@ -71,13 +89,19 @@ class Conversed(msgspec.Struct, frozen=True, tag="conversed", tag_field="step"):
     conversation: str
 
 
+class Noted(msgspec.Struct, frozen=True, tag="noted", tag_field="step"):
+    """A finding for whoever works later."""
+
+    text: str
+
+
 class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit_defaults=True):
     """What the provider told about its limits, as it told it."""
 
     info: dict[str, Any]
 
 
-Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted"]
+Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted", "cut_off"]
 
 
 class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_defaults=True):
@@ -85,7 +109,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
 
     ``failed`` carries ``reason`` and ``category``; ``denied`` lists in ``denied`` the tools that were
     refused; ``quota`` has ``until`` (Unix time the window opens again) where known; ``spent`` is a budget
-    that has no room for another call.
+    that has no room for another call; ``cut_off`` is an interruption that is played again.
     """
 
     stop: Stop
@@ -96,9 +120,13 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
     denied: tuple[str, ...] = ()
     until: float | None = None
     subtasks: tuple[dict[str, Any], ...] = ()
+    output: dict[str, Any] | None = None
+    """What it gave where ``output_schema`` asked for it, if not as JSON in ``text``."""
+    overflowed: bool = False
+    """``failed``, because the conversation no longer fits into the model's context."""
 
 
-Step = Said | Used | Changed | Conversed | Limited | Result
+Step = Said | Used | Changed | Conversed | Noted | Limited | Result
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from typing import Any, ClassVar, Protocol, cast
 
+import msgspec
 from pydantic import Field, ValidationError
 
-from aca import secrets
+from aca import output, secrets
 from aca.events import Usage
 from aca.process import Place
 from aca.providers.account import ClosedError, SpentError
@@ -24,6 +25,7 @@ from aca.providers.base import (
     Changed,
     Conversed,
     Limited,
+    Noted,
     Result,
     Said,
     Step,
@@ -49,6 +51,8 @@ from aca.values import Duration, Model
 
 TRIES = 4
 """How often a call is made before its trouble becomes that of the attempt."""
+ANSWERS = 3
+"""How often a model is asked for an output until it fits its schema."""
 PAUSE = 0.5
 """Seconds before the second try, where the model names none; doubles with each further one."""
 INSTRUCTIONS = """\
@@ -137,25 +141,29 @@ class _Talk:
         self.provider, self.conversation, self.assignment = provider, conversation, assignment
         self.bench, self.longest = bench, longest or provider.longest
         self.tools = offered(assignment.permissions)
+        self.schema: Mapping[str, Any] | None = None
+        """What the next answer has to fit."""
         self.usage: Usage | None = None
         self.reply = Reply(Answered())
 
     async def steps(self, wire: Wire, turns: int) -> AsyncIterator[Step]:
         """Ask and answer until one side has had enough."""
         for _ in range(turns):
+            self.conversation.pass_on(self.assignment.messages)
             async with aclosing(cast(Any, self.ask(wire))) as heard:
                 async for step in heard:
                     yield step
             answer = self.reply.answer
-            if self.reply.stop == "refusal":
-                raise ModelError(f"the model refused: {answer.text or 'it gave no reason'}", known="refusal")
             if self.reply.stop == "length":
                 self.conversation.add(Asked(CUT_OFF))
                 continue
             async for step in self.use(answer.calls):
                 yield step
-            if not answer.calls or self.finished:
-                yield self.ended(answer.text)
+            is_over = not answer.calls or self.finished
+            if is_over and not self.assignment.messages.waiting:
+                async with aclosing(cast(Any, self.give(wire, self.ended(answer.text)))) as given:
+                    async for step in given:
+                        yield step
                 return
         cure = f"raise providers.{self.provider.name}.max_turns, or split the task"
         yield self.result("failed", reason=f"not done after {turns} turns; {cure}")
@@ -176,12 +184,16 @@ class _Talk:
         self.conversation.add(self.reply.answer)
         if self.reply.usage is not None:
             self.usage = add_usage(self.usage, self.reply.usage)
+        if self.reply.stop == "refusal":
+            why = self.reply.answer.text or "it gave no reason"
+            raise ModelError(f"the model refused: {why}", known="refusal")
 
     async def hear(self, wire: Wire) -> AsyncIterator[Step]:
         """One call: what is said as it is said, by paragraphs, and what is told of limits."""
         account, longest = self.assignment.account, self.longest
         async with account.call(self.conversation.size, longest) as call:
-            request = Request(self.conversation.messages, list(self.tools.values()), call.longest)
+            tools = list(self.tools.values())
+            request = Request(self.conversation.messages, tools, call.longest, self.schema)
             try:
                 async with aclosing(cast(Any, _paragraphs(wire.complete(request)))) as heard:
                     async for piece in heard:
@@ -211,6 +223,8 @@ class _Talk:
             done = await self.done(tool) if isinstance(tool, Tool) else tool
             for change in done.changes:
                 yield Changed(change)
+            if done.note:
+                yield Noted(secrets.struck_out(done.note))
             if done.error:
                 yield Used(call.tool, detail, error=secrets.struck_out(done.error))
             outcomes.append(self.outcome(call, done))
@@ -246,16 +260,52 @@ class _Talk:
             subtasks=done.subtasks,
         )
 
+    # -- the output ---------------------------------------------------------------------------------
+
+    async def give(self, wire: Wire, ended: Result) -> AsyncIterator[Step]:
+        """*ended*, with the output that was asked for: from its text, or else the model is asked for it."""
+        schema = self.assignment.output_schema
+        if schema is None or ended.stop != "done":
+            yield ended
+            return
+        given = output.found(ended.text)
+        words = output.request(schema)
+        for _ in range(ANSWERS if output.wrong(given, schema) else 0):
+            self.conversation.add(Asked(words))
+            async with aclosing(cast(Any, self.answer(wire, schema))) as heard:
+                async for step in heard:
+                    yield step
+            given = output.found(self.reply.answer.text)
+            if not (why := output.wrong(given, schema)):
+                break
+            words = output.again(why)
+        yield msgspec.structs.replace(ended, output=given, usage=self.usage)
+
+    async def answer(self, wire: Wire, schema: Mapping[str, Any]) -> AsyncIterator[Step]:
+        """Ask for an answer in *schema*; in words alone, where the vendor does not take the schema."""
+        for self.schema in (schema, None):
+            try:
+                async with aclosing(cast(Any, self.ask(wire))) as heard:
+                    async for step in heard:
+                        yield step
+                break
+            except ModelError as trouble:
+                if self.schema is None or trouble.kind != "request":
+                    raise
+        self.schema = None
+        async for step in self.use(self.reply.answer.calls):
+            yield step
+
     # -- the end ------------------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
-        return any(outcome.final for outcome in self.conversation.outcomes)
+        return any(outcome.final for outcome in self.conversation.latest)
 
     def ended(self, text: str) -> Result:
         """It says it is done. What was denied makes that a claim nobody believes."""
         outcomes = self.conversation.outcomes
-        last = next((one for one in reversed(outcomes) if one.final), None)
+        last = next((one for one in reversed(self.conversation.latest) if one.final), None)
         text = last.text if last else text
         # What was denied before an interruption may be allowed by now.
         denied = tuple(
@@ -276,7 +326,8 @@ class _Talk:
         told = trouble.reason(self.provider.name, self.provider.key)
         if trouble.kind == "quota" and trouble.pause is not None:
             return self.result("quota", reason=told, until=time.time() + trouble.pause)
-        return self.result("failed", reason=told, category=CATEGORIES[trouble.kind])
+        too_long = trouble.kind == "context"
+        return self.result("failed", reason=told, category=CATEGORIES[trouble.kind], overflowed=too_long)
 
     def result(self, stop: Stop, **known: Any) -> Result:
         return Result(stop, usage=self.usage, **known)

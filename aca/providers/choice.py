@@ -16,7 +16,7 @@ PREFERRED: dict[str, tuple[str, str]] = {
         "its program is here",
         "install the claude CLI (`npm install -g @anthropic-ai/claude-code`) and run it once",
     ),
-    "anthropic": ("ANTHROPIC_API_KEY is set", "set ANTHROPIC_API_KEY"),
+    "anthropic": ("it has a key", "set ANTHROPIC_API_KEY"),
     "openai": ("it has a key, or a server that may need none", "set OPENAI_API_KEY"),
     "ollama": ("its server answers", "start Ollama on this machine: https://ollama.com"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +18,7 @@ from aca.plan import Task
 from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
-from aca.providers.programs import CommandLine, find, look, prompt_text
+from aca.providers.programs import GO_ON, CommandLine, find, look
 from aca.values import Duration, Model, Words
 
 INSTALL = "install it with `npm install -g @anthropic-ai/claude-code` and run it once to log in"
@@ -63,7 +64,7 @@ class ClaudeCli:
         options = Options.model_validate(assignment.options)
         assignment.logs.mkdir(parents=True, exist_ok=True)
         for continued in (True, False) if assignment.conversation else (False,):
-            run = _Run(options, assignment, place, continued)
+            run = Run(options, assignment, place, continued)
             yield Conversed(run.conversation)
             try:
                 async with run.start() as child:
@@ -80,8 +81,12 @@ class ClaudeCli:
             return
 
 
-class _Run:
+class Run:
     """One start of the program: with the conversation there was, or with a new one."""
+
+    section = "claude-cli"
+    """Of a plan's providers, where its options are."""
+    modes: Mapping[str, str] = MODES
 
     def __init__(self, options: Options, assignment: Assignment, place: Place, continued: bool) -> None:
         self.options, self.assignment, self.continued = options, assignment, continued
@@ -90,32 +95,45 @@ class _Run:
         self.conversation = known or str(uuid.uuid4())
         read_only = assignment.permissions == "read-only"
         self.forbidden = READ_ONLY_WITHOUT if read_only else ()
-        self.reading = Reading(place, self.conversation, self.forbidden)
+        self.reading = Reading(
+            place,
+            self.conversation,
+            self.forbidden,
+            section=self.section,
+            gives_output=assignment.output_schema is not None,
+        )
 
-    def start(self) -> AbstractAsyncContextManager[process.Child]:
+    def start(self, stdin: process.Source | None = None) -> AbstractAsyncContextManager[process.Child]:
+        """Start it; it reads the prompt where *stdin* is nothing else."""
         logs = self.assignment.logs
         prompt = logs / "prompt.md"
-        prompt.write_text(prompt_text(self.assignment, self.continued), encoding="utf-8")
+        prompt.write_text(self.prompt, encoding="utf-8")
         # Each run has a stderr of its own: it may tell that a conversation was not found.
         self._stderr.unlink(missing_ok=True)
         return process.stream(
             self.argv(),
             self.place,
-            stdin=prompt,
+            stdin=prompt if stdin is None else stdin,
             stderr=self._stderr,
             copy=logs / "stream.jsonl",
             idle=self.options.idle_timeout,
         )
+
+    @property
+    def prompt(self) -> str:
+        return self.assignment.spoken(self.continued, GO_ON)
 
     def argv(self) -> list[str]:
         options, assignment = self.options, self.assignment
         how = "--resume" if self.continued else "--session-id"
         model = assignment.model or options.model
         argv = [*options.command, "-p", "--output-format", "stream-json", "--verbose"]
-        argv += [how, self.conversation, "--permission-mode", MODES[assignment.permissions]]
+        argv += [how, self.conversation, "--permission-mode", self.modes[assignment.permissions]]
         argv += ["--model", model] if model else []
         argv += ["--append-system-prompt", assignment.system_prompt] if assignment.system_prompt else []
         argv += ["--max-turns", str(options.max_turns)] if options.max_turns else []
+        schema = assignment.output_schema
+        argv += ["--json-schema", json.dumps(schema)] if schema is not None else []
         argv += ["--allowedTools", *options.allowed_tools] if options.allowed_tools else []
         denied = (*self.forbidden, *options.disallowed_tools)
         return argv + (["--disallowedTools", *denied] if denied else [])

@@ -41,8 +41,17 @@ _SIGNS: tuple[tuple[str, Category, str], ...] = (
 class Reading:
     """The stream of one run of claude, as far as it has been read."""
 
-    def __init__(self, place: Place, conversation: str, forbidden: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        place: Place,
+        conversation: str,
+        forbidden: Collection[str] = (),
+        *,
+        section: str = "claude-cli",
+        gives_output: bool = False,
+    ) -> None:
         self._place, self._conversation, self._forbidden = place, conversation, forbidden
+        self._section, self._gives_output = section, gives_output
         self._uses: dict[str, tuple[str, str, dict[str, Any]]] = {}
         self._denied: dict[str, None] = {}
         self._limit: dict[str, Any] = {}
@@ -71,6 +80,8 @@ class Reading:
 
     def _system(self, event: dict[str, Any]) -> Iterator[Step]:
         conversation = event.get("session_id")
+        if event.get("subtype") == "init":  # of each turn, before the model is asked
+            self.finished = False
         if event.get("subtype") == "init" and conversation and conversation != self._conversation:
             self._conversation = str(conversation)
             yield Conversed(self._conversation)
@@ -162,18 +173,20 @@ class Reading:
         if result.get("stop_reason") == "refusal":
             return self._failed(f"the model refused: {told}", "task")
         if result.get("subtype") == "error_max_turns":
-            return self._failed(told, "task", "raise providers.claude-cli.max_turns, or split the task")
+            return self._failed(told, "task", f"raise providers.{self._section}.max_turns, or split the task")
         if _is_error(result):
             category, cure = _classify(told, result.get("api_error_status"))
             return self._failed(told or "claude reported an error without a text", category or "task", cure)
-        if not told.strip() and not self._denied:
+        if not self._denied and self._gives_output and _output(result) is None:
+            return self._failed("claude gave no output that fits output_schema", "task")
+        if not told.strip() and not self._denied and not self._gives_output:
             return self._failed("the agent ended without a word", "task")
         return None
 
     def _good(self, result: dict[str, Any]) -> Result:
         text, usage, denied = _told(result), self._usage(), tuple(self._denied)
         if not denied:
-            return Result("done", text, usage=usage)
+            return Result("done", text, usage=usage, output=_output(result))
         return Result("denied", text, self._permit(denied), usage=usage, denied=denied)
 
     def _permit(self, denied: Collection[str]) -> str:
@@ -181,11 +194,12 @@ class Reading:
         if not set(denied).isdisjoint(self._forbidden):
             return 'permissions = "workspace-write" would allow it'
         listed = ", ".join(f'"{tool}"' for tool in denied)
-        return f'providers.claude-cli.allowed_tools = [{listed}] or permissions = "full" would allow it'
+        return f'providers.{self._section}.allowed_tools = [{listed}] or permissions = "full" would allow it'
 
     def _failed(self, reason: str, category: Category, cure: str = "") -> Result:
         reason = f"{reason}; {cure}" if cure else reason
-        return Result("failed", reason=reason, category=category, usage=self._usage())
+        too_long = cure == SMALLER
+        return Result("failed", reason=reason, category=category, usage=self._usage(), overflowed=too_long)
 
     def _usage(self) -> Usage | None:
         """What this run used. A run can have several results, each with the usage of its own turn."""
@@ -245,6 +259,11 @@ def _aborted(result: dict[str, Any]) -> bool:
 def _told(result: dict[str, Any]) -> str:
     text = result.get("result") or "; ".join(map(str, result.get("errors") or ()))
     return str(text or (result.get("subtype") if _is_error(result) else ""))
+
+
+def _output(result: dict[str, Any]) -> dict[str, Any] | None:
+    given = result.get("structured_output")
+    return given if isinstance(given, dict) else None
 
 
 def _exit(ended: Ended) -> str:

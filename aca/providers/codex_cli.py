@@ -48,6 +48,7 @@ class CodexCli:
     """Runs ``codex exec`` in the task's directory."""
 
     name = NAME
+    asks = False
 
     def check(self, options: Mapping[str, Any]) -> Availability:
         """Whether the program is there, and its version. Whether it is logged in shows when it works."""
@@ -66,7 +67,8 @@ def declaration(options: Options) -> Declaration:
     return Declaration.model_validate(
         {
             "command": [*options.command, "exec", ["resume", "{conversation}"], "--json",
-                        "--skip-git-repo-check", ["--model", "{model}"], *own, "{permissions}",
+                        "--skip-git-repo-check", ["--model", "{model}"],
+                        ["--output-schema", "{output_schema}"], *own, "{permissions}",
                         ["--config", "developer_instructions='''{system_prompt}'''"], "-"],
             "permissions": {name: ["--config", f'sandbox_mode="{mode}"'] for name, mode in SANDBOXES.items()},
             "model": options.model,

@@ -6,8 +6,9 @@ last line, which was never acted upon; the next attempt goes on from there.
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import msgspec
 from aca.events import Usage
 from aca.journal import write_aside
 from aca.providers.base import Assignment
+from aca.providers.messages import Messages, in_prompt, spoken
 from aca.tools.base import Tool
 
 GO_ON = """\
@@ -33,10 +35,13 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     arguments: Any
 
 
-class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="message"):
-    """What we say."""
+class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="message", omit_defaults=True):
+    """What we say. ``task`` is that which it begins: what comes after is part of it. ``told`` numbers the
+    messages of people that it passes on."""
 
     text: str
+    task: str = ""
+    told: tuple[int, ...] = ()
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered", tag_field="message", omit_defaults=True):
@@ -87,6 +92,8 @@ class Request:
     tools: Sequence[type[Tool]]
     longest: int | None = None
     """In tokens; None leaves it to the model."""
+    schema: Mapping[str, Any] | None = None
+    """The answer is to be JSON that fits this; tools are not to be used then."""
 
 
 class Conversation:
@@ -106,13 +113,16 @@ class Conversation:
         if assignment.conversation:
             path = _path(assignment, assignment.conversation)
             if messages := _read(path):
-                return cls._taken_up(path, messages, assignment.follow_up or GO_ON)
+                conversation = cls._taken_up(path, messages)
+                begun = _beginning(assignment, assignment.follow_up)
+                conversation.add(Asked(GO_ON) if assignment.interrupted else begun)
+                return conversation
         conversation = cls(_path(assignment, str(uuid.uuid4())), [])
-        conversation.add(Asked(assignment.prompt))
+        conversation.add(_beginning(assignment, assignment.prompt))
         return conversation
 
     @classmethod
-    def _taken_up(cls, path: Path, messages: list[Message], text: str) -> Conversation:
+    def _taken_up(cls, path: Path, messages: list[Message]) -> Conversation:
         write_aside(path, b"".join(map(_line, messages)))  # without the torn line
         conversation = cls(path, messages)
         last = messages[-1]
@@ -120,7 +130,6 @@ class Conversation:
             unknown = "you were interrupted: whether it was done is not known"
             missed = (Outcome(call.id, call.tool, unknown, error="interrupted") for call in last.calls)
             conversation.add(Outcomes(tuple(missed)))
-        conversation.add(Asked(text))
         return conversation
 
     def add(self, message: Message) -> None:
@@ -132,6 +141,20 @@ class Conversation:
         self.messages.append(message)
         self._size += len(line)
 
+    def pass_on(self, messages: Messages) -> bool:
+        """Add what people have said and the model has not been told; whether there was anything.
+
+        A message is in the conversation before it counts as delivered: an end in between loses nothing,
+        and nothing is said twice.
+        """
+        known = {number for asked in self.messages if isinstance(asked, Asked) for number in asked.told}
+        new = [message for message in messages.said if message.seq not in known]
+        for message in new:
+            self.add(Asked(spoken(message), told=(message.seq,)))
+        for message in tuple(messages.waiting):
+            messages.deliver(message)
+        return bool(new)
+
     @property
     def size(self) -> int:
         """The bytes of all messages, more or less as they go over the wire."""
@@ -139,14 +162,31 @@ class Conversation:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """What came of all calls so far, those before an interruption included."""
-        told = (message for message in self.messages if isinstance(message, Outcomes))
-        return [outcome for message in told for outcome in message.outcomes]
+        """What came of all calls for this task so far, those before an interruption included."""
+        found: list[Outcome] = []
+        for message in self.messages:
+            if isinstance(message, Asked) and message.task:
+                found.clear()
+            elif isinstance(message, Outcomes):
+                found += message.outcomes
+        return found
+
+    @property
+    def latest(self) -> list[Outcome]:
+        """What came of the calls since we last said something."""
+        since = itertools.takewhile(lambda one: not isinstance(one, Asked), reversed(self.messages))
+        told = [message for message in since if isinstance(message, Outcomes)]
+        return [outcome for message in reversed(told) for outcome in message.outcomes]
+
+
+def _beginning(assignment: Assignment, text: str) -> Asked:
+    """What a task begins with; what people said before is in it."""
+    return Asked(text, assignment.task_id, in_prompt(assignment.messages))
 
 
 def _path(assignment: Assignment, conversation: str) -> Path:
-    """Beside the logs of the attempts, all of which may go on with it."""
-    return assignment.logs.parent / f"{Path(conversation).name}.messages.jsonl"
+    """In the provider's directory: any later attempt may go on with it."""
+    return assignment.home / f"{Path(conversation).name}.messages.jsonl"
 
 
 def _line(message: Message) -> bytes:

@@ -26,7 +26,9 @@ from aca.values import Duration, Model
 Scalar = str | int | float | bool
 Meaning = Category | Literal["denied", "quota", "lost"]
 ANY = "*"
-PLACEHOLDERS = ("model", "system_prompt", "conversation", "prompt", "prompt_file", "permissions")
+PLACEHOLDERS = (
+    *("model", "system_prompt", "conversation", "prompt", "prompt_file", "output_schema", "permissions"),
+)
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _NAME = re.compile(r"\{([a-z_]+)\}")
 

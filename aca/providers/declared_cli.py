@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -13,15 +14,16 @@ from typing import Any
 
 import msgspec
 
-from aca import process
+from aca import output, process
 from aca.errors import Problem
 from aca.events import Usage
+from aca.journal import write_aside
 from aca.plan import Task
 from aca.process import NotStartedError, Place
 from aca.providers.base import Assignment, Availability, Result, Step
 from aca.providers.declaration import Declaration, Rights
 from aca.providers.declared_stream import Reading
-from aca.providers.programs import find, look, prompt_text
+from aca.providers.programs import GO_ON, find, look
 
 Options = Declaration
 
@@ -134,7 +136,8 @@ class _Run:
 
     def _prompt(self) -> str:
         system = "" if self.declaration.takes("system_prompt") else self.assignment.system_prompt
-        return (f"{system}\n\n" if system else "") + prompt_text(self.assignment, bool(self.conversation))
+        spoken = self.assignment.spoken(self.conversation is not None, GO_ON)
+        return (f"{system}\n\n" if system else "") + spoken
 
     def _values(self, prompt: str) -> dict[str, str | None]:
         return {
@@ -143,7 +146,17 @@ class _Run:
             "conversation": self.conversation,
             "prompt": prompt,
             "prompt_file": str(self.assignment.logs / "prompt.md"),
+            "output_schema": self._schema_file(),
         }
+
+    def _schema_file(self) -> str | None:
+        """The schema of the output in a file, for programs that take one and can keep to all of it."""
+        schema = self.assignment.output_schema
+        if schema is None or not (self.declaration.takes("output_schema") and output.is_enforced(schema)):
+            return None
+        path = self.assignment.logs / "output_schema.json"
+        path.write_text(json.dumps(schema), encoding="utf-8")
+        return str(path)
 
     def stderr(self) -> str:
         """The end of what it wrote to stderr."""
@@ -157,19 +170,22 @@ class _Run:
         """Where the program counts on from run to run, the next one has to know what is counted already."""
         conversation = self.reading.conversation
         if self._counts_on and self.reading.told and conversation:
-            told = msgspec.json.encode({"conversation": conversation, "usage": self.reading.told})
-            (self.assignment.logs / "usage.json").write_bytes(told)
+            told = msgspec.json.encode(self.reading.told)
+            self.assignment.home.mkdir(parents=True, exist_ok=True)
+            write_aside(_kept(self.assignment, conversation), told)
 
 
 def _told_before(assignment: Assignment, conversation: str | None) -> Usage | None:
     """What the program said last, in an earlier attempt, of what this conversation had used."""
-    kept = sorted(assignment.logs.parent.glob("*/usage.json"), key=lambda path: path.stat().st_mtime_ns)
-    for path in reversed(kept):
-        with contextlib.suppress(msgspec.DecodeError, KeyError):
-            told = msgspec.json.decode(path.read_bytes())
-            if told["conversation"] == conversation:
-                return msgspec.convert(told["usage"], Usage)
+    if conversation is None:
+        return None
+    with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+        return msgspec.json.decode(_kept(assignment, conversation).read_bytes(), type=Usage)
     return None
+
+
+def _kept(assignment: Assignment, conversation: str) -> Path:
+    return assignment.home / f"{Path(conversation).name}.usage.json"
 
 
 def _program(declaration: Declaration) -> str:

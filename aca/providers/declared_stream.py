@@ -23,12 +23,13 @@ _ACTIONS: dict[str, _Action] = {
     **dict.fromkeys(("add", "added", "create", "created", "new"), "created"),
     **dict.fromkeys(("delete", "deleted", "remove", "removed"), "deleted"),
 }
+TOO_LONG = Sign(text=_HTTP + r"413\b|context.?(length|window)|prompt is too long|too many tokens",
+                means="task", cure="split the task into smaller ones, or refer to fewer files")  # fmt: skip
 GENERAL = (
     Sign(text=_HTTP + r"(401|403)\b|unauthori[sz]ed|not logged in|api[ _-]?key|authenticat|credential",
          means="system", cure="log in with it, or give it its key"),
     Sign(text=r"billing|credit balance|insufficient_quota", means="system", cure="see to the balance"),
-    Sign(text=_HTTP + r"413\b|context.?(length|window)|prompt is too long|too many tokens",
-         means="task", cure="split the task into smaller ones, or refer to fewer files"),
+    TOO_LONG,
     Sign(text=r"unknown (option|argument)|unexpected argument|unrecognized|usage:", means="input",
          cure="see its command in the plan"),
     Sign(text=r"model.{0,60}(not found|not supported|does not exist)", means="input",
@@ -243,7 +244,7 @@ class Reading:
 
     def _failed(self, reason: str, category: Category, cure: str = "") -> Result:
         return Result("failed", reason=f"{reason}; {cure}" if cure else reason, category=category,
-                      usage=self.usage)  # fmt: skip
+                      usage=self.usage, overflowed=category == "task" and TOO_LONG.fits(reason))  # fmt: skip
 
     @property
     def usage(self) -> Usage | None:

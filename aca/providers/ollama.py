@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from aca import keys
 from aca.errors import Problem, did_you_mean
 from aca.events import Usage
 from aca.plan import Task
@@ -62,7 +63,7 @@ class Ollama(chat.Chat):
     @asynccontextmanager
     async def connect(self, options: Options, model: str, system: str) -> AsyncIterator[Wire]:
         sdk: Any = await asyncio.to_thread(importlib.import_module, "ollama")
-        client = sdk.AsyncClient(host=options.host, timeout=options.idle_timeout)
+        client = sdk.AsyncClient(host=options.host, timeout=options.idle_timeout, headers=_signed())
         async with client:
             yield _Native(sdk, client, model, system, options)
 
@@ -83,7 +84,9 @@ class _Native:
             response = await self._client.chat(
                 model=self._model,
                 messages=[system, *(turn for message in request.messages for turn in _turns(message))],
-                tools=[_tool(tool) for tool in request.tools],
+                # An answer in a schema and tools do not go together.
+                tools=[] if request.schema else [_tool(tool) for tool in request.tools],
+                format=request.schema,
                 options={**self._options, **longest},
             )
         except (self._sdk.ResponseError, ConnectionError, httpx.HTTPError, ValueError) as error:
@@ -141,7 +144,7 @@ def _look(options: Options) -> tuple[list[str], Availability]:
     import httpx
     import ollama
 
-    client = ollama.Client(host=options.host, timeout=PATIENCE)
+    client = ollama.Client(host=options.host, timeout=PATIENCE, headers=_signed())
     where = options.host or os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434"
     try:
         with client:
@@ -150,6 +153,12 @@ def _look(options: Options) -> tuple[list[str], Availability]:
         cure = "start it with `ollama serve` (https://ollama.com/download), or set OLLAMA_HOST"
         return [], Availability(False, f"no Ollama answers at {where}: {_first_line(error)}", cure)
     return models, Availability(True, f"at {where}, {len(models)} model{'s' if len(models) != 1 else ''}")
+
+
+def _signed() -> dict[str, str]:
+    """The key as a header, for servers that want one. Most are on this machine and want none."""
+    key = keys.key(Ollama.key)
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def _first_line(error: Exception) -> str:

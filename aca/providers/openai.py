@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from aca import keys, output
 from aca.errors import Problem
 from aca.events import Usage
 from aca.plan import Task
@@ -25,7 +26,7 @@ from aca.tools.base import Tool
 
 KEY = "OPENAI_API_KEY"
 URL = "OPENAI_BASE_URL"
-CURE = f"make one at https://platform.openai.com and set {KEY}, or set providers.openai.base_url"
+CURE = f"make one at https://platform.openai.com and {keys.cure(KEY)}; or set providers.openai.base_url"
 
 
 class Options(chat.Options):
@@ -61,7 +62,7 @@ class OpenAI(chat.Chat):
         sdk: Any = await asyncio.to_thread(importlib.import_module, "openai")
         url = _url(options)
         client = sdk.AsyncOpenAI(
-            api_key=os.environ.get(KEY) or "none",
+            api_key=keys.key(KEY) or "none",
             base_url=url,
             max_retries=0,  # the loop tries again
             timeout=sdk.Timeout(options.idle_timeout, connect=30.0),
@@ -77,8 +78,8 @@ def _url(options: Options) -> str | None:
 
 
 def _look(options: Options) -> Availability:
-    if os.environ.get(KEY):
-        return Availability(True, f"{KEY} is set")
+    if found := keys.where(KEY):
+        return Availability(True, found)
     if url := _url(options):
         return Availability(True, f"without a key, at {url}")
     return Availability(False, f"{KEY} is not set", CURE)
@@ -119,6 +120,16 @@ class _Dialect:
         raise NotImplementedError
 
 
+def _in_schema(key: Literal["text", "response_format"], schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The answer is to be in *schema*, strictly where the model can be held to all of it, and no tool."""
+    if schema is None:
+        return {}
+    known = {"name": "output", "schema": schema, "strict": output.is_enforced(schema)}
+    kind = {"type": "json_schema"}
+    wanted = {"format": {**kind, **known}} if key == "text" else {**kind, "json_schema": known}
+    return {"tool_choice": "none", key: wanted}
+
+
 # -- Responses ----------------------------------------------------------------------------------------------
 
 
@@ -132,6 +143,7 @@ class _Responses(_Dialect):
             input=[item for message in request.messages for item in _items(message)],
             tools=[{"type": "function", "strict": False, **_function(tool)} for tool in request.tools],
             max_output_tokens=request.longest or self._sdk.omit,
+            **_in_schema("text", request.schema),
             include=["reasoning.encrypted_content"] if _reasons(self._model) else self._sdk.omit,
             store=False,
             stream=True,
@@ -229,6 +241,7 @@ class _Completions(_Dialect):
             messages=[system, *(turn for message in request.messages for turn in _turns(message))],
             tools=[{"type": "function", "function": _function(tool)} for tool in request.tools],
             max_tokens=request.longest or self._sdk.omit,
+            **_in_schema("response_format", request.schema),
             stream=True,
             stream_options={"include_usage": True},
         )

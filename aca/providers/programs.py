@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from aca.providers.base import Assignment, Availability
+from aca.providers.base import Availability
 
 GO_ON = """\
 You were interrupted while you worked on this task. What you did until then is above; a command that was
@@ -19,13 +19,6 @@ running may have been cut off. See where it stands and go on. The task was:
 
 """
 """Stands in front of the prompt when a conversation is continued."""
-
-
-def prompt_text(assignment: Assignment, continued: bool) -> str:
-    """What a program is told: the task, or in a conversation that is *continued* how to go on with it."""
-    if continued and assignment.follow_up:
-        return assignment.follow_up
-    return (GO_ON if continued else "") + assignment.prompt
 
 
 def _words(value: object) -> object:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from aca.events import FileChange, Usage
 from aca.plan import Task
 from aca.process import Place
 from aca.providers import script
-from aca.providers.base import Assignment, Availability, Changed, Conversed, Result, Said, Step, Used
+from aca.providers.base import Assignment, Availability, Changed, Conversed, Noted, Result, Said, Step, Used
 from aca.state import add_usage
 from aca.tools import files
 from aca.tools.base import BROKEN, reason
@@ -107,14 +108,22 @@ class _Playing:
             case script.Say():
                 self.note(text=step.say)
                 yield Said(step.say)
-            case script.Write() | script.Edit():
+            case script.Write() | script.Edit() | script.Delete():
                 for told in self.change(step):
                     yield told
             case script.Run():
                 async for told in self.run(step):
                     yield told
             case script.Deny():
-                yield self.deny(step.deny)
+                told = self.deny(step.deny, cure=step.cure)
+                if not step.quiet:
+                    yield told
+            case script.Show():
+                yield Used(step.used, step.detail, step.error)
+            case script.ShowChange():
+                yield Changed(FileChange(step.changed, step.action))
+            case script.Note():
+                yield Noted(step.note)
             case script.Converse():
                 yield Conversed(step.conversation)
             case script.Wait():
@@ -131,11 +140,19 @@ class _Playing:
                 self.note(usage=add_usage(self.result.usage, Usage(**step.usage.model_dump())))
             case script.Split():
                 self.note(subtasks=(*self.result.subtasks, *step.subtasks))
+            case script.Claim():
+                self.note(text=step.result)
+            case script.Give():
+                self.note(output=step.output)
             case script.Fail():
                 self.end(stop="failed", reason=step.fail, category=step.category)
+            case script.Interrupt():
+                self.end(stop="cut_off", reason=step.interrupt)
+            case script.Quota(quota=datetime() as until):
+                opens = f"the quota window is closed until {until:%Y-%m-%d %H:%M %Z}"
+                self.end(stop="quota", reason=step.reason or opens, until=until.timestamp())
             case script.Quota():
-                opens = f"the quota window is closed until {step.quota:%Y-%m-%d %H:%M %Z}"
-                self.end(stop="quota", reason=opens, until=step.quota.timestamp())
+                self.end(stop="quota", reason=step.reason or "the quota window is closed")
 
     def note(self, **known: Any) -> None:
         self.result = msgspec.structs.replace(self.result, **known)
@@ -156,14 +173,19 @@ class _Playing:
             return None
         return self.deny(tool, detail, 'permissions = "workspace-write" would allow it')
 
-    def change(self, step: script.Write | script.Edit) -> Iterator[Step]:
-        tool, name = ("write", step.write) if isinstance(step, script.Write) else ("edit", step.edit)
-        yield Used(tool, name)
+    def change(self, step: script.Write | script.Edit | script.Delete) -> Iterator[Step]:
+        """Do it, and tell it unless it is to be quiet about it; what goes wrong is told in any case."""
+        tool, name = next((verb, getattr(step, verb)) for verb in _CHANGING if hasattr(step, verb))
+        is_told = isinstance(step, script.Edit) or not step.quiet
+        if is_told:
+            yield Used(tool, name)
         if refused := self.refuse(tool, name):
             yield refused
             return
         try:
-            yield Changed(_changed(self.place, step))
+            change = _changed(self.place, step)
+            if is_told and change is not None:
+                yield Changed(change)
         except BROKEN as error:
             why = reason(error)
             self.end(stop="failed", reason=f"{tool} {name}: {why}", category="task")
@@ -185,8 +207,17 @@ class _Playing:
             yield Used("run", command, error=why)
 
 
-def _changed(place: Place, step: script.Write | script.Edit) -> FileChange:
+_CHANGING = ("write", "edit", "delete")
+
+
+def _changed(place: Place, step: script.Write | script.Edit | script.Delete) -> FileChange | None:
+    if isinstance(step, script.Delete):
+        return files.delete(place, step.delete)
     if isinstance(step, script.Write):
-        return files.write(place, step.write, step.content)
+        change = files.write(place, step.write, step.data)
+        if step.executable:
+            path = place.inside(step.write)
+            path.chmod(path.stat().st_mode | 0o111)
+        return change
     [change] = files.edit(place, [files.Replacement(path=step.edit, old=step.old, new=step.new)])
     return change

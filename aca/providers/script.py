@@ -12,7 +12,8 @@ TOML, by task id or title (``"*"`` is every task without an entry of its own):
       {fail = "the network is gone", category = "transient", attempt = 1},
     ]
 
-or JSON lines, each a step that also names its ``task``. ``attempt`` limits a step to that attempt.
+or JSON lines, each a step that also names its ``task``. ``attempt`` limits a step to that attempt. A script
+that ``--record`` wrote has the session it is of at its top, as ``recorded``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue, ValidationError
+from pydantic import (
+    AwareDatetime,
+    Base64Bytes,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from aca.errors import InputError, Problem, did_you_mean
@@ -40,15 +50,39 @@ class Step(Model):
     """Only in this attempt."""
 
 
+class Quiet(Step):
+    """What can be done without telling it."""
+
+    quiet: bool = False
+
+
 class Say(Step):
     say: str
 
 
-class Write(Step):
-    """Write a file, and its directories."""
+class Write(Quiet):
+    """Write a file, and its directories: text, or any bytes in base64."""
 
     write: str
-    content: str
+    content: str | None = None
+    base64: Base64Bytes | None = None
+    executable: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_content(self) -> Write:
+        if (self.content is None) == (self.base64 is None):
+            raise ValueError('needs "content" or "base64", and not both')
+        return self
+
+    @property
+    def data(self) -> bytes:
+        return (self.content or "").encode() if self.base64 is None else self.base64
+
+
+class Delete(Quiet):
+    """Delete a file; it may be gone already."""
+
+    delete: str
 
 
 class Edit(Step):
@@ -85,6 +119,39 @@ class Split(Step):
     subtasks: tuple[dict[str, JsonValue], ...] = Field(min_length=1)
 
 
+class Show(Step):
+    """Tell that a tool was used, without using one."""
+
+    used: str
+    detail: str = ""
+    error: str = ""
+
+
+class ShowChange(Step):
+    """Tell that a file was changed, without changing one."""
+
+    changed: str
+    action: Literal["created", "modified", "deleted"] = "modified"
+
+
+class Claim(Step):
+    """Say in the end something else than what was said last."""
+
+    result: str
+
+
+class Note(Step):
+    """Leave a note for those who work on other tasks."""
+
+    note: str = Field(min_length=1)
+
+
+class Give(Step):
+    """Give the output that the task's ``output_schema`` asks for."""
+
+    output: dict[str, JsonValue]
+
+
 class Wait(Step):
     wait: Duration
 
@@ -102,16 +169,29 @@ class Fail(Step):
     category: Category = "task"
 
 
-class Deny(Step):
+class Interrupt(Step):
+    """Be cut off here; the task goes on in its next attempt. Only in one attempt: else it would for ever."""
+
+    attempt: Annotated[int, Field(ge=1)]
+    interrupt: str
+
+
+class Deny(Quiet):
     """Have the use of a tool refused."""
 
     deny: str
+    cure: str = ""
 
 
 class Quota(Step):
-    """Run into a closed quota window that opens again at this time."""
+    """Run into a closed quota window that opens again at this time, where that is known."""
 
-    quota: AwareDatetime
+    quota: Annotated[
+        AwareDatetime | None,
+        BeforeValidator(lambda value: None if value == "unknown" else value),
+        WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"const": "unknown"}]}),
+    ]
+    reason: str = ""
 
 
 class Converse(Step):
@@ -124,12 +204,19 @@ VERBS: dict[str, type[Step]] = {
     "say": Say,
     "write": Write,
     "edit": Edit,
+    "delete": Delete,
     "run": Run,
     "usage": Use,
     "subtasks": Split,
+    "used": Show,
+    "changed": ShowChange,
+    "result": Claim,
+    "note": Note,
+    "output": Give,
     "wait": Wait,
     "hang": Hang,
     "fail": Fail,
+    "interrupt": Interrupt,
     "deny": Deny,
     "quota": Quota,
     "conversation": Converse,
@@ -211,7 +298,7 @@ class _Reading:
             at = re.search(r"at line (\d+)", str(error))
             self.wrong(int(at[1]) if at else None, f"this is not TOML: {error}")
             return Script(self.path)
-        for key in data.keys() - {"tasks"}:
+        for key in data.keys() - {"tasks", "recorded"}:
             self.wrong(
                 self.find(key), f'unknown key "{key}"', "a script has [tasks.<id or title>] and nothing else"
             )
@@ -284,6 +371,8 @@ def _not_one(raw: object, verbs: list[str]) -> str:
 def _explain(verb: str, kind: type[Step], fault: ErrorDetails) -> tuple[str, str]:
     """A problem and its cure, from what pydantic found in a step."""
     loc, message = fault["loc"], fault["msg"].removeprefix("Value error, ")
+    if not loc:
+        return f"a step with {verb} {message}", ""
     key = ".".join(str(part) for part in loc)
     if fault["type"] == "extra_forbidden":
         known = ", ".join(name for name in kind.model_fields if name != verb)

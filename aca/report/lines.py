@@ -71,6 +71,10 @@ class Lines(Reporter):
         return f"started ({worker(self.state, self.state.tasks[event.task])}{again})"
 
     @_say.register
+    def _(self, event: ev.NoteLeft) -> str:
+        return f"notes: {words.first_line(event.text)}"
+
+    @_say.register
     def _(self, event: ev.TaskCompleted) -> str:
         if event.task in self.state.children:
             return "all its subtasks are completed" + checks_text(event.checks)
@@ -106,6 +110,14 @@ class Lines(Reporter):
     @_say.register
     def _(self, event: ev.TaskSkipped) -> str:
         return f"skipped: {event.reason}"
+
+    @_say.register
+    def _(self, event: ev.MessageSent) -> str:
+        return f"{event.by} says: {words.one_line(event.text)}"
+
+    @_say.register
+    def _(self, event: ev.MessageDelivered) -> str:
+        return "its agent was told"
 
     @_say.register
     def _(self, event: ev.TaskReopened) -> str:

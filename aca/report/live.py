@@ -91,7 +91,7 @@ class LiveTree(Reporter):
             if isinstance(event, ev.TaskSplit):
                 self._add_rows()
             task_id = getattr(event, "task", None)
-            if task_id is not None:
+            if task_id is not None and not isinstance(event, ev.Aside):
                 self._update(task_id, event)
 
     def step(self, task_id: str, step: Step) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from aca.report.spending import usage_text
 from aca.report.summary import short_path
 from aca.report.tree import label, roll_up
 from aca.session import Session
-from aca.state import SessionState
+from aca.state import SessionState, TaskState
 from aca.touches import outside
 from aca.values import command_text
 
@@ -125,6 +126,8 @@ def _row(name: str, text: str) -> str:
 def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
     task, now = state.tasks[task_id], state.states[task_id]
     yield "status", words.STATUS_WORDS[now.status]
+    if asked := state.cancelled.get(task_id):
+        yield "reason", f"cancelled by {asked.by}; the run that goes on does without it"
     if now.reason and now.status != "blocked":
         yield "reason", now.reason
     yield (
@@ -139,8 +142,15 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         yield "took", f"{words.lasting(now.seconds)} in {words.counted(now.attempts, 'attempt')}"
     if now.conversation is not None:
         yield "talk", f"{now.conversation[0]} conversation {now.conversation[1]}"
+    for said in now.said:
+        not_yet = " (no attempt was told yet)" if said in now.unheard else ""
+        yield "told", f"{said.text} ({said.by}){not_yet}"
     if now.summary:
         yield "result", now.summary
+    if now.output is not None:
+        yield "output", json.dumps(now.output, indent=2, ensure_ascii=False)
+    for note in now.notes:
+        yield "note", note
     for change in now.files:
         yield change.action, change.path
     for path in outside(task.touches, (change.path for change in now.files)):
@@ -191,9 +201,16 @@ def document(session: Session, state: SessionState, task_id: str, past: list[Att
         "waits_for": list(waits_for(state, task_id, time.time())),
         "children": state.children.get(task_id, []),
         "summary": now.summary,
+        "messages": [_message_document(said, now) for said in now.said],
+        "output": now.output,
+        "notes": list(now.notes),
         "files": msgspec.to_builtins(now.files),
         "attempts": [_attempt_document(session, task_id, attempt) for attempt in past],
     }
+
+
+def _message_document(said: ev.MessageSent, now: TaskState) -> dict[str, Any]:
+    return {"at": said.at, "by": said.by, "text": said.text, "delivered": said not in now.unheard}
 
 
 def _attempt_document(session: Session, task_id: str, attempt: Attempt) -> dict[str, Any]:

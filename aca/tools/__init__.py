@@ -7,7 +7,7 @@ from aca.tools.base import Tool
 from aca.tools.command import Run
 from aca.tools.files import Edit, Edits, Write
 from aca.tools.find import List, Search
-from aca.tools.handing_in import AddTasks, Finish
+from aca.tools.handing_in import AddTasks, Finish, Note
 from aca.tools.read import Read
 
 KINDS: dict[str, type[Tool]] = {
@@ -19,6 +19,7 @@ KINDS: dict[str, type[Tool]] = {
     "edits": Edits,
     "run": Run,
     "add_tasks": AddTasks,
+    "note": Note,
     "finish": Finish,
 }
 

@@ -36,6 +36,8 @@ class ToolResult:
     error: str = ""
     changes: tuple[FileChange, ...] = ()
     subtasks: tuple[dict[str, Any], ...] = ()
+    note: str = ""
+    """For those who work on other tasks."""
     final: bool = False
     """The agent says that the task is done; ``text`` is its result."""
 

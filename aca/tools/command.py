@@ -35,7 +35,7 @@ class Run(Tool):
 
     async def use(self, bench: Bench) -> ToolResult:
         output = bench.output("run")
-        place = replace(bench.place, env=secrets.without(bench.place.env))
+        place = replace(bench.place, env=secrets.without(bench.place.env, bench.place.passed))
         ended = await process.run(self.command, place, output=output, timeout=self.timeout)
         secrets.strike_out_of(output)
         how = self._how(ended)

@@ -91,13 +91,22 @@ class Edits(Tool):
 # -- what they do, for whoever else does it -----------------------------------------------------------------
 
 
-def write(place: Place, name: str, content: str) -> FileChange:
+def write(place: Place, name: str, content: str | bytes) -> FileChange:
     """Write the file *name*, and its directories. Raises one of BROKEN."""
     path = writable(place, name)
     is_there = path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode())
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
     return FileChange(place.name_of(path), "modified" if is_there else "created")
+
+
+def delete(place: Place, name: str) -> FileChange | None:
+    """Delete the file *name*; None when it is gone already. Raises one of BROKEN."""
+    path = writable(place, name)
+    if not path.exists():
+        return None
+    path.unlink()
+    return FileChange(place.name_of(path), "deleted")
 
 
 def edit(place: Place, edits: Sequence[Replacement]) -> tuple[FileChange, ...]:

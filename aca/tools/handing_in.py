@@ -1,4 +1,4 @@
-"""Handing something in: the result, or tasks that should be done first."""
+"""Handing something in: the result, tasks that should be done first, notes for others."""
 
 from __future__ import annotations
 
@@ -50,3 +50,19 @@ class AddTasks(Tool):
     async def use(self, bench: Bench) -> ToolResult:
         subtasks = tuple(task.model_dump(mode="json", exclude_defaults=True) for task in self.tasks)
         return ToolResult(f"taken: {len(subtasks)} to be done after you finish", subtasks=subtasks)
+
+
+class Note(Tool):
+    """Leave a note for those who work on other tasks after you: something you found out that they could not
+    easily see for themselves. Keep it to a few sentences."""
+
+    name: ClassVar[str] = "note"
+
+    text: str = Field(min_length=1, max_length=2000)
+
+    @property
+    def detail(self) -> str:
+        return self.text
+
+    async def use(self, bench: Bench) -> ToolResult:
+        return ToolResult("noted", note=self.text)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,9 +19,9 @@ from aca import providers
 from aca.plan import Permissions
 from aca.process import Patience, Place
 from aca.providers.base import Assignment, Provider, Result, Step
-from tests.model_server import Failure, Hang, ModelServer, Turn, text, tool
+from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool
 from tests.places import place
-from tests.real_parts import claude, claude_environment
+from tests.real_parts import CLAUDES, claude, claude_environment, claude_sdk
 
 LEAVE = (
     "(setsid sh -c 'echo $$ > pid; exec tail -f /dev/null' > /dev/null 2>&1 &); "
@@ -39,6 +40,8 @@ class Agent:
     permissions: Permissions = "workspace-write"
     conversation: str | None = None
     attempt: int = 1
+    follow_up: str = ""
+    """What is said in a conversation that others have begun."""
     prompt: str = "Do what the scene says."
     system_prompt: str = ""
     model: ModelServer | None = None
@@ -58,6 +61,9 @@ class Agent:
             model=None,
             permissions=self.permissions,
             conversation=self.conversation,
+            interrupted=self.conversation is not None and not self.follow_up,
+            follow_up=self.follow_up,
+            home=self.place.root.parent / "home",
             logs=self.logs,
             options=self.options,
         )
@@ -172,6 +178,25 @@ assistant({'type': 'text', 'text': 'I begin.'}); time.sleep(60)
     "two results": "end(result='first'); assistant({'type': 'text', 'text': 'more'}); end(result='second')",
     "refusal": "end(is_error=True, stop_reason='refusal', result='I will not'); sys.exit(1)",
     "too long": "end(is_error=True, api_error_status=400, result='Prompt is too long'); sys.exit(1)",
+    "asks": """
+try: terminal = open("/dev/tty")
+except OSError: terminal = sys.stdin
+print("Go on? [y/N]", flush=True)
+end(result="done" if terminal.readline() == "" else "I was answered")
+""",
+    "64 KiB": """
+print(json.dumps({"type": "result", "subtype": "success", "result": "x" * 70_000})[:65_536], end="")
+""",
+    "garbled": """
+said = b'{"type": "assistant", "message": {"content": [{"type": "text", "text": "\\xff"}]}}\\n'
+sys.stdout.buffer.write(said); sys.stdout.flush(); end()
+""",
+    "free": "end(usage={'input_tokens': 0, 'output_tokens': 0}, total_cost_usd=0)",
+    "storm": """
+for attempt in range(100):
+    say(type="system", subtype="api_retry", attempt=attempt, error_status=429, error="rate_limit")
+end(is_error=True, result="API Error: 429 slow down", api_error_status=429); sys.exit(1)
+""",
     "unknown option": "sys.stderr.write(\"error: unknown option '--x'\\n\"); sys.exit(1)",
     "killed": "os.kill(os.getpid(), signal.SIGKILL)",
 }
@@ -200,6 +225,9 @@ SCENES: dict[str, list[Turn]] = {
     "hang": [[text("I begin."), tool("Bash", command="true")], Hang()],
     "leave": [[tool("Bash", command=LEAVE, description="leave")], [text("done")]],
     "write": [[tool("Write", file_path="WORK/hello.txt", content="hello\n")], [text("done")]],
+    "cut": [Cut(), [tool("Write", file_path="WORK/hello.txt", content="hello\n")], Cut(), [text("done")]],
+    "drip": [Drip([text("done")], 0.05)],
+    "storm": [Failure(429, "rate_limit_error", "slow down", {"retry-after": "0"})] * 9,
     "quota": [
         Failure(
             429,
@@ -224,16 +252,35 @@ def located(turn: Turn, work: Path) -> Turn:
 
 
 @contextmanager
-def real(scene: str, tmp_path: Path, **options: Any) -> Iterator[Agent]:
+def real(scene: str, tmp_path: Path, version: str = CLAUDES[-1], **options: Any) -> Iterator[Agent]:
     """The scene as a model's replies to the real claude."""
-    command = str(claude())
+    with acted(scene, tmp_path, "claude-cli", {"command": [str(claude(version))], **options}) as agent:
+        yield agent
+
+
+@contextmanager
+def live(scene: str, tmp_path: Path, **options: Any) -> Iterator[Agent]:
+    """The same through Claude's SDK, with the claude that comes with it."""
+    claude_sdk()
+    with acted(scene, tmp_path, "claude-sdk", options) as agent:
+        yield agent
+
+
+@contextmanager
+def acted(scene: str, tmp_path: Path, provider: str, options: Mapping[str, Any]) -> Iterator[Agent]:
+    """The provider, at a loopback model that plays the scene."""
     with ModelServer() as server:
         home = tmp_path / "home"
         environment = claude_environment(home, server.url(scene))
         where = workspace(tmp_path, environment=environment, patience=Patience(10, 5))
         server.script(scene, *(located(turn, where.root) for turn in SCENES[scene]))
-        agent = Agent(providers.get("claude-cli"), {"command": [command], **options}, where, model=server)
-        yield agent
+        yield Agent(providers.get(provider), options, where, model=server)
 
 
-KINDS = {"replay": replayed, "fake": faked, "claude": real}
+Make = Callable[..., AbstractContextManager[Agent]]
+"""Makes an agent that acts out a scene: ``make(scene, tmp_path, **options)``."""
+REAL: dict[str, Make] = {
+    **{f"claude {version}": partial(real, version=version) for version in CLAUDES},
+    "claude-sdk": live,
+}
+KINDS: dict[str, Make] = {"replay": replayed, "fake": faked, **REAL}

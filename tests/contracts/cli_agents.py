@@ -15,7 +15,7 @@ from typing import Any
 from aca import providers
 from aca.process import Patience
 from tests.contracts.agents import LEAVE, Agent, located, workspace
-from tests.model_server import Failure, Hang, ModelServer, Turn, text, tool
+from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool
 from tests.real_parts import codex, codex_environment
 
 START = f"""\
@@ -109,6 +109,25 @@ said('I begin.'); time.sleep(60)
     "goes on": "said('first'); end(); said('more')",
     "fails late": "said('first'); end(); fail('boom')",
     "exit 1 when done": "said('done'); end(); sys.exit(1)",
+    "two results": "said('first'); end(); said('second'); end()",
+    "asks": """
+try: terminal = open("/dev/tty")
+except OSError: terminal = sys.stdin
+print("Go on? [y/N]", flush=True)
+said("done" if terminal.readline() == "" else "I was answered"); end()
+""",
+    "64 KiB": """
+said("done")
+print(json.dumps({"type": "turn.completed", "event": "end", "x": "x" * 70_000})[:65_536], end="")
+""",
+    "garbled": """
+words = b'{"type": "item.completed", "event": "say", "words": "\\xff", "item": {"text": "\\xff"}}\\n'
+sys.stdout.buffer.write(words); sys.stdout.flush(); said("done"); end()
+""",
+    "storm": """
+for _ in range(100): say(type="error", event="note", message="Reconnecting... 429 Too Many Requests")
+fail("exceeded retry limit, last status: 429 Too Many Requests")
+""",
     "waits": """
 while True:
     say(type="error", message="Reconnecting... waiting for network"); time.sleep(0.05)
@@ -158,6 +177,9 @@ SCENES: dict[str, list[Turn]] = {
     "hang": [[text("I begin."), tool("exec_command", cmd="true")], Hang()],
     "leave": [[tool("exec_command", cmd=LEAVE)], [text("done")]],
     "remember": [[text("I begin.")], [text("I go on.")]],
+    "cut": [Cut(), [text("done")]],
+    "drip": [Drip([text("done")], 0.05)],
+    "storm": [Failure(429, "rate_limit_error", "slow down", {"retry-after": "0"})] * 9,
 }
 
 

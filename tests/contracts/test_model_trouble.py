@@ -48,6 +48,7 @@ def test_trouble_of_the_moment_is_tried_again(tmp_path: Path, kind: str, failure
 
 TROUBLES: dict[str, tuple[Turn, str, str]] = {
     "overloaded": (Failure(529, "overloaded_error", "overloaded"), "transient", "overloaded"),
+    "storm": (Failure(429, "rate_limit_error", "slow down", {"retry-after": "0"}), "transient", "slow down"),
     "cut": (Cut(), "transient", ""),
     "broken": (Cut("api_error"), "transient", ""),
     "key": (Failure(401, "authentication_error", "no such key"), "system", "to a key that is valid"),

@@ -242,7 +242,7 @@ def test_cancelled_work_stops_and_its_conversation_goes_on(tmp_path: Path, kind:
         began = time.monotonic()
         asyncio.run(stopped(scene, 2))
         assert time.monotonic() - began < 10
-        [kept] = (tmp_path / "logs").glob("*.messages.jsonl")
+        [kept] = (tmp_path / "home").glob("*.messages.jsonl")
         kept.write_bytes(kept.read_bytes() + b'{"message": "ans')  # a torn line, as a kill leaves one
         conversation = kept.name.partition(".")[0]
         steps, result = act(replace(scene, conversation=conversation))
@@ -261,7 +261,7 @@ def test_what_is_allowed_by_now_is_denied_no_more(tmp_path: Path) -> None:
     """Who was interrupted after a denial, and then given the right, can still succeed."""
     with acting("anthropic", tmp_path, EDIT[0], Hang(), *EDIT) as scene:
         asyncio.run(stopped(replace(scene, permissions="read-only"), 2))
-        [kept] = (tmp_path / "logs").glob("*.messages.jsonl")
+        [kept] = (tmp_path / "home").glob("*.messages.jsonl")
         _, result = act(replace(scene, conversation=kept.name.partition(".")[0]))
     assert result.stop == "done"
     assert (tmp_path / "work" / "hello.txt").exists()
@@ -280,7 +280,7 @@ def test_work_cut_off_in_a_tool_goes_on_with_that_unknown(tmp_path: Path, kind: 
                 await work
 
         asyncio.run(cut())
-        [kept] = (tmp_path / "logs").glob("*.messages.jsonl")
+        [kept] = (tmp_path / "home").glob("*.messages.jsonl")
         _, result = act(replace(scene, conversation=kept.name.partition(".")[0]))
         assert "whether it was done is not known" in scene.told()
     assert result.stop == "done"
@@ -327,9 +327,9 @@ def test_a_conversation_can_change_its_api(tmp_path: Path) -> None:
     """What was said through Chat Completions is understood through Responses."""
     with acting("chat", tmp_path, EDIT[0], Hang()) as scene:
         asyncio.run(stopped(scene, 2))
-    [kept] = (tmp_path / "logs").glob("*.messages.jsonl")
-    (tmp_path / "again" / "logs").mkdir(parents=True)
-    kept.rename(tmp_path / "again" / "logs" / kept.name)
+    [kept] = (tmp_path / "home").glob("*.messages.jsonl")
+    (tmp_path / "again" / "home").mkdir(parents=True)
+    kept.rename(tmp_path / "again" / "home" / kept.name)
     with acting("responses", tmp_path / "again", [text("done")]) as scene:
         _, result = act(replace(scene, conversation=kept.name.partition(".")[0]))
         kinds = [item.get("type", item.get("role")) for item in scene.server.requests[0].body["input"]]

@@ -17,7 +17,7 @@ from aca.events import FileChange, Usage
 from aca.process import Patience
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
 from tests.contracts import agents, cli_agents
-from tests.contracts.agents import LEAVE, Agent, ending, faked, real
+from tests.contracts.agents import LEAVE, REAL, Agent, ending, faked
 from tests.places import pid_in, processes_of, running
 
 KINDS = {**agents.KINDS, **cli_agents.KINDS}
@@ -106,7 +106,7 @@ def test_cancelled_work_stops(tmp_path: Path, kind: str) -> None:
 def test_a_process_left_behind_is_ended(tmp_path: Path, kind: str) -> None:
     """What a tool leaves running in a session of its own does not outlive the attempt."""
     with KINDS[kind]("leave", tmp_path) as agent:
-        options = {**agent.options, "allowed_tools": ["Bash"]} if kind == "claude" else agent.options
+        options = {**agent.options, "allowed_tools": ["Bash"]} if kind in REAL else agent.options
         _, result = act(
             replace(agent, options=options, permissions="full" if kind == "codex" else agent.permissions)
         )
@@ -114,7 +114,7 @@ def test_a_process_left_behind_is_ended(tmp_path: Path, kind: str) -> None:
     assert not running(pid_in(tmp_path / "work" / "pid"))
 
 
-@pytest.mark.parametrize("kind", ["replay", "claude"])
+@pytest.mark.parametrize("kind", ["replay", *REAL])
 def test_read_only_work_cannot_write(tmp_path: Path, kind: str) -> None:
     """With read-only permissions nothing is written, and an attempt to is denied with the cure."""
     with KINDS[kind]("write", tmp_path) as agent:
@@ -221,10 +221,13 @@ def test_a_missing_program_is_told_with_its_cure(tmp_path: Path) -> None:
 
 # -- the real claude --------------------------------------------------------------------------------------
 
+every_claude = pytest.mark.parametrize("kind", REAL)
 
-def test_a_conversation_is_continued(tmp_path: Path) -> None:
+
+@every_claude
+def test_a_conversation_is_continued(tmp_path: Path, kind: str) -> None:
     """An interrupted attempt goes on where it was, and its cost is not counted twice."""
-    with real("write", tmp_path) as agent:
+    with KINDS[kind]("write", tmp_path) as agent:
         steps, first = act(agent)
         conversation = next(step.conversation for step in steps if isinstance(step, Conversed))
         steps, second = act(replace(agent, conversation=conversation))
@@ -238,19 +241,21 @@ def test_a_conversation_is_continued(tmp_path: Path) -> None:
     assert second.usage.cost_usd == pytest.approx((first.usage.cost_usd or 0) / 2)
 
 
-def test_a_lost_conversation_begins_anew(tmp_path: Path) -> None:
+@every_claude
+def test_a_lost_conversation_begins_anew(tmp_path: Path, kind: str) -> None:
     """Where the earlier conversation is gone, the same attempt starts another one."""
     gone = "00000000-0000-4000-8000-000000000000"
-    with real("write", tmp_path) as agent:
+    with KINDS[kind]("write", tmp_path) as agent:
         steps, result = act(replace(agent, conversation=gone))
     conversations = [step.conversation for step in steps if isinstance(step, Conversed)]
     assert (result.stop, conversations[0], len(conversations)) == ("done", gone, 2)
     assert (tmp_path / "work" / "hello.txt").exists()
 
 
-def test_a_closed_quota_window_is_told_with_its_end(tmp_path: Path) -> None:
+@every_claude
+def test_a_closed_quota_window_is_told_with_its_end(tmp_path: Path, kind: str) -> None:
     """A subscription's limit is no failure: it says when it ends."""
-    with real("quota", tmp_path) as agent:
+    with KINDS[kind]("quota", tmp_path) as agent:
         env = {**agent.place.env, "ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "none"}
         steps, result = act(replace(agent, place=replace(agent.place, env=env)))
     assert (result.stop, result.until) == ("quota", 4_000_000_000.0)
@@ -258,10 +263,16 @@ def test_a_closed_quota_window_is_told_with_its_end(tmp_path: Path) -> None:
     assert [info["rateLimitType"] for info in limits] == ["five_hour"]
 
 
-def test_every_setting_reaches_the_program(tmp_path: Path) -> None:
+@every_claude
+def test_every_setting_reaches_the_program(tmp_path: Path, kind: str) -> None:
     """Model, system prompt and the longest answer show in the request to the model."""
-    options = {"model": "claude-haiku-4-5", "max_tokens": 1234, "disallowed_tools": ["WebSearch"]}
-    with real("denied", tmp_path, **options, max_turns=1) as agent:
+    options = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 1234,
+        "disallowed_tools": ["WebSearch"],
+        "max_turns": 1,
+    }
+    with KINDS[kind]("denied", tmp_path, **options) as agent:
         _, result = act(agent)
         assert agent.model is not None
         body = agent.model.requests[0].body
@@ -269,7 +280,7 @@ def test_every_setting_reaches_the_program(tmp_path: Path) -> None:
     assert "WebSearch" not in {tool["name"] for tool in body["tools"]}
     assert agent.prompt in str(body["messages"])
     assert (result.stop, result.category) == ("failed", "task")
-    assert "raise providers.claude-cli.max_turns" in result.reason
+    assert f"raise providers.{agent.provider.name}.max_turns" in result.reason
 
 
 def test_the_scene_that_leaves_a_process_does(tmp_path: Path) -> None:

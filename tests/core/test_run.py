@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from aca import events as ev
 from aca import journal
 from aca.errors import MachineError
 from aca.messages import Answer, CheckpointRequest
-from aca.plan import Limits, Plan
+from aca.plan import Limits, Plan, Task
 from aca.run import Stop, retry_delay
 from aca.state import SessionState, verdict
 from tests.core.stories import Clock, Memory, Story, done, plans, task, unique
@@ -420,3 +422,32 @@ def test_a_stop_asks_each_attempt_once(tmp_path: Path) -> None:
     assert told.run(work, stop=stop).exit_code == 130
     assert asked == ["a"]
     assert told.statuses() == {"a": "completed", "b": "pending"}
+
+
+def test_tasks_that_are_held_apart_do_not_run_side_by_side(tmp_path: Path) -> None:
+    """Those of one kind take turns; others go past them, and everything gets done."""
+    together: list[set[str]] = []
+
+    def hold(one: Task, running: Sequence[Task]) -> float | None:
+        together.append({one.id, *(other.id for other in running)})
+        return math.inf if any(one.id[0] == other.id[0] for other in running) else None
+
+    names = [f"{kind}{number}" for number in range(3) for kind in "ab"]
+    told = story(tmp_path, *map(task, names), execution_mode="parallel", max_concurrent_tasks=6)
+    assert told.run(hold=hold).exit_code == 0
+    assert told.peak == 2
+    assert set(told.statuses().values()) == {"completed"}
+    assert any(len(kinds) > 1 for kinds in together)
+
+
+def test_a_task_that_is_held_until_a_time_starts_then(tmp_path: Path) -> None:
+    """It takes no room meanwhile, nor does it end the run."""
+    told = story(tmp_path, task("late"), task("soon"))
+    told.clock.step = 1.0
+    opens = told.clock() + 50.0
+
+    def hold(one: Task, _running: Sequence[Task]) -> float | None:
+        return opens if one.id == "late" and told.clock.now < opens else None
+
+    assert told.run(hold=hold).exit_code == 0
+    assert told.started() == ["soon", "late"]

@@ -33,6 +33,9 @@ def assignment(tmp_path: Path, task_id: str = "task", attempt: int = 1) -> Assig
         model=None,
         permissions="workspace-write",
         conversation=None,
+        interrupted=False,
+        follow_up="",
+        home=tmp_path / "home",
         logs=tmp_path / "logs",
         options={"script": "script.toml"},
     )
@@ -269,7 +272,8 @@ wait = "5x"
 step = 1
 '''
     verbs = (
-        "a step is one of say, write, edit, run, usage, subtasks, wait, hang, fail, deny, quota, conversation"
+        "a step is one of say, write, edit, delete, run, usage, subtasks, used, changed, result, note, "
+        "output, wait, hang, fail, interrupt, deny, quota, conversation"
     )
     assert told(tmp_path, text) == [
         (1, 'unknown key "titel"', "a script has [tasks.<id or title>] and nothing else"),
@@ -294,6 +298,8 @@ step = 1
         ('{say = "x", attempt = 0}', "attempt: input should be greater than or equal to 1"),
         ("{usage = {tokens = 5}}", 'unknown key "usage.tokens" in a step that has usage'),
         ("{hang = false}", "hang: input should be True"),
+        ('{interrupt = "x"}', 'a step with interrupt needs "attempt"'),
+        ('{write = "a"}', 'a step with write needs "content" or "base64", and not both'),
         ("{}", "a step with nothing in it does nothing"),
         ("5", "a step is a table"),
     ],
@@ -341,6 +347,7 @@ def test_an_unknown_provider_is_told_with_the_nearest(tmp_path: Path) -> None:
 def test_every_provider_is_what_it_is_called(name: str) -> None:
     """The registry holds providers, each under its own name."""
     assert providers.get(name).name == name
+    assert providers.get(name).asks in (True, False)
 
 
 def test_replay_without_a_script_is_not_available() -> None:
@@ -353,3 +360,50 @@ def test_a_command_left_behind_by_a_step_is_ended(tmp_path: Path) -> None:
     """A replayed command is swept like any other."""
     play(tmp_path, steps('{run = "sleep 60 & echo $! > pid"}'))
     assert not running(pid_in(tmp_path / "pid"))
+
+
+# -- what records are made of -----------------------------------------------------------------------------
+
+
+def test_a_file_is_deleted_and_that_is_told(tmp_path: Path) -> None:
+    """Where it is gone already there is nothing to tell; what is no file cannot be deleted."""
+    (tmp_path / "a.txt").touch()
+    told = play(tmp_path, steps('{delete = "a.txt"}, {delete = "a.txt"}'))
+    assert [step.change for step in told if isinstance(step, Changed)] == [FileChange("a.txt", "deleted")]
+    assert not (tmp_path / "a.txt").exists()
+    (tmp_path / "folder").mkdir()
+    *_, result = play(tmp_path, steps('{delete = "folder"}'))
+    assert isinstance(result, Result)
+    assert (result.stop, result.category) == ("failed", "task")
+
+
+def test_what_is_quiet_is_done_without_a_word(tmp_path: Path) -> None:
+    """But what the task may not do is refused all the same."""
+    script = steps('{write = "a.txt", content = "a", quiet = true}, {deny = "Bash", quiet = true}')
+    (result,) = play(tmp_path, script)
+    assert isinstance(result, Result)
+    assert (result.stop, result.denied) == ("denied", ("Bash",))
+    assert (tmp_path / "a.txt").read_text() == "a"
+    told = play(
+        tmp_path,
+        steps('{delete = "a.txt", quiet = true}'),
+        replace(assignment(tmp_path), permissions="read-only"),
+    )
+    assert Used("delete", "a.txt", "denied") in told
+    assert (tmp_path / "a.txt").exists()
+
+
+def test_what_is_shown_is_not_done(tmp_path: Path) -> None:
+    """Tools and changes are told again, and nothing happens."""
+    script = steps('{used = "Bash", detail = "rm x"}, {changed = "x", action = "deleted"}, {result = "gone"}')
+    shown = [Used("Bash", "rm x"), Changed(FileChange("x", "deleted")), Result("done", text="gone")]
+    assert play(tmp_path, script) == shown
+
+
+@pytest.mark.parametrize(("opens", "until"), [("2030-01-01T00:00:00Z", 1893456000.0), ('"unknown"', None)])
+def test_a_quota_window_may_open_at_a_time_nobody_knows(
+    tmp_path: Path, opens: str, until: float | None
+) -> None:
+    """With the reason that is given."""
+    (result,) = play(tmp_path, steps(f'{{quota = {opens}, reason = "enough"}}, {{say = "never"}}'))
+    assert result == Result("quota", reason="enough", until=until)

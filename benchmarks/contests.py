@@ -1,0 +1,214 @@
+"""What is measured: each function gives contests, for some number of tasks, with peers or without."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks import peers, work
+from benchmarks.agents import agents
+from benchmarks.measure import Command, Contender, Contest
+from benchmarks.shapes import SHAPES, Graph, layered, lower_bound, sleeps
+
+Make = Callable[[Graph, work.Commands], Contender]
+EIGHT = 8
+
+
+def overhead(sizes: list[int], peered: bool) -> Iterator[Contest]:
+    """What a task costs that does nothing: as a command, and as an agent task."""
+    for count in sizes:
+        for shape, made in SHAPES.items():
+            graph = made(count)
+            rivals: list[Make] = [work.aca, _bare, *([work.make, work.ninja, work.doit] if peered else [])]
+            if peered and shape == "layered" and count <= 1000:
+                rivals += [work.snakemake, _luigi, _dbos("commands")]
+            yield _contest(f"{count} commands, {shape}", graph, rivals)
+        graph = layered(count)
+        agents: list[Make] = [lambda graph, _: work.replay(graph)]
+        if peered:
+            agents.append(_dbos("steps"))
+        if peered and count <= 1000:
+            agents += [_prefect, _inspect]
+        yield _contest(f"{count} agent tasks, layered", graph, agents)
+
+
+def growth(sizes: list[int], peered: bool) -> Iterator[Contest]:
+    """The same agent task, more and more often: what one costs must not grow."""
+    for count in sizes:
+        yield _contest(f"{count} agent tasks", layered(count), [lambda graph, _: work.replay(graph)])
+
+
+def resume(sizes: list[int], peered: bool) -> Iterator[Contest]:
+    """Everything is done already: how long it takes to say so."""
+    for count in sizes:
+        graph = layered(count)
+        rivals: list[Make] = [work.aca, *([work.make, work.ninja] if peered else [])]
+        contenders = [_again(make(graph, work.true(graph))) for make in rivals]
+        yield Contest(f"nothing left to do of {count}", contenders)
+
+
+def makespan(sizes: list[int], peered: bool) -> Iterator[Contest]:
+    """Tasks that sleep, eight at once. The bound says how soon it could be done by anyone."""
+    for count in sizes:
+        graph, seconds = layered(count, width=12), sleeps(count)
+        commands = [[peers.installed("sleep"), str(one)] for one in seconds]
+        bound = lower_bound(graph, seconds, EIGHT)
+        rivals = [work.aca(graph, commands, EIGHT), _bare(graph, commands, EIGHT)]
+        if peered:
+            rivals += [work.make(graph, commands, EIGHT), work.ninja(graph, commands, EIGHT)]
+        yield Contest(f"{count} tasks that sleep, at least {bound:.2f} s", rivals, count)
+
+
+def start(_sizes: list[int], peered: bool) -> Iterator[Contest]:
+    """How long it takes until a command has said its word."""
+    aca = peers.ACA
+    yield Contest(
+        "the first word",
+        [
+            _command("aca --version", [*aca, "--version"]),
+            _command("aca --help", [*aca, "--help"]),
+            _command("aca status, no session", [*aca, "--no-color", "status"], ok=False),
+            _status(1000),
+            _command("bare Python", [sys.executable, "-c", "pass"]),
+            *([_typer()] if peered else []),
+            *(
+                _command(f"{peer} --version", [peers.program(peer), "--version"])
+                for peer in (("doit", "pre-commit", "llm", "snakemake", "prefect") if peered else ())
+            ),
+        ],
+    )
+
+
+def parse(sizes: list[int], peered: bool) -> Iterator[Contest]:
+    """Reading a large file of tasks and saying what is in it, without running anything."""
+    for count in sizes:
+        contenders = [_read(kind, count) for kind in ("json", "toml", "md")]
+        yield Contest(f"a dry run of {count} tasks", contenders, count)
+
+
+CONTESTS: dict[str, tuple[Callable[[list[int], bool], Iterator[Contest]], list[int]]] = {
+    "overhead": (overhead, [100, 1000, 10_000]),
+    "growth": (growth, [1000, 10_000, 100_000]),
+    "resume": (resume, [10_000]),
+    "makespan": (makespan, [300]),
+    "start": (start, [0]),
+    "parse": (parse, [10_000, 100_000]),
+    "agents": (agents, [8]),
+}
+"""Each with the numbers of tasks that it is held for."""
+
+# -- the contenders that only matter here ------------------------------------------------------------------
+
+
+def _contest(title: str, graph: Graph, rivals: list[Make]) -> Contest:
+    """Whoever is to be had; a peer that cannot be installed here is named."""
+    commands, contenders, missing = work.true(graph), [], []
+    for make in rivals:
+        try:
+            contenders.append(make(graph, commands))
+        except peers.MissingError as error:
+            missing.append(str(error))
+    return Contest(title, contenders, len(graph), missing)
+
+
+def _bare(graph: Graph, commands: work.Commands, parallel: int = work.PARALLEL) -> Contender:
+    return work.program("bare asyncio loop", sys.executable, "bare_loop.py", str(parallel))(graph, commands)
+
+
+def _luigi(graph: Graph, commands: work.Commands) -> Contender:
+    return work.program("luigi", peers.python("luigi"), "luigi_work.py")(graph, commands)
+
+
+def _dbos(what: str) -> Make:
+    def contender(graph: Graph, commands: work.Commands) -> Contender:
+        return work.program(f"DBOS, {what}", peers.python("dbos"), "dbos_work.py", what)(graph, commands)
+
+    return contender
+
+
+def _prefect(graph: Graph, commands: work.Commands) -> Contender:
+    return work.program("prefect", peers.python("prefect"), "prefect_work.py")(graph, commands)
+
+
+def _inspect(graph: Graph, commands: work.Commands) -> Contender:
+    return work.program("Inspect AI, mock model", peers.python("inspect"), "inspect_work.py")(graph, commands)
+
+
+def _again(first: Contender) -> Contender:
+    """The same contender after it has done all of its work once, which is not measured."""
+
+    def prepare(folder: Path) -> Command:
+        command = first.prepare(folder)
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        return [*peers.ACA, "resume"] if first.name == "aca" else command
+
+    return Contender(first.name, prepare)
+
+
+def _command(name: str, command: Command, *, ok: bool = True) -> Contender:
+    """A command that needs no files. One that rightly ends with an error is run by a shell that does not."""
+    quietly = command if ok else ["/bin/sh", "-c", '"$@"; true', "sh", *command]
+    return Contender(name, lambda _folder: quietly)
+
+
+def _status(count: int) -> Contender:
+    graph = layered(count)
+    first = work.replay(graph)
+
+    def prepare(folder: Path) -> Command:
+        subprocess.run(first.prepare(folder), cwd=folder, check=True, capture_output=True)
+        return [*peers.ACA, "status"]
+
+    return Contender(f"aca status, {count} tasks", prepare)
+
+
+def _typer() -> Contender:
+    """A program of one command, to see what the library alone takes."""
+
+    def prepare(folder: Path) -> Command:
+        hello = ("@app.command()", "def hello(name: str = ''): ...", "app()")
+        lines = ("import typer", "app = typer.Typer()", *hello)
+        (folder / "hello.py").write_text("\n".join(lines))
+        return [peers.python("bare typer"), "hello.py", "--help"]
+
+    return Contender("bare typer --help", prepare)
+
+
+def _read(kind: str, count: int) -> Contender:
+    graph = layered(count)
+
+    def prepare(folder: Path) -> Command:
+        path = folder / f"tasks.{kind}"
+        path.write_text(_WRITERS[kind](graph))
+        (folder / "script.toml").write_text(work.SCRIPT)
+        options = ["--provider", "replay", "--dry-run"]
+        return [*peers.ACA, "run", path.name, *options]
+
+    return Contender(kind, prepare)
+
+
+def _json(graph: Graph) -> str:
+    tasks = [{"id": f"t{number}", "title": f"Task {number}", "dependencies": [f"t{one}" for one in needs]}
+             for number, needs in enumerate(graph)]  # fmt: skip
+    provider = {"replay": {"script": "script.toml"}}
+    return json.dumps({"format_version": 1, "providers": provider, "tasks": tasks}, indent=1)
+
+
+def _toml(graph: Graph) -> str:
+    tasks = [f'[[tasks]]\nid = "t{number}"\ntitle = "Task {number}"\nneeds = {[f"t{one}" for one in needs]}\n'
+             for number, needs in enumerate(graph)]  # fmt: skip
+    return '[providers.replay]\nscript = "script.toml"\n' + "\n".join(tasks)
+
+
+def _markdown(graph: Graph) -> str:
+    lines = []
+    for number, needs in enumerate(graph):
+        needed = f' needs="{" ".join(f"t{one}" for one in needs)}"' if needs else ""
+        lines.append(f"- [ ] Task {number} {{#t{number}{needed}}}")
+    return '+++\n[providers.replay]\nscript = "script.toml"\n+++\n' + "\n".join(lines) + "\n"
+
+
+_WRITERS = {"json": _json, "toml": _toml, "md": _markdown}

@@ -1,0 +1,59 @@
+"""Programs of aca's kind, each in an environment of its own that is made on first use."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HOME = Path(__file__).parent.parent / ".cache" / "benchmarks"
+PACKAGES = {
+    "bare typer": ["typer==0.29.2"],
+    "dbos": ["dbos==3.4.0"],
+    "doit": ["doit==0.37.0"],
+    "inspect": ["inspect-ai==0.3.285"],
+    "llm": ["llm==0.36"],
+    "luigi": ["luigi==3.8.1"],
+    "ninja": ["ninja==1.13.2"],
+    "pre-commit": ["pre-commit==4.7.0"],
+    "prefect": ["prefect==3.9.1"],
+    "snakemake": ["snakemake==9.27.1"],
+}
+"""What pip installs for each."""
+
+
+class MissingError(Exception):
+    """A peer cannot be had on this machine; the text says why."""
+
+
+def python(peer: str) -> str:
+    """The Python of the peer's environment, which is made when it is not there yet. Raises MissingError."""
+    home = HOME / peer.replace(" ", "-")
+    interpreter = home / "bin" / "python"
+    if not (home / "ready").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        venv.create(home, with_pip=True)
+        command = [str(interpreter), "-m", "pip", "install", "--quiet", *PACKAGES[peer]]
+        installed = subprocess.run(command, capture_output=True, text=True, check=False)
+        if installed.returncode:
+            raise MissingError(f"{peer} cannot be installed: {installed.stderr.strip().splitlines()[-1]}")
+        (home / "ready").touch()
+    return str(interpreter)
+
+
+def program(peer: str, name: str = "") -> str:
+    """A program of the peer's environment."""
+    return str(Path(python(peer)).with_name(name or peer))
+
+
+def installed(name: str) -> str:
+    """A program that the machine has or has not. Raises MissingError."""
+    found = shutil.which(name)
+    if found is None:
+        raise MissingError(f"{name} is not on the PATH")
+    return found
+
+
+ACA = [sys.executable, "-m", "aca"]
