@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aca import events as ev
 from aca.errors import SessionError
-from aca.session import Session, listing
+from aca.session import UNSOUND, Session, listing
 from aca.state import SessionState
 from aca.workspaces import git
 from aca.workspaces.base import TreeError
@@ -204,7 +204,7 @@ def reap(workspace: Path) -> None:
 
 
 def _reap_session(one: Session) -> None:
-    with suppress(SessionError, OSError), one.lock():
+    with suppress(*UNSOUND), one.lock():  # what is wrong with another session holds this one up in no way
         trees = of_session(one, one.state(), os.environ)
         if trees is not None:
             trees.recover()

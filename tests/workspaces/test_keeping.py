@@ -118,6 +118,20 @@ def test_worktrees_whose_session_was_deleted_are_reaped(project: Project) -> Non
     assert git(project, "show", f"refs/aca/{lost.id}/first/0:x") == "lost?"
 
 
+def test_a_session_that_cannot_be_read_holds_no_other_up(project: Project) -> None:
+    """Its trees stay until somebody mends it or removes it."""
+    repository(project, {"a.txt": "one\n", ".gitignore": "tasks.md\nreplay.toml\n"})
+    tasks(project, TWO, '[tasks."*"]\nsteps = [{write = "x", content = ""}, {hang = true}]\n')
+    running = project.start("run", "tasks.md", "-j", "2")
+    running.until(lambda: any("/first/x" in name for name in left(project)))
+    running.kill()
+    plan = project.session().path / "plan.json"
+    plan.write_text(plan.read_text().replace("First", "Worst"))
+    project.write({"more.md": '- [ ] One {run="true"}\n'})
+    project.run("run", "more.md")
+    assert len(worktrees(project)) == 1
+
+
 def test_a_branch_that_is_checked_out_is_left_alone(project: Project) -> None:
     """Somebody looks at it while the session goes on: their files would seem to be changed."""
     repository(project, {"a.txt": "one\n", ".gitignore": "tasks.md\nreplay.toml\n"})

@@ -308,3 +308,20 @@ def test_a_workspace_below_the_top_of_its_repository(project: Project) -> None:
     assert "../lib/first.txt" in outcome.stdout
     [branch] = git(project, "for-each-ref", "--format=%(refname)", "refs/heads/aca/").splitlines()
     assert git(project, "show", f"{branch}:lib/second.txt") == "second"
+
+
+def test_subtasks_work_in_the_kind_of_place_their_parent_does(project: Project) -> None:
+    """One that is told to work in place hands that on."""
+    a_repository(project)
+    script = """
+        [tasks.first]
+        steps = [{subtasks = [{title = "Part", kind = "command", command = "touch here"}]}]
+        [tasks.second]
+        steps = [{write = "there", content = ""}]
+        [tasks.third]
+        steps = []
+        """
+    items = "- [ ] First {#first workspace=inplace}\n- [ ] Second {#second}\n- [ ] Third {#third}\n"
+    tasks(project, items, script)
+    project.run("run", "tasks.md", "-j", "2")
+    assert ((project.root / "here").exists(), (project.root / "there").exists()) == (True, False)
