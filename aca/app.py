@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from aca import events as ev
-from aca import history, journal, parse, process, providers, session, trial
+from aca import history, journal, parse, process, providers, session, trial, work
 from aca.attempt import Attempts, Watch
 from aca.config import Merged
 from aca.errors import (
     DamagedJournalError,
     Exit,
     InputError,
+    Problem,
     SessionError,
     SessionInUseError,
     did_you_mean,
@@ -44,6 +45,7 @@ from aca.prepare import (
     settings,
     settled,
     used_providers,
+    workspace_problems,
 )
 from aca.providers import base
 from aca.providers.budgeted import uncounted
@@ -52,6 +54,8 @@ from aca.providers.recording import Recording, refuse_other
 from aca.run import Observer, Stop, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
+from aca.workspaces import choice, git
+from aca.workspaces.worktree import Worktrees
 
 __all__ = [
     "Prepared",
@@ -80,11 +84,18 @@ class Watchers:
 
 
 def start(prepared: Prepared, workspace: Path) -> Session:
-    """A new session for a prepared plan. Raises InputError when its providers cannot do it."""
-    problems = provider_problems(prepared, workspace)
-    if problems:
-        raise InputError(problems)
-    return session.create(workspace, parse.dump_text(prepared.plan, "json"))
+    """A new session for a prepared plan. Raises InputError when it cannot be done here."""
+    if found := problems(prepared, workspace):
+        raise InputError(found)
+    commit = ""
+    if choice.uses_worktrees(prepared.plan) and (repository := git.find(workspace)) is not None:
+        commit = repository.head
+    return session.create(workspace, parse.dump_text(prepared.plan, "json"), commit)
+
+
+def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
+    """What keeps a plan from being done here, found out without calling anybody."""
+    return [*provider_problems(prepared, workspace), *workspace_problems(prepared, workspace)]
 
 
 def carry_out(
@@ -110,10 +121,14 @@ def carry_out(
         try:
             begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
+            trees = work.ready(one, state)
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                return asyncio.run(_drive(one, state, written, begun, watchers, recording))
+                ended = asyncio.run(_drive(one, state, written, begun, watchers, recording, trees))
+            if trees is not None:
+                trees.remove_unneeded()
+            return ended
         finally:
             process.end_everything()
 
@@ -140,6 +155,7 @@ async def _drive(
     begun: ev.RunStarted,
     watchers: Watchers,
     recording: Recording | None,
+    trees: Worktrees | None,
 ) -> ev.RunEnded:
     stop, patience = Stop(), process.Patience()
     with _signals(stop, patience, watchers.notice):
@@ -152,6 +168,9 @@ async def _drive(
         attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
         observers = [attempts.arrivals, *watchers.observers, Derived(one)]
         observers += [recording] if recording is not None else []
+        if trees is not None:
+            attempts.sites.use(trees)
+            observers.append(work.Branch(trees))
         return await run(
             state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
         )
@@ -324,8 +343,11 @@ def go_on(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str
 def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:
     state = found.state
     plan = effective(state.plan, laid_over(state.overrides, overrides))
-    if problems := provider_problems(Prepared(_left(state, plan), Merged()), found.origin.workspace):
-        raise InputError(problems)
+    left = Prepared(_left(state, plan), Merged())
+    stays = choice.moved(_left(state, state.plan), left.plan)
+    told = [Problem(one.message, one.cure) for one in stays]
+    if told := [*provider_problems(left, found.origin.workspace), *told]:
+        raise InputError(told)
 
 
 def tell(one: Session, message: Message) -> bool:
@@ -398,6 +420,7 @@ def _collected(one: Session, judge: Callable[[Session], str], dry_run: bool) -> 
     try:
         with one.lock():
             if (verdict := judge(one)) == _REMOVED:
+                work.forget(one)
                 session.remove(one)
     except SessionInUseError:
         return _RUNNING
@@ -415,6 +438,8 @@ def _doom(one: Session, older_than: float, force: bool) -> str:
         return _REMOVED if force else f"kept, needs --force: {str(error).splitlines()[0]}"
     if time.time() - state.updated_at < older_than:
         return "kept: younger than asked"
+    if not (force or work.is_merged(one, state)):
+        return f"kept, needs --force: aca merge {one.id} has not been done"
     if force or not (state.unfinished() or state.failed()):
         return _REMOVED
     how = "it can still be resumed" if state.unfinished() else "aca resume --failed can still mend it"

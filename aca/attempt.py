@@ -1,4 +1,4 @@
-"""One attempt at one task: place, provider or command, checks, ending.
+"""One attempt at one task: its site, an agent or a command, checks, merge, ending.
 
 ``Attempts`` is what the loop calls as ``execute``. It decides nothing about the session: it does the work
 and says how that ended.
@@ -9,62 +9,54 @@ from __future__ import annotations
 import asyncio
 import errno
 import math
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from aca import budget, journal, output, prices, process, prompt, secrets
+from aca import budget, clean, merge, output, process, touches
 from aca import events as ev
-from aca.checks import run_check, tail
+from aca.consultation import Agents, Consultation
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
-from aca.plan import REPLAY, Profile, Task, profile
-from aca.providers import base, model_of
-from aca.providers.account import Account, ClosedError, SpentError, Unlimited
-from aca.providers.budgeted import LEAST_USD, Budgeted, Purse
-from aca.recap import GREW, REBUILDS, Recap
-from aca.remarks import Arrivals, Remarks
+from aca.plan import Task, profile
+from aca.providers.budgeted import LEAST_USD
 from aca.run import Tell
 from aca.session import Session
-from aca.state import SessionState, Shared, add_usage
-from aca.values import Command, command_text
+from aca.site import SetupError, Site, Sites, run_command
+from aca.state import SessionState
+from aca.workspaces.base import TreeError
 
 SUMMARY_CHARS = 2000
 """How much of an agent's last word is kept as the task's result."""
-OUTPUT_CHARS = 400
-"""How much of a failed command's output goes into the reason."""
 
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM}
 """Said of one file, which may be the plan's choice, rather than of the disk."""
 
 E = TypeVar("E", bound=ev.AttemptEnded)
 
-Watch = Callable[[str, base.Step], None]
-"""Told every step of every attempt as it happens; decides nothing."""
-
 
 @dataclass
 class Attempts:
     """Everything an attempt needs that is the same for all of a session."""
 
-    session: Session
-    state: SessionState
-    providers: Mapping[str, base.Provider]
-    watch: Watch
+    agents: Agents
     patience: process.Patience = field(default_factory=process.Patience)
-    arrivals: Arrivals = field(default_factory=Arrivals)
 
     def __post_init__(self) -> None:
-        plan = self.state.plan
-        at_once = 1 if plan.execution_mode == "sequential" else plan.max_concurrent_tasks
-        self.purse = Purse(self.state, at_once)
+        self.sites = Sites(self.session, self.state, self.patience)
+
+    @property
+    def session(self) -> Session:
+        return self.agents.session
+
+    @property
+    def state(self) -> SessionState:
+        return self.agents.state
 
     async def __call__(self, task_id: str, attempt: int, tell: Tell) -> ev.Ending:
         """Do the attempt. Raises MachineError when the disk, not the task, is at fault."""
@@ -78,33 +70,22 @@ class Attempts:
             raise
 
     def hold(self, task: Task, running: Sequence[Task]) -> float | None:
-        """Tasks that share a conversation take turns in it: both at once would talk across each other."""
+        """What keeps a ready task back: its provider, or one that runs.
+
+        Tasks that share a conversation take turns, as do those that touch the same files: both at once
+        would talk across each other.
+        """
         name = self.state.shared_by(task)
         if name is not None and any(self.state.shared_by(other) == name for other in running):
             return math.inf
-        return None
+        apart = touches.hold(task, running)
+        return self.agents.gate.hold(task, running) if apart is None else apart
 
     def blames_plan(self, error: OSError) -> bool:
         """Whether *error* is about a file that the plan names: the disk is sound, and it is none of ours."""
         if not isinstance(error.filename, str) or error.errno in DISK_ERRORS - _OF_ONE_FILE:
             return False
         return not Path(error.filename).is_relative_to(self.session.path)
-
-    @cached_property
-    def workspace(self) -> Path:
-        return self.session.workspace
-
-    def is_file(self, name: str) -> bool:
-        """Whether *name* is that of a file in the workspace, which a prompt may quote."""
-        top = process.Place(self.workspace, self.workspace, {}, "", self.patience)
-        try:
-            return top.inside(name).is_file()
-        except (process.OutsideWorkspaceError, OSError):
-            return False
-
-    @cached_property
-    def environment(self) -> dict[str, str]:
-        return dict(os.environ)
 
 
 @dataclass
@@ -117,65 +98,71 @@ class _Attempt:
     def __post_init__(self) -> None:
         self.began = time.monotonic()
         self.logs = self.all.session.task_logs / self.task.id
-        self.profile: Profile = profile(self.all.state.plan, self.task)
-        self.files: dict[str, ev.FileChange] = {}
-        self.result = base.Result(stop="done")
+        self.profile = profile(self.all.state.plan, self.task)
+        self.site = Site(self.all.sites, self.task, self.number)
+        self.agent = Consultation(self.all.agents, self.task, self.number, self.tell, self.site)
         self.output: dict[str, Any] | None = None
-        self.recap = Recap()
-        self.remarks = Remarks(self.all.state, self.task, self.number, self.tell, self.all.arrivals)
-        self.account: Budgeted | None = None
-        """Whose budget it keeps to, where it calls a model."""
 
     async def run(self) -> ev.Ending:
+        """The ending tells what was kept. One that says the work is merged is not waited for any more."""
         self.logs.mkdir(exist_ok=True)
+        with self.site.occupied():
+            ending = await self.until_stopped()
+            await self.site.leave()
+        if (kept := self.site.kept) is None:
+            return ending
+        return msgspec.structs.replace(ending, commit=kept.commit, base=kept.base, files=kept.files)
+
+    async def until_stopped(self) -> ev.Ending:
         try:
-            place = self.open_place()
+            place = await self.site.open()
             failure = await self.work(place)
             return failure or await self.finish(place)
         except asyncio.CancelledError:
             return self.ending(ev.TaskInterrupted, reason="stopped before it was done")
         except process.OutsideWorkspaceError as error:
             return self.failed(str(error), "input")
+        except (SetupError, TreeError) as error:
+            return self.failed(str(error), "task")
         except OSError as error:
             if not self.all.blames_plan(error):
                 raise
             return self.failed(f"{error.filename}: {error.strerror}", "input")
 
-    def open_place(self) -> process.Place:
-        """The directory the task works in, and the environment of everything it starts."""
-        mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
-        marks = {"ACA_SESSION": self.all.session.id, "ACA_TASK": self.task.id, "ACA_ATTEMPT": mark}
-        env = {**self.all.environment, **self.task.env, **marks}
-        passed = self.profile.pass_env | self.task.env.keys()
-        top = process.Place(self.all.workspace, self.all.workspace, env, mark, self.all.patience, passed)
-        place = replace(top, path=top.inside(self.all.state.plan.cwd))
-        place.path.mkdir(parents=True, exist_ok=True)
-        if self.task.cwd is None:
-            return place
-        path = place.inside(self.task.cwd)
-        if not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "this working directory does not exist", str(path))
-        return replace(place, path=path)
-
     # -- the work -----------------------------------------------------------------------------------
 
+    @property
+    def has_agent(self) -> bool:
+        """Whether an agent does it. A group has no work of its own."""
+        return self.task.kind == "agent" and self.task.id not in self.all.state.children
+
     async def work(self, place: process.Place) -> ev.Ending | None:
-        """The task's own work, None when it can be checked now. A group has none of its own."""
+        """The task's own work, None when it can be checked now."""
         if self.task.id in self.all.state.children:
             return None
         if refusal := budget.refusal(self.all.state, self.task):
             return self.refused(refusal)
         if self.task.kind == "command":
             return await self.work_command(place)
-        provider = self.all.providers.get(self.profile.provider or "")
-        if provider is None:
-            return self.failed(f'there is no provider "{self.profile.provider}" in this run', "input")
         try:
-            async with asyncio.timeout(self.timeout):
-                await self.consult(provider, place)
+            await self.agent.hold(place, self.timeout)
         except TimeoutError:
             return self.timed_out()
         return self.judge()
+
+    async def work_command(self, place: process.Place) -> ev.Ending | None:
+        assert self.task.command is not None  # the plan was validated
+        printed = self.logs / f"{self.number}.output.log"
+        failure = await run_command(self.task.command, place, printed, self.timeout)
+        if failure is not None and self.task.backup is not None:
+            failure = await run_command(self.task.backup, place, printed, self.timeout)
+        if failure is not None and self.timeout < min(self.profile.timeout, self.elapsed):
+            return self.timed_out()
+        return None if failure is None else self.failed(failure, "task")
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
 
     @cached_property
     def timeout(self) -> float:
@@ -188,211 +175,45 @@ class _Attempt:
             return self.failed(spent, "budget")
         return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
 
-    async def work_command(self, place: process.Place) -> ev.Ending | None:
-        assert self.task.command is not None  # the plan was validated
-        failure = await self.run_command(self.task.command, place)
-        if failure is not None and self.task.backup is not None:
-            failure = await self.run_command(self.task.backup, place)
-        if failure is not None and self.timeout < min(self.profile.timeout, self.elapsed):
-            return self.timed_out()
-        return None if failure is None else self.failed(failure, "task")
-
-    async def run_command(self, command: Command, place: process.Place) -> str | None:
-        """Why the command failed, None when it did not."""
-        output = self.logs / f"{self.number}.output.log"
-        place = replace(place, env=secrets.without(place.env, place.passed))
-        ended = await process.run(command, place, output=output, timeout=self.timeout)
-        if ended.exit_code == 0 and not ended.timed_out:
-            return None
-        why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
-        return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
-
-    async def consult(self, provider: base.Provider, place: process.Place) -> None:
-        """Hand the task to its provider, unless no call of a model may be made for it."""
-        assignment = self.assignment(provider.name, self.open_account(provider))
-        try:
-            await self.talk(provider, assignment, place)
-        except SpentError as spent:
-            self.result = base.Result("spent", reason=str(spent))
-        except ClosedError as closed:
-            self.result = base.Result("quota", reason=closed.reason, until=closed.until)
-
-    def open_account(self, provider: base.Provider) -> Account:
-        """Whose limits and money the calls of this attempt count against; nobody's where none is made."""
-        if provider.name == REPLAY:
-            return Unlimited()
-        plan, name = self.all.state.plan, provider.name
-        model = model_of(name, plan.providers.get(name, {}), self.profile.model)
-        tariff = prices.tariff(plan, name, model)
-        self.account = Budgeted(
-            self.all.purse, self.task, self.number, tariff, Unlimited(), self.tell, asks=provider.asks
-        )
-        return self.account
-
-    async def talk(self, provider: base.Provider, assignment: base.Assignment, place: process.Place) -> None:
-        """Let the provider work, and once more with a recap when the conversation grew too long."""
-        with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
-            await self.converse(provider, assignment, place, transcript)
-            for rebuilt in range(REBUILDS):
-                is_old = assignment.conversation is not None and not rebuilt
-                if not (self.result.overflowed and (is_old or self.recap.uses > self.recap.told)):
-                    return
-                self.take(base.Said(GREW), provider.name, transcript)
-                anew, before = self.assignment(provider.name, assignment.account), self.result.usage
-                text = self.recap.prompt(anew.prompt)
-                self.write_prompt(f"{self.number}.prompt-{rebuilt + 2}.md", text)
-                anew = replace(anew, prompt=text, conversation=None, interrupted=False)
-                await self.converse(provider, anew, place, transcript)
-                usage = together(before, self.result.usage)
-                self.result = msgspec.structs.replace(self.result, usage=usage)
-
-    async def converse(
-        self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
-    ) -> None:
-        """One conversation. Of an agent that does not ask before its calls it is one call, whole."""
-        if provider.asks or self.account is None:
-            await self.follow(provider, assignment, place, transcript)
-            return
-        async with assignment.account.call(len(assignment.prompt.encode())) as call:
-            told = replace(assignment, allowed_usd=self.account.allowed_usd)
-            await self.follow(provider, told, place, transcript)
-            if self.result.usage is not None:
-                call.used(self.result.usage)
-
-    async def follow(
-        self, provider: base.Provider, assignment: base.Assignment, place: process.Place, transcript: BinaryIO
-    ) -> None:
-        """Keep every step of the provider in the transcript."""
-        try:
-            async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
-                async for step in steps:
-                    self.take(whole := without_keys(encodable(step)), provider.name, transcript)
-                    self.recap.note(whole)
-        finally:
-            strike_out_of_all(assignment.logs)
-
-    def assignment(self, provider: str, account: Account) -> base.Assignment:
-        told = prompt.parts(self.all.state, self.task, self.all.workspace)
-        text = prompt.joined(told)
-        self.write_prompt(f"{self.number}.prompt.md", text)
-        for message in self.remarks.waiting:  # they are in it
-            self.remarks.deliver(message)
-        conversation, interrupted, before = self.continued(provider)
-        outlook = budget.outlook(self.all.state, self.task)
-        return base.Assignment(
-            task_id=self.task.id,
-            title=self.task.title,
-            attempt=self.number,
-            prompt=text,
-            system_prompt="\n\n".join(filter(None, (self.profile.system_prompt, outlook))),
-            model=self.profile.model,
-            permissions=self.profile.permissions,
-            conversation=conversation,
-            interrupted=interrupted,
-            follow_up=prompt.follow_up(told, before),
-            home=self.all.session.path / provider,
-            logs=self.logs / str(self.number),
-            account=account,
-            messages=self.remarks,
-            options=self.all.state.plan.providers.get(provider, {}),
-            output_schema=self.task.output_schema,
-        )
-
-    def continued(self, provider: str) -> tuple[str | None, bool, str]:
-        """The conversation to go on with, whether it was cut off at this task, and what was said before it.
-
-        It goes on only with the provider that it began with.
-        """
-        state, now = self.all.state, self.all.state.states[self.task.id]
-        if now.interrupted and now.conversation and now.conversation[0] == provider:
-            return now.conversation[1], True, ""
-        shared = state.shared.get(state.shared_by(self.task) or "")
-        if shared is None or shared.provider != provider:
-            return None, False, ""
-        return shared.conversation, False, self.told(shared)
-
-    def told(self, shared: Shared) -> str:
-        """All that the tasks which share the conversation have been told in it."""
-        logs = self.all.session.task_logs
-        paths = [logs / task / f"{attempt}.prompt.md" for task, attempt in shared.told]
-        return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
-
-    def write_prompt(self, name: str, text: str) -> None:
-        (self.logs / name).write_text(text, encoding="utf-8")
-
-    def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
-        transcript.write(msgspec.json.encode(step) + b"\n")
-        transcript.flush()
-        if isinstance(step, base.Changed):
-            self.files[step.change.path] = step.change
-        elif isinstance(step, base.Result):
-            self.result = believed(step)
-        elif isinstance(step, base.Conversed):
-            known = self.all.state.states[self.task.id].conversation
-            if known != (provider, step.conversation):
-                self.tell(self.conversation_started(provider, step.conversation))
-        elif isinstance(step, base.Noted):
-            self.tell(ev.NoteLeft(task=self.task.id, attempt=self.number, text=step.text))
-        elif isinstance(step, base.Limited):
-            self.keep_limits(provider, step.info)
-        self.all.watch(self.task.id, step)
-
-    def conversation_started(self, provider: str, conversation: str) -> ev.ConversationStarted:
-        return ev.ConversationStarted(
-            task=self.task.id, attempt=self.number, provider=provider, conversation=conversation
-        )
-
-    def keep_limits(self, provider: str, info: dict[str, Any]) -> None:
-        """What the provider last said of its limits, for whoever looks (and for the next run)."""
-        path = self.all.session.path / provider / "rate_limit_state.json"
-        path.parent.mkdir(exist_ok=True)
-        journal.write_aside(path, msgspec.json.encode({"at": time.time(), **info}))
+    # -- what the agent's own account of its end means ------------------------------------------------
 
     def judge(self) -> ev.Ending | None:
-        """What the provider's own account of its end means; None lets the checks have the last word."""
-        result = self.result
-        if result.stop == "failed":
-            return self.failed(result.reason or "the provider gave no reason", result.category)
-        if result.stop == "quota":
-            return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
-        if result.stop == "spent":
-            return self.spent(result.reason)
-        if result.stop == "cut_off":
-            return self.ending(ev.TaskInterrupted, reason=result.reason)
-        if result.stop == "interrupted":  # but not by us: then nobody would judge it
-            return self.failed(result.reason or "the provider was interrupted", "transient")
-        if result.stop == "denied":
-            tools = ", ".join(result.denied)
-            cure = result.reason or 'permissions = "full" would allow it'
-            reason = f"the agent was denied {tools}: {cure}"
-            return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
+        """None lets the checks have the last word."""
+        result = self.agent.result
+        match result.stop:
+            case "failed":
+                return self.judge_failure(result.reason or "the provider gave no reason", result.category)
+            case "quota":
+                return self.ending(ev.TaskInterrupted, reason=result.reason, quota=True, until=result.until)
+            case "spent":
+                return self.spent(result.reason)
+            case "cut_off":
+                return self.ending(ev.TaskInterrupted, reason=result.reason)
+            case "interrupted":  # but not by us: then nobody would judge it
+                return self.failed(result.reason or "the provider was interrupted", "transient")
+            case "denied":
+                cure = result.reason or 'permissions = "full" would allow it'
+                reason = f"the agent was denied {', '.join(result.denied)}: {cure}"
+                return self.ending(ev.TaskBlocked, reason=reason, waits_for="permission")
         if (unheard := self.unheard()) or self.task.output_schema is None:
             return unheard
         return self.read_output(self.task.output_schema)
 
-    def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
-        """Take the output that was asked for, from the provider or out of the agent's last word."""
-        if self.result.subtasks:
-            return self.failed("it was split, and a task with output_schema gives its output itself", "task")
-        given = self.result.output
-        given = _cleaned(output.found(self.result.text)) if given is None else given
-        if why := output.wrong(given, schema):
-            return self.failed(f"the output does not fit output_schema: {why}", "task")
-        self.output = given
-        return None
-
-    def unheard(self) -> ev.Ending | None:
-        """A task is not done while something was said that its agent has not heard: it goes on with that."""
-        if self.task.kind != "agent" or self.task.id in self.all.state.children or not self.remarks.waiting:
-            return None
-        return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
+    def judge_failure(self, reason: str, category: ev.Category) -> ev.Ending:
+        """A provider that takes no calls now is none of the task's fault."""
+        if category == "system":
+            self.all.agents.gate.refused(self.agent.choice, reason)
+        accounting = self.agent.accounting
+        if category == "transient" and accounting is not None and (shut := accounting.shut()):
+            return self.ending(ev.TaskInterrupted, reason=shut.reason, quota=True, until=shut.until)
+        return self.failed(reason, category)
 
     def spent(self, reason: str) -> ev.Ending:
         """A call was refused, or an agent used up its part of what is left: then it may get another one."""
-        refusal = (self.account and self.account.refusal) or budget.refusal(self.all.state, self.task)
+        account, used = self.agent.account, self.agent.usage
+        refusal = (account and account.refusal) or budget.refusal(self.all.state, self.task)
         if refusal is not None:
             return self.refused(refusal)
-        used = self.usage
         if used is None or (used.cost_usd or 0.0) < LEAST_USD:
             return self.failed(reason, "budget")  # else this would go on for ever
         return self.ending(ev.TaskInterrupted, reason=reason)
@@ -403,102 +224,73 @@ class _Attempt:
             return self.ending(ev.TaskInterrupted, reason=refusal.reason, spent=True)
         return self.failed(refusal.reason, "budget")
 
+    def unheard(self) -> ev.Ending | None:
+        """A task is not done while something was said that its agent has not heard: it goes on with that."""
+        if not (self.has_agent and self.agent.remarks.waiting):
+            return None
+        return self.ending(ev.TaskInterrupted, reason="a person has said something; it goes on with that")
+
+    def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
+        """Take the output that was asked for, from the provider or out of the agent's last word."""
+        result = self.agent.result
+        if result.subtasks:
+            return self.failed("it was split, and a task with output_schema gives its output itself", "task")
+        given = clean.data(output.found(result.text)) if result.output is None else result.output
+        if why := output.wrong(given, schema):
+            return self.failed(f"the output does not fit output_schema: {why}", "task")
+        self.output = given
+        return None
+
     # -- the ending ---------------------------------------------------------------------------------
 
     async def finish(self, place: process.Place) -> ev.Ending:
-        """Claimed is not done: the checks decide. Subtasks that were handed in come first."""
-        summary = self.result.text[-SUMMARY_CHARS:]
-        if self.result.subtasks:
-            return self.split(summary)
-        output = self.logs / f"{self.number}.checks.log"
-        results = tuple([await run_check(check, place, output) for check in self.task.checks])
+        """Claimed is not done: the checks decide. Subtasks that were handed in come first.
+
+        What is merged is what was there before the checks, which leave things behind.
+        """
+        await self.site.keep()
+        summary = self.agent.result.text[-SUMMARY_CHARS:]
+        if self.agent.result.subtasks:
+            return await self.merged(self.split(summary, place))
+        results = await self.site.check(self.task.checks, place)
         broken = [result for result in results if not result.passed]
         if not broken:
-            completed = self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
-            return self.unheard() or completed
+            done = self.ending(ev.TaskCompleted, summary=summary, checks=results, output=self.output)
+            return self.unheard() or await self.merged(done)
         names = ", ".join(f'"{result.name}"' for result in broken)
         reason = f"check{'s' if len(broken) > 1 else ''} {names} failed"
         return self.ending(ev.TaskFailed, reason=reason, checks=results)
 
-    def split(self, summary: str) -> ev.Ending:
+    async def merged(self, ending: ev.Ending) -> ev.Ending:
+        """*ending*, once the work is part of the session's; or why it cannot be."""
+        if not isinstance(ending, ev.TaskCompleted | ev.TaskSplit):
+            return ending
+        done = await self.site.merge(ending.summary)
+        if isinstance(done, merge.Merged):
+            return msgspec.structs.replace(ending, integrated=done.commit)
+        reason = clean.text(done.reason)
+        if self.all.state.states[self.task.id].refusals < merge.TRIES:
+            return self.ending(ev.TaskRefused, reason=reason, detail=clean.text(done.detail))
+        return self.ending(ev.TaskBlocked, reason=reason, waits_for="merge")
+
+    def split(self, summary: str, place: process.Place) -> ev.Ending:
         """Accept the subtasks the agent handed in, through the validator that everybody's tasks pass."""
-        patch, faults = subtasks(self.all.state, self.task, self.result.subtasks, self.all.is_file)
+        top, given = replace(place, path=place.root), self.agent.result.subtasks
+        patch, faults = subtasks(self.all.state, self.task, given, top.has_file)
         if faults:
             told = "; ".join(fault.message for fault in faults)
             return self.failed(f"the agent handed in subtasks that cannot be used: {told}", "task")
         return self.ending(ev.TaskSplit, tasks=patch, summary=summary)
 
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self.began
-
-    @property
-    def usage(self) -> ev.Usage | None:
-        """What all of its calls used, as they were counted, or what the provider told."""
-        return self.account.used if self.account else self.result.usage
-
     def failed(self, reason: str, category: ev.Category) -> ev.TaskFailed:
-        return self.ending(ev.TaskFailed, reason=clean(reason), category=category)
+        return self.ending(ev.TaskFailed, reason=clean.text(reason), category=category)
 
     def ending(self, kind: type[E], **said: Any) -> E:
         return kind(
             task=self.task.id,
             attempt=self.number,
             seconds=round(self.elapsed, 6),
-            usage=self.usage,
-            files=tuple(self.files.values()),
+            usage=self.agent.usage,
+            files=tuple(self.agent.files.values()),
             **said,
         )
-
-
-def together(before: ev.Usage | None, more: ev.Usage | None) -> ev.Usage | None:
-    """What two conversations used; where one of them did not tell, nobody knows what both cost."""
-    known = [usage for usage in (before, more) if usage is not None]
-    if len(known) == 2:
-        return add_usage(*known)
-    return msgspec.structs.replace(known[0], cost_usd=None) if known else None
-
-
-def believed(result: base.Result) -> base.Result:
-    """*result*, what it used being unknown where it claims to have worked without a single token."""
-    is_free = result.usage is not None and result.usage.tokens == 0 and not result.usage.cost_usd
-    if is_free and result.stop in ("done", "denied"):
-        return msgspec.structs.replace(result, usage=None)
-    return result
-
-
-def encodable(step: base.Step) -> base.Step:
-    """*step*, with all text in it cleaned where some of it cannot be written down."""
-    try:
-        msgspec.json.encode(step)
-    except UnicodeEncodeError:
-        return msgspec.convert(_cleaned(msgspec.to_builtins(step)), type(step))
-    return step
-
-
-def without_keys(step: base.Step) -> base.Step:
-    """*step* with our keys struck out: agents that have them may tell them."""
-    told = msgspec.json.encode(step).decode()
-    if (struck := secrets.struck_out(told)) == told:
-        return step
-    return msgspec.json.decode(struck, type=type(step))
-
-
-def strike_out_of_all(logs: Path) -> None:
-    """The same for what a program has printed, which was kept as it came."""
-    for path in logs.rglob("*"):
-        if path.is_file():
-            secrets.strike_out_of(path)
-
-
-def clean(text: str) -> str:
-    """*text* without halves of surrogate pairs: agents print them, file names hold them, files take none."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _cleaned(data: Any) -> Any:
-    if isinstance(data, str):
-        return clean(data)
-    if isinstance(data, Mapping):
-        return {_cleaned(key): _cleaned(value) for key, value in data.items()}
-    return [_cleaned(value) for value in data] if isinstance(data, list | tuple) else data

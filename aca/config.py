@@ -20,6 +20,8 @@ ENVIRONMENT: dict[str, str] = {
     "ACA_PROVIDER": "defaults.provider",
     "ACA_MODEL": "defaults.model",
     "ACA_PERMISSIONS": "defaults.permissions",
+    "ACA_WORKSPACE_MODE": "defaults.workspace",
+    "ACA_MERGE": "workspace.merge",
     "ACA_APPEND_SYSTEM_PROMPT": "defaults.system_prompt",
     "ACA_RETRIES": "defaults.retries",
     "ACA_TIMEOUT": "defaults.timeout",
@@ -156,7 +158,7 @@ def _plain(text: str) -> object:
 
 def rows(plan: Plan, merged: Merged) -> Iterator[tuple[str, Any, str]]:
     """(setting, value, origin) of everything that can be set, in the plan's order."""
-    data = plan.model_dump(mode="json", exclude=set(NOT_SETTINGS))
+    data = plan.model_dump(mode="json", by_alias=True, exclude=set(NOT_SETTINGS))
     yield from _rows(data, merged, ())
     if ("checks",) in merged.layers:  # of the file, not of the plan: its tasks have them
         yield "checks", merged.layers[("checks",)].data["checks"], merged.origin(("checks",))

@@ -55,13 +55,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class SessionCreated(Event, frozen=True, tag="session_created"):
-    """The first line of every journal."""
+    """The first line of every journal. ``commit`` is what worktrees start from, where there are any."""
 
     session: str
     plan_sha256: str
     format_version: int = FORMAT_VERSION
     aca_version: str = ""
     forked_from: str = ""
+    commit: str = ""
 
 
 class RunStarted(Event, frozen=True, tag="run_started"):
@@ -129,6 +130,9 @@ class AttemptEnded(Event, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
     usage: Usage | None = None
     files: tuple[FileChange, ...] = ()
+    commit: str = ""
+    """What the attempt left, in a worktree; it differs from ``base`` by the task's work."""
+    base: str = ""
 
 
 class NoteLeft(Event, frozen=True, tag="note_left"):
@@ -141,18 +145,26 @@ class NoteLeft(Event, frozen=True, tag="note_left"):
 
 class TaskCompleted(AttemptEnded, frozen=True, tag="task_completed"):
     """Done, and its checks (all of ``checks``) passed. ``summary`` is the agent's last word, ``output`` the
-    JSON object it gave where the task asks for one."""
+    JSON object it gave where the task asks for one.
+
+    ``integrated`` is the session's commit from now on: with the work of this task, where it did any.
+    """
 
     summary: str = ""
     checks: tuple[CheckResult, ...] = ()
     output: dict[str, Any] | None = None
+    integrated: str = ""
 
 
 class TaskSplit(AttemptEnded, frozen=True, tag="task_split"):
-    """The attempt handed in subtasks: ``tasks`` (plan data) are to be done before the task is."""
+    """The attempt handed in subtasks: ``tasks`` (plan data) are to be done before the task is.
+
+    What it did itself is in ``integrated``, as with ``TaskCompleted``.
+    """
 
     tasks: tuple[dict[str, Any], ...]
     summary: str = ""
+    integrated: str = ""
 
 
 Category = Literal["transient", "task", "system", "input", "budget"]
@@ -183,11 +195,21 @@ class TaskInterrupted(AttemptEnded, frozen=True, tag="task_interrupted"):
     until: float | None = None
 
 
+class TaskRefused(AttemptEnded, frozen=True, tag="task_refused"):
+    """The work does not fit what was merged meanwhile. The task is pending again, to mend that.
+
+    ``detail`` is what the agent is told of it: the conflict, or what failed on the merged result.
+    """
+
+    reason: str
+    detail: str = ""
+
+
 class TaskBlocked(AttemptEnded, frozen=True, tag="task_blocked"):
     """A person must do something before the task can go on."""
 
     reason: str
-    waits_for: Literal["approval", "permission"]
+    waits_for: Literal["approval", "permission", "merge"]
 
 
 class ApprovalAnswered(Event, frozen=True, tag="approval_answered"):
@@ -266,6 +288,7 @@ AnyEvent = (
     | TaskSplit
     | TaskFailed
     | TaskInterrupted
+    | TaskRefused
     | TaskBlocked
     | ApprovalAnswered
     | MessageSent
@@ -278,5 +301,5 @@ AnyEvent = (
 )
 Aside = CallStarted | CallEnded | MessageSent | MessageDelivered | TaskCancelled
 """Facts about a task that leave it where it is."""
-Ending = TaskCompleted | TaskSplit | TaskFailed | TaskInterrupted | TaskBlocked
+Ending = TaskCompleted | TaskSplit | TaskFailed | TaskInterrupted | TaskRefused | TaskBlocked
 """How an attempt can end; what ``attempt`` returns and ``run`` records."""

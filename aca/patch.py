@@ -28,7 +28,7 @@ MAX_SUBTASKS = 100
 
 _RIGHTS: tuple[Permissions, ...] = ("read-only", "workspace-write", "full")
 """From the least to the most."""
-_INHERITED = ("role", "provider", "model", "permissions", "cwd", "env", "pass_env", "timeout")
+_INHERITED = ("role", "provider", "model", "permissions", "workspace", "cwd", "env", "pass_env", "timeout")
 _ARRANGED = {"id", "dependencies", "role", "permissions"}
 """What of a subtask is not taken over as it is said."""
 _RUNS = ("command", "checks")

@@ -20,6 +20,7 @@ SCHEMA_ID = "urn:aca:schema:plan:1"
 Kind = Literal["agent", "command", "approval"]
 Mode = Literal["sequential", "parallel", "intelligent"]
 Permissions = Literal["read-only", "workspace-write", "full"]
+Place = Literal["inplace", "worktree"]
 GivenStatus = Literal["pending", "completed", "skipped"]
 OWN = "own"
 PARENT, ROLE = "parent", "role"
@@ -95,6 +96,21 @@ class Price(Model):
     cache_write: float | None = Field(default=None, ge=0)
 
 
+class Workspace(Model):
+    """What a fresh worktree needs, and what must hold of everything that was merged."""
+
+    copies: Words = Field(default=(), alias="copy")
+    """Files that git does not have, such as ``.env``: paths or patterns in the workspace."""
+    setup: Command | None = None
+    """Run once in every fresh worktree."""
+    checks: Checks = ()
+    """Run on the merged result before it counts."""
+    port: int = Field(default=20000, ge=1024, le=64000)
+    """``ACA_PORT`` is this plus ``ACA_SLOT``, a number below the number of tasks that run at once."""
+    merge: bool = False
+    """Merge into the branch that is checked out once every task is completed."""
+
+
 class Models(Model):
     """Which model for which task, by ``estimated_complexity``: simple is 1 to 3, complex 8 to 10; what lies
     between or is not said is medium."""
@@ -130,6 +146,8 @@ class Defaults(Model):
     models: Models = Models()
     """By complexity, before ``model``."""
     permissions: Permissions = "workspace-write"
+    workspace: Place | None = None
+    """None: worktrees where agents would share a repository, otherwise in place."""
     system_prompt: str = ""
     retries: int = Field(default=2, ge=0, le=100)
     """How often an agent task is tried again after a failure. A command is not, unless it says so."""
@@ -176,6 +194,7 @@ class Task(Model):
     provider: str | None = None
     model: str | None = None
     permissions: Permissions | None = None
+    workspace: Place | None = None
     conversation: str | None = None
     """``own``, ``parent``, ``role``, or the id of a task it needs, in whose conversation it goes on."""
     checks: Checks = ()
@@ -247,6 +266,7 @@ class Plan(Model):
     """Where tasks work, inside the workspace; made when missing."""
     checkpoint_interval: Annotated[Duration, Field(gt=0)] = 1800.0
     limits: Limits = Limits()
+    workspace: Workspace = Workspace()
     defaults: Defaults = Defaults()
     roles: dict[str, Role] = Field(default_factory=dict)
     providers: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
@@ -266,6 +286,7 @@ class Profile:
     provider: str | None
     model: str | None
     permissions: Permissions
+    workspace: Place
     system_prompt: str
     retries: int
     retry_delay: float
@@ -283,6 +304,7 @@ def profile(plan: Plan, task: Task) -> Profile:
         provider=task.provider or role.provider or base.provider,
         model=task.model or role.model or _model(role, base, task.estimated_complexity),
         permissions=task.permissions or role.permissions or base.permissions,
+        workspace=task.workspace or base.workspace or "inplace",
         system_prompt="\n\n".join(filter(None, (role.system_prompt, base.system_prompt))),
         retries=automatic if task.retries is None else task.retries,
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,

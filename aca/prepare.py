@@ -16,6 +16,7 @@ from aca.errors import InputError, Problem, did_you_mean
 from aca.parse.explain import explain
 from aca.plan import Plan, Profile, Task, profile
 from aca.providers import choice
+from aca.workspaces import choice as choice_of_place
 
 N = TypeVar("N")
 
@@ -66,6 +67,7 @@ def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
         refuse_secrets(merged.data, merged.problem, environ)
     moved = _moved(document, plan, request) if document.is_plan else {}
     prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
+    prepared = _with_workspace(prepared, request.workspace)
     if request.require_approved:
         drift.refuse_unapproved(prepared.plan, request.file, document.is_plan)
     return replace(prepared, plan=contract.renewed(prepared.plan), moved=moved)
@@ -84,6 +86,21 @@ def settled(prepared: Prepared, workspace: Path) -> Prepared:
         now = drift.present(plan, workspace, used_providers(plan))
         plan = contract.settled(plan, now.base_commit, now.tools)
     return replace(prepared, plan=plan)
+
+
+def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
+    """*prepared* with worktrees for agents that would share a repository, where nothing is said of that."""
+    plan, note = choice_of_place.choose(prepared.plan, workspace)
+    if plan is prepared.plan:
+        return prepared
+    prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
+    return replace(prepared, plan=plan, note="\n".join(filter(None, (prepared.note, note))))
+
+
+def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
+    """What keeps the tasks of a plan from being done where it says."""
+    found = choice_of_place.faults(prepared.plan, workspace)
+    return [prepared.settings.problem(one.loc, one.message, one.cure, one.word) for one in found]
 
 
 def _merge(document: parse.Document, request: Request, environ: Mapping[str, str]) -> config.Merged:

@@ -114,6 +114,13 @@ class Place:
             raise OutsideWorkspaceError(f"{name} is aca's own and not a task's to touch")
         return target
 
+    def has_file(self, name: str) -> bool:
+        """Whether *name* is that of a file inside, which a prompt may quote."""
+        try:
+            return self.inside(name).is_file()
+        except (OutsideWorkspaceError, OSError):
+            return False
+
     def name_of(self, path: Path) -> str:
         """What *path* is called from where the task works; in full when it is outside the workspace."""
         try:

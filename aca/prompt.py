@@ -24,22 +24,28 @@ MOST_NOTES = 200
 """Of the notes of earlier tasks; the newest are kept."""
 
 
+_MEND = """\
+While you worked, other tasks were finished. What they changed has been merged into the files you work on.
+Where both of you changed the same lines, both sides are in the file, yours first, between lines that begin
+with <<<<<<<, ======= and >>>>>>>. Make it work together, keep what both wanted, leave no such line behind."""
 TOLD_ABOVE = "What was said above about the project, and the files quoted there, still hold."
 
 
-def parts(state: SessionState, task: Task, workspace: Path) -> list[str]:
-    """What the next attempt at *task* is told, piece by piece. References are read now, from *workspace*.
+def parts(state: SessionState, task: Task, *places: Path, conflicts: Sequence[str] = ()) -> list[str]:
+    """What the next attempt at *task* is told, piece by piece.
 
+    References are read now, from the first of *places* that has them; *conflicts* as with ``refusal``.
     Raises OSError, with the file's name, when one cannot be read any more.
     """
     told = [
         *_context(state, task),
-        *_references(_file_refs(state, task), workspace),
+        *_references(_file_refs(state, task), places),
         *_results(state, task),
         *_notes(state),
         _heading(1, f"Your task: {task.title}") + task.description,
         *_said(state, task),
         *_lesson(state, task),
+        refusal(state, task, conflicts),
         *_output(task),
     ]
     return [part.strip() for part in told if part.strip()]
@@ -88,13 +94,27 @@ def _file_refs(state: SessionState, task: Task) -> list[str]:
     return list(dict.fromkeys(inherited))
 
 
-def _references(paths: list[str], workspace: Path) -> Iterator[str]:
+def refusal(state: SessionState, task: Task, conflicts: Sequence[str]) -> str:
+    """What the agent is to mend where its work did not fit what others had finished; empty where it did.
+
+    *conflicts* are the files that hold both sides now.
+    """
+    told = state.states[task.id].refusal
+    if conflicts:
+        told = f"{told}\n\nFiles with both sides in them:\n\n{_list(conflicts)}".strip()
+    if not told:
+        return ""
+    return f"{_heading(1, 'Your work does not fit in yet')}{_MEND}\n\n{told}\n"
+
+
+def _references(paths: list[str], places: Sequence[Path]) -> Iterator[str]:
     left, left_out = MAX_REFERENCES_BYTES, []
     for name in paths:
         if left == 0:
             left_out.append(name)
             continue
-        text, size = _read(workspace / name, min(left, MAX_REFERENCE_BYTES))
+        has_it = (place / name for place in places if (place / name).exists())
+        text, size = _read(next(has_it, places[0] / name), min(left, MAX_REFERENCE_BYTES))
         left -= size
         yield _heading(2, f"File {name}") + text
     if left_out:

@@ -159,7 +159,7 @@ class _Run:
             if task.status == "in_progress":
                 reason = "aca ended while this was running"
                 self.record(ev.TaskInterrupted(task=task_id, attempt=task.attempts, reason=reason))
-            elif task.status == "blocked" and task.waits_for == "permission":
+            elif task.status == "blocked" and task.waits_for in ("permission", "merge"):
                 self.record(ev.TaskReopened(task=task_id, reason="tried again on resume", cause=task.seq))
         lengths = graph.path_lengths(self.plan) if self.plan.execution_mode == "intelligent" else {}
         self.frontier = graph.Frontier(self.state, partial(_rank, self.plan.execution_mode, lengths))

@@ -49,7 +49,8 @@ lock             who is running the session now, empty when nobody is
 inbox/           messages to the runner (approvals, checkpoints)
 meta/            session.json: a readable picture of the state, rewritten now and then
 execution_logs/  task_logs/<task>/<attempt>...: prompt, steps and raw output of every attempt; system_logs/
-file_changes/    change_log.json: which files each task is known to have changed
+file_changes/    change_log.json: which files each task is known to have changed;
+                 snapshots/<task>/<attempt>.patch: what an attempt changed in its worktree
 <provider>/      conversations, settings and limits of each provider that was used
 
 `aca status` and `aca show` read it; `aca resume` goes on with it; `aca gc` removes it.
@@ -127,6 +128,10 @@ class Session:
         """The fold of its journal, or of the first *until* events. Raises DamagedJournalError."""
         return fold(self.plan, journal.read(self.journal_path, until))
 
+    def events(self) -> list[AnyEvent]:
+        """Everything in its journal. Raises DamagedJournalError."""
+        return journal.read(self.journal_path)
+
     # -- inbox --------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> str:
@@ -171,10 +176,10 @@ def home(workspace: Path) -> Path:
     return path
 
 
-def create(workspace: Path, plan_text: str) -> Session:
-    """A new session for the plan written in *plan_text* (canonical JSON)."""
+def create(workspace: Path, plan_text: str, commit: str = "") -> Session:
+    """A new session for the plan written in *plan_text* (canonical JSON), worktrees starting at *commit*."""
     data = plan_text.encode()
-    created = SessionCreated(session="", plan_sha256=digest(data), aca_version=__version__)
+    created = SessionCreated(session="", plan_sha256=digest(data), aca_version=__version__, commit=commit)
     return _make(workspace, data, [created])
 
 
@@ -312,6 +317,14 @@ def _picture(state: SessionState, task_id: str) -> dict[str, Any]:
         "output": now.output,
         "notes": list(now.notes),
     }
+
+
+def write_patch(session: Session, task_id: str, attempt: int, patch: str) -> None:
+    """Keep what an attempt changed beside the change log."""
+    folder = session.path / "file_changes" / "snapshots" / task_id
+    folder.mkdir(parents=True, exist_ok=True)
+    data = patch.encode("utf-8", "surrogateescape")
+    journal.write_aside(folder / f"{attempt}.patch", data)
 
 
 def write_derived(session: Session, state: SessionState) -> None:

@@ -41,6 +41,12 @@ class TaskState(msgspec.Struct):
     counted: bool = False
     """The calls of its latest attempt are in the journal, each with what it used."""
     files: tuple[ev.FileChange, ...] = ()
+    commit: str = ""
+    """What its latest attempt left, where it worked in a worktree."""
+    refusals: int = 0
+    """How often its work did not fit what was merged meanwhile, since it was last (re)opened."""
+    refusal: str = ""
+    """What is to be told of the latest of them, until an attempt has ended otherwise than cut off."""
     checks: tuple[ev.CheckResult, ...] = ()
     waits_for: str = ""
     answer: ev.ApprovalAnswered | None = None
@@ -82,6 +88,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     name: str
     completed: int
     """Tasks completed by then, groups not counted: they are no work of their own."""
+    commit: str = ""
+    """The session's merged work by then, where tasks have worktrees."""
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -102,6 +110,10 @@ class SessionState:
         self.plan = plan
         self.session = ""
         self.forked_from = ""
+        self.integrated = ""
+        """The commit that has all merged work; empty where no task has a worktree."""
+        self.begun_at = ""
+        """The commit the worktrees started from."""
         self.tasks: dict[str, Task] = {}
         self.states: dict[str, TaskState] = {}
         self.order: dict[str, int] = {}
@@ -149,6 +161,11 @@ class SessionState:
         """Whether a further run could get on with something."""
         return any(self.counts[status] for status in ("pending", "in_progress", "blocked"))
 
+    @property
+    def is_to_be_merged(self) -> bool:
+        """Whether worktrees have made something that is for the user's branch."""
+        return self.integrated != self.begun_at
+
     def failed(self) -> bool:
         """Whether some task failed, or was skipped because of a failure."""
         return any(state.dead for state in self.states.values())
@@ -195,6 +212,7 @@ class SessionState:
 
     def _session_created(self, event: ev.SessionCreated) -> None:
         self.session, self.created_at, self.forked_from = event.session, event.at, event.forked_from
+        self.integrated = self.begun_at = event.commit
 
     def _run_started(self, event: ev.RunStarted) -> None:
         self.runs += 1
@@ -210,7 +228,7 @@ class SessionState:
         state.attempts = event.attempt
         state.started_at = state.started_at or event.at
         state.counted = False
-        if not state.interrupted:
+        if not (state.interrupted or state.refusal):
             state.conversation = None  # a new attempt after a failure starts afresh
 
     def _conversation_started(self, event: ev.ConversationStarted) -> None:
@@ -234,11 +252,13 @@ class SessionState:
         state.output = event.output
         self._share(event.task)
         self.done_work += event.task not in self.children
-        self.checkpoints.append(Checkpoint(event.seq, event.at, event.task, self.done_work))
+        self.integrated = event.integrated or self.integrated
+        self._checkpoint(event, event.task)
 
     def _task_split(self, event: ev.TaskSplit) -> None:
         state = self._end(event, "pending")
         state.worked, state.summary = True, event.summary
+        self.integrated = event.integrated or self.integrated
         self._share(event.task)
         self._add(Task.model_validate(data) for data in event.tasks)
 
@@ -252,8 +272,13 @@ class SessionState:
     def _task_interrupted(self, event: ev.TaskInterrupted) -> None:
         self._end(event, "pending", event.reason).interrupted = True
 
+    def _task_refused(self, event: ev.TaskRefused) -> None:
+        state = self._end(event, "pending", event.reason)
+        state.refusals, state.refusal = state.refusals + 1, f"{event.reason}\n\n{event.detail}".strip()
+
     def _task_blocked(self, event: ev.TaskBlocked) -> None:
-        self._end(event, "blocked", event.reason).waits_for = event.waits_for
+        state = self._end(event, "blocked", event.reason)
+        state.waits_for, state.refusal = event.waits_for, event.reason if event.waits_for == "merge" else ""
 
     def _approval_answered(self, event: ev.ApprovalAnswered) -> None:
         self.states[event.task].answer = event
@@ -282,10 +307,10 @@ class SessionState:
     def _task_reopened(self, event: ev.TaskReopened) -> None:
         state = self._move(event.task, "pending", event)
         state.failures, state.not_before, state.answer, state.excused = 0, 0.0, None, False
-        state.interrupted = False
+        state.interrupted, state.refusals = False, 0
 
     def _checkpoint_created(self, event: ev.CheckpointCreated) -> None:
-        self.checkpoints.append(Checkpoint(event.seq, event.at, event.name, self.done_work))
+        self._checkpoint(event, event.name)
         self.messages.add(event.message)
 
     # -- the few moves they are made of --------------------------------------------------------------
@@ -299,6 +324,9 @@ class SessionState:
                 self.children.setdefault(task.parent_id, []).append(task.id)
             self.states[task.id] = TaskState(status=task.status, excused=task.status == "skipped")
             self.counts[task.status] += 1
+
+    def _checkpoint(self, event: ev.Event, name: str) -> None:
+        self.checkpoints.append(Checkpoint(event.seq, event.at, name, self.done_work, self.integrated))
 
     def _share(self, task_id: str) -> None:
         """What was said at a task that is done is there for those that share its conversation."""
@@ -323,6 +351,9 @@ class SessionState:
         state = self._move(event.task, status, event, reason)
         state.ended_at, state.interrupted = event.at, False
         state.seconds += event.seconds
+        state.commit = event.commit or state.commit
+        if not isinstance(event, ev.TaskInterrupted):
+            state.refusal = ""
         if event.files:
             state.files = _merge_changes(state.files, event.files)
         self._settle(event)
@@ -371,6 +402,7 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.TaskSplit: SessionState._task_split,
     ev.TaskFailed: SessionState._task_failed,
     ev.TaskInterrupted: SessionState._task_interrupted,
+    ev.TaskRefused: SessionState._task_refused,
     ev.TaskBlocked: SessionState._task_blocked,
     ev.ApprovalAnswered: SessionState._approval_answered,
     ev.MessageSent: SessionState._message_sent,

@@ -36,6 +36,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Limits": plan.Limits,
     "Limits of a task or a role": plan.Budget,
     "Price": plan.Price,
+    "Workspace": plan.Workspace,
     "Logging": plan.Logging,
     "Source": plan.Source,
     "Contract": plan.Contract,

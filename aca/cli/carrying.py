@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from aca.cli.merge import merged
 from aca.cli.options import Output
 from aca.cli.screen import Screen
 
@@ -52,6 +53,8 @@ def carry_out(
         watchers = app.Watchers([watching], watching.step, watching.notice)
         ended = app.carry_out(one, watchers, overrides, failed=failed, record=screen.output.record)
     _conclude(one, watching.state, ended, time.monotonic() - began, screen)
+    if ended.exit_code == 0 and watching.state.plan.workspace.merge and watching.state.integrated:
+        screen.remark(merged(one))
     return ended.exit_code
 
 

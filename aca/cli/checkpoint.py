@@ -68,7 +68,8 @@ def _rows(one: Session, screen: Screen) -> list[dict[str, Any]]:
         return []
     return [
         {"id": f"{one.id}:{point.seq}", "name": point.name, "at": point.at,
-         "completed": point.completed, "total": len(state.tasks) - len(state.children)}
+         "completed": point.completed, "total": len(state.tasks) - len(state.children),
+         "commit": point.commit or None}
         for point in state.checkpoints
     ]  # fmt: skip
 

@@ -89,6 +89,19 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
         yield Finding("workspace", False, f"{workspace}: {error.strerror}", cure)
 
 
+def _worktrees(workspace: Path) -> Iterator[Finding]:
+    from aca.workspaces import choice, git
+
+    if not git.is_new_enough():
+        yield Finding("worktrees", False, git.CURE, "agents that run at once share the directory", False)
+    elif git.find(workspace) is None:
+        lost = "agents that run at once share the directory, nothing they change can be shown or restored"
+        detail = "this is no git repository with a commit"
+        yield Finding("worktrees", False, f"{detail}: {lost}", f"{choice.COMMIT} makes it one", False)
+    else:
+        yield Finding("worktrees", True, "several agents at once can each have one")
+
+
 def _home(workspace: Path) -> Iterator[Finding]:
     from aca.session import HOME
 
@@ -162,7 +175,7 @@ def _leftovers(workspace: Path) -> Iterator[Finding]:
 
 
 LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-    _python, _git, _workspace, _home, _configuration, _providers, _sessions, _leftovers,
+    _python, _git, _workspace, _worktrees, _home, _configuration, _providers, _sessions, _leftovers,
 )  # fmt: skip
 
 

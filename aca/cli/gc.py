@@ -20,7 +20,8 @@ def gc(
     ] = "7d",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also what could still be resumed or failed, and what is damaged.")
+        bool,
+        typer.Option("--force", help="Also what could be resumed, failed, is not merged, or is damaged."),
     ] = False,
     workspace: Workspace = Path(),
 ) -> int:

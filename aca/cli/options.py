@@ -200,6 +200,19 @@ class Settings:
             help="read-only, workspace-write or full, for tasks that say nothing.",
         ),
     ] = None
+    workspace_mode: Annotated[
+        str | None,
+        typer.Option(
+            "--workspace-mode",
+            metavar="KIND",
+            callback=one_of("inplace", "worktree"),
+            help="Where tasks work that say nothing: inplace, or each in a worktree of its own.",
+        ),
+    ] = None
+    merge: Annotated[
+        bool | None,
+        typer.Option("--merge", help="Merge what the worktrees made into your branch once all is done."),
+    ] = None
     retries: Annotated[
         int | None,
         typer.Option(
@@ -257,6 +270,8 @@ SETTINGS = {
     "provider": "defaults.provider",
     "model": "defaults.model",
     "permissions": "defaults.permissions",
+    "workspace_mode": "defaults.workspace",
+    "merge": "workspace.merge",
     "retries": "defaults.retries",
     "timeout": "defaults.timeout",
     "max_cost": "limits.max_cost_usd",

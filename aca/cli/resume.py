@@ -33,12 +33,13 @@ def resume(
     workspace: Workspace = Path(),
 ) -> int:
     """Go on where a session stopped. An older checkpoint becomes a session of its own."""
-    from aca import app
+    from aca import app, work
 
     carrying.check(output)
     screen = Screen(output)
     found = app.to_resume(workspace, name, failed)
     if not found.state.unfinished():
+        work.reap(workspace)  # a run that was killed at its very end has left its trees
         return _nothing_to_do(found.origin, found.state, screen)
     carrying.check_record(output, "" if found.until is not None else found.origin.id)
     one = app.go_on(found, settings.flags(), screen.remark)

@@ -107,7 +107,7 @@ def _show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
     from aca import app, parse
     from aca.report import tree
 
-    for problem in app.provider_problems(prepared, workspace):
+    for problem in app.problems(prepared, workspace):
         screen.remark(f"warning: {problem}")
     if screen.output.json:
         screen.result(parse.dump_text(prepared.plan, "json").rstrip("\n"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +11,16 @@ from aca.cli.finding import SessionOption, find_session, find_task
 from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
+if TYPE_CHECKING:
+    from aca.session import Session
+    from aca.state import SessionState
+
 
 def show(
     task: Annotated[str | None, typer.Argument(metavar="TASK", help="Its id, or its title.")] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="What the task changed in its worktree, as a patch.")
+    ] = False,
     session: SessionOption = None,
     workspace: Workspace = Path(),
     json: Json = False,
@@ -26,6 +33,8 @@ def show(
     screen = Screen()
     one = find_session(workspace, session)
     state = one.state()
+    if diff:
+        return _show_diff(one, state, task, screen)
     if task is None:
         screen.document(snapshot(state)["tasks"]) if json else screen.results(
             tree.progress(state, screen.marks, None)
@@ -37,4 +46,13 @@ def show(
         screen.document(story.document(one, state, task_id, past))
     else:
         screen.results(story.told(one, state, task_id, past))
+    return 0
+
+
+def _show_diff(one: Session, state: SessionState, task: str | None, screen: Screen) -> int:
+    from aca import work
+
+    if task is None:
+        raise typer.BadParameter("--diff is about one task: aca show TASK --diff")
+    screen.result(work.diff(one, work.piece(one, find_task(state, task))).rstrip("\n"))
     return 0

@@ -56,6 +56,8 @@ def canonical(loc: Loc) -> Loc:
             return (*loc[:2], TASK_KEYS[key], *rest)
         case ("session", str(key), *rest) if key in _SESSION:
             return (*_SESSION[key][0], *rest)
+        case ("workspace",):
+            return ("defaults", "workspace")  # where it is a word; as a table it stays where it is
         case (str(key), *rest) if key in FILE_KEYS:
             return (*FILE_KEYS[key], *rest)
     return loc
@@ -66,6 +68,8 @@ def expand_file(document: Document) -> None:
     data = document.data
     for key in [key for key in data if key in FILE_KEYS]:
         _put(document, FILE_KEYS[key], data.pop(key), (key,))
+    if isinstance(data.get("workspace"), str):
+        _put(document, ("defaults", "workspace"), data.pop("workspace"), ("workspace",))
     session = data.pop("session", None)
     if isinstance(session, dict):
         _expand_session(document, session)

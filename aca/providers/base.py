@@ -50,6 +50,8 @@ class Assignment:
     """What it may cost, for agents that can be told; None sets no limit."""
     messages: Messages = field(default_factory=Silence)
     """What people say to the agent; the prompt has what they said before the attempt began."""
+    workspace: Path | None = None
+    """The user's own directory, from which paths in ``options`` start; None where the agent works in it."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 

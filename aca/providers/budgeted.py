@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,9 +76,11 @@ class Budgeted:
         tell: Callable[[ev.Event], None],
         *,
         asks: bool,
+        off_the_clock: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._purse, self._task, self._attempt, self._tariff = purse, task, attempt, tariff
         self._below, self._tell, self._asks = below, tell, asks
+        self._off_the_clock = off_the_clock
         self._caps = budget.caps(purse.state, task)
         self._calls = 0
         self._seen = (0, 0)
@@ -147,7 +149,8 @@ class Budgeted:
             room = budget.common_room(self._purse.state, self._caps)
             if reserve := self._fitting(tokens, longest, room):
                 return reserve
-            await self._purse.settlement()
+            with self._off_the_clock():
+                await self._purse.settlement()
 
     def _estimate(self, size: int) -> int:
         """The tokens that so many bytes are: those of the last call as it told, and what is new since."""

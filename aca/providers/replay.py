@@ -62,7 +62,7 @@ class Replay:
         """Play the steps the script has for this task and attempt."""
         options = Options.model_validate(assignment.options)
         try:
-            steps = self._steps(place.root / options.script, assignment)
+            steps = self._steps((assignment.workspace or place.root) / options.script, assignment)
         except InputError as error:
             reason = "; ".join(map(str, error.problems))
             yield Result("failed", reason=reason, category="input")

@@ -100,6 +100,10 @@ class Lines(Reporter):
         return f"interrupted: {event.reason}"
 
     @_say.register
+    def _(self, event: ev.TaskRefused) -> str:
+        return f"goes back to be mended: {event.reason}"
+
+    @_say.register
     def _(self, event: ev.TaskBlocked) -> str:
         return event.reason if event.waits_for == "approval" else f"waits for a person: {event.reason}"
 

@@ -20,12 +20,14 @@ from aca.report.summary import short_path
 from aca.report.tree import label, roll_up
 from aca.session import Session
 from aca.state import SessionState, TaskState, add_usage
+from aca.touches import outside
 from aca.values import command_text
 
 _OUTCOMES: dict[type[ev.Event], str] = {
     ev.TaskCompleted: "completed",
     ev.TaskFailed: "failed",
     ev.TaskInterrupted: "interrupted",
+    ev.TaskRefused: "did not fit what was merged",
     ev.TaskBlocked: "blocked",
     ev.TaskSplit: "split",
 }
@@ -44,6 +46,7 @@ class Attempt:
     usage: ev.Usage | None = None
     checks: tuple[ev.CheckResult, ...] = ()
     files: tuple[ev.FileChange, ...] = ()
+    commit: str = ""
 
     def count(self, event: ev.CallEnded) -> None:
         """Take in what a call used, for an attempt that never came to tell it."""
@@ -55,6 +58,7 @@ class Attempt:
         self.ended, self.outcome = event.at, _OUTCOMES[type(event)]
         self.reason = getattr(event, "reason", "") or getattr(event, "summary", "")
         self.seconds, self.usage, self.files = event.seconds, event.usage or self.usage, event.files
+        self.commit = event.commit
         self.checks = getattr(event, "checks", ())
 
 
@@ -156,6 +160,8 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         yield "note", note
     for change in now.files:
         yield change.action, change.path
+    for path in outside(task.touches, (change.path for change in now.files)):
+        yield "outside", f"{path}, which is not among what it touches"
 
 
 def _work(state: SessionState, task_id: str) -> str:
@@ -174,6 +180,8 @@ def _attempt(session: Session, task_id: str, attempt: Attempt) -> Iterator[str]:
         yield from words.indented(attempt.reason, "    ")
     if attempt.usage is not None:
         yield f"    {usage_text(attempt.usage)}"
+    if attempt.commit:
+        yield f"    kept as {attempt.commit[:10]}"
     for check in attempt.checks:
         yield from _check(check)
     for path in log_files(session, task_id, attempt.number):

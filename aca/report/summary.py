@@ -16,6 +16,7 @@ from aca.report.spending import replayed
 from aca.report.tree import counts_text, leaf_counts
 from aca.session import Session, snapshot
 from aca.state import SessionState, Status
+from aca.touches import outside
 
 LISTED = 12
 """How many files or failed tasks are named; the rest is counted."""
@@ -37,6 +38,7 @@ def summary(
     """What was made, what failed and why, what it took, where it lies and what to do next."""
     rows = [
         *_made(state),
+        *_outside(state),
         *_failures(state, marks),
         ("time", words.lasting(took)),
         ("used", _used(state)),
@@ -58,6 +60,7 @@ def document(state: SessionState, ended: ev.RunEnded, session: Session) -> dict[
         "reason": ended.reason,
         "until": ended.until,
         "replayed": replayed(state.plan),
+        "commit": state.integrated or None,
         "progress": picture["progress"],
         "usage": spending.document(state.spent),
         "files": [{"path": path, "action": action} for path, action in made_files(state).items()],
@@ -96,6 +99,15 @@ def _made(state: SessionState) -> Iterator[tuple[str, str]]:
     for action, paths in by_action.items():
         more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
         yield action, ", ".join(map(words.one_line, paths[:LISTED])) + more
+
+
+def _outside(state: SessionState) -> Iterator[tuple[str, str]]:
+    """What tasks changed besides what they said they touch."""
+    for task_id, task in state.tasks.items():
+        paths = outside(task.touches, (change.path for change in state.states[task_id].files))
+        if paths:
+            more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
+            yield "note", f"{task_id} also changed {', '.join(map(words.one_line, paths[:LISTED]))}{more}"
 
 
 def _failures(state: SessionState, marks: Mapping[Status, str]) -> Iterator[tuple[str, str]]:
@@ -137,6 +149,7 @@ def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
     code = ended.exit_code
     failed = [task_id for task_id, now in state.states.items() if now.status == "failed"]
     asked = {task_id: now for task_id, now in state.states.items() if now.waits_for == "approval"}
+    refused = [task_id for task_id, now in state.states.items() if now.waits_for == "merge"]
     unanswered = [task_id for task_id, now in asked.items() if now.answer is None]
     if failed:
         yield f"aca show {failed[0]}   (why it failed)"
@@ -146,6 +159,10 @@ def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
         yield f"aca approve {unanswered[0]}   (or aca reject), then aca resume"
     elif code == Exit.WAITING and asked:
         yield "aca resume   (goes on with the answer)"
+    elif code == Exit.WAITING and refused:
+        yield f"aca show {refused[0]} --diff   (what does not fit; aca resume tries again)"
+    if state.is_to_be_merged and not state.plan.workspace.merge:
+        yield "aca merge   (brings what is done into your branch)"
     if code == Exit.QUOTA and ended.until:
         yield f"aca resume   (after {words.moment(ended.until)})"
     elif code == Exit.LIMIT and (raised := _RAISED.search(ended.reason)):

@@ -19,6 +19,8 @@ TABLE: list[tuple[str, list[str], str, object]] = [
         "defaults.system_prompt",
         "be brief",
     ),
+    ("ACA_WORKSPACE_MODE", ["--workspace-mode", "worktree"], "defaults.workspace", "worktree"),
+    ("ACA_MERGE", ["--merge"], "workspace.merge", True),
     ("ACA_RETRIES", ["--retries", "7"], "defaults.retries", 7),
     ("ACA_TIMEOUT", ["--timeout", "90s"], "defaults.timeout", "1m30s"),
     ("ACA_JOBS", ["--jobs", "4"], "max_concurrent_tasks", 4),

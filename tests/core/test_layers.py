@@ -19,13 +19,14 @@ LAYERS = [
     ["faults", "contract"],
     ["events", "difference"],
     ["spent"],
-    ["state", "schedule"],
+    ["state", "schedule", "touches"],
     ["graph", "leftovers", "messages", "keys", "budget", "prices"],
     ["process", "patch", "secrets", "estimate"],
     ["journal", "logs"],
     ["session", "tools"],
-    ["run", "prompt", "checks", "providers", "parse", "history"],
-    ["remarks", "recap"],
+    ["run", "prompt", "checks", "providers", "parse", "history", "workspaces"],
+    ["recap", "remarks", "merge", "work"],
+    ["site"],
     ["attempt", "config", "trial", "drift"],
     ["prepare"],
     ["approval"],
@@ -36,7 +37,7 @@ LAYERS = [
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
 CORE = ["errors", "values", "output", "plan", "faults", "contract", "difference", "events", "spent", "state"]
-CORE += ["schedule", "graph", "budget", "estimate"]
+CORE += ["schedule", "touches", "graph", "budget", "estimate"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {
     "networkx",

@@ -4,7 +4,8 @@ Run as a program: one JSON request per line on stdin, one JSON answer per line o
 once and each run is a process of its own, which makes hundreds of crashes affordable.
 
 Request: argv, cwd, env, log (file for output), and optionally ``kill``: {"commit": N, "when": "before" |
-"after" | "torn"} dies at the Nth commit of the journal, {"after": seconds} at a time of its own.
+"after" | "torn"} dies at the Nth commit of the journal, {"git": N, "when": "before" | "after"} at the Nth
+call of git, {"after": seconds} at a time of its own.
 Answer: {"status": exit code, or minus the signal, "commits": how many commits it came to}.
 """
 
@@ -13,7 +14,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -51,6 +54,30 @@ def arm(kill: dict[str, Any], tally: Path) -> None:
     Journal.commit = counted  # type: ignore[method-assign, assignment]
 
 
+def arm_git(kill: dict[str, Any], tally: Path) -> None:
+    """Count calls of git, and die at the chosen one."""
+    call = subprocess.run
+    turn = threading.Lock()
+    count = 0
+
+    def counted(argv: Any, *arguments: Any, **said: Any) -> Any:
+        nonlocal count
+        if argv[0] != "git":
+            return call(argv, *arguments, **said)
+        with turn:
+            count += 1
+            mine = count
+            tally.write_text(str(count))
+        if mine == kill.get("git") and kill["when"] == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = call(argv, *arguments, **said)
+        if mine == kill.get("git"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    subprocess.run = counted  # type: ignore[assignment]
+
+
 def child(request: dict[str, Any], tally: Path) -> int:
     """Become ``aca ARGV``."""
     os.setsid()
@@ -62,6 +89,7 @@ def child(request: dict[str, Any], tally: Path) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     arm(request.get("kill") or {}, tally)
+    arm_git(request.get("kill") or {}, tally.with_suffix(".calls"))
     return cli.main(request["argv"])
 
 

@@ -1,0 +1,54 @@
+"""What agents say and print, made fit to be written down: no half characters, no keys of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aca import secrets
+from aca.providers import base
+
+
+def writable(step: base.Step) -> base.Step:
+    """*step* as it may be kept and shown."""
+    return _without_keys(_encodable(step))
+
+
+def text(words: str) -> str:
+    """*words* without halves of surrogate pairs: agents print them, file names hold them, files take none."""
+    return words.encode("utf-8", "replace").decode()
+
+
+def data(value: Any) -> Any:
+    """The same for all text in plain data."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping):
+        return {data(key): data(one) for key, one in value.items()}
+    return [data(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def strike_out_of_all(logs: Path) -> None:
+    """Take our keys out of what a program has printed, which was kept as it came."""
+    for path in logs.rglob("*"):
+        if path.is_file():
+            secrets.strike_out_of(path)
+
+
+def _encodable(step: base.Step) -> base.Step:
+    try:
+        msgspec.json.encode(step)
+    except UnicodeEncodeError:
+        return msgspec.convert(data(msgspec.to_builtins(step)), type(step))
+    return step
+
+
+def _without_keys(step: base.Step) -> base.Step:
+    """*step* with our keys struck out: agents that have them may tell them."""
+    told = msgspec.json.encode(step).decode()
+    if (struck := secrets.struck_out(told)) == told:
+        return step
+    return msgspec.json.decode(struck, type=type(step))

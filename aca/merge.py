@@ -1,0 +1,115 @@
+"""The merge queue: finished work joins the session's merged work, one task at a time, and never breaks it.
+
+The result is made without any working tree, is checked in one of its own, and counts only when it is in
+the journal. Until then it is a commit that nothing points to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from aca.events import CheckResult
+from aca.plan import Task
+from aca.workspaces.base import Kept, finished
+from aca.workspaces.worktree import Worktrees
+
+TRIES = 2
+"""How often work that does not fit goes back to its task before a person has to look."""
+DETAIL = 8000
+"""How many characters of what others did a task is told, at most."""
+
+_MARKER = r"^(<{7}|>{7}) "
+_TASK = "Aca-Task"
+
+Checking = Callable[[str, bool], Awaitable[tuple[CheckResult, ...]]]
+"""``check(commit, joined)``: what the checks say of it; with *joined*, others' work is in it too."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The session's merged work, with a task's in it."""
+
+    commit: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a task's work was not taken: what does not fit, and what its agent is to know."""
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass
+class Queue:
+    """Takes the work of one task at a time. ``tip`` is what is merged so far."""
+
+    trees: Worktrees
+    tip: str
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def merge(self, task: Task, kept: Kept, summary: str, check: Checking) -> Merged | Refused:
+        """Join *kept* to what is merged, see whether that holds, and take the task's tree away.
+
+        Nothing is waited for once ``tip`` has moved, so that a task whose work counts cannot be cut off
+        before it says so.
+        """
+        if not kept.files:
+            await self.trees.remove(task.id)
+            return Merged("")
+        async with self._turn:
+            made = await finished(partial(self._join, task, kept, summary))
+            if isinstance(made, Refused):
+                return made
+            results = await check(made, self.tip != kept.base)
+            if broken := [result for result in results if not result.passed]:
+                return await finished(partial(self._red, kept, broken))
+            await self.trees.remove(task.id)
+            self.tip = made
+            return Merged(made)
+
+    def _join(self, task: Task, kept: Kept, summary: str) -> str | Refused:
+        """The commit that would be the new tip."""
+        repository = self.trees.repository
+        if marked := self._marked(kept):
+            others = repository.trailers(self.trees.state.begun_at, self.tip, _TASK, marked)
+            return Refused(f"conflict markers are left in {_listed(marked)}, in conflict{_with(others)}")
+        joined = repository.join(self.tip, kept.commit)
+        if joined.conflicts:
+            return self._conflict(kept, joined.conflicts, joined.told)
+        message = f"{task.title}\n\n{summary}".strip()
+        trailers = f"{_TASK}: {task.id}\nAca-Session: {self.trees.session.id}\n"
+        return repository.commit(joined.tree, [self.tip], f"{message}\n\n{trailers}")
+
+    def _marked(self, kept: Kept) -> list[str]:
+        """Files into which the task has brought conflict markers, or in which it has left them."""
+        repository = self.trees.repository
+        changes = repository.changes(kept.base, kept.commit)
+        paths = [change.path for change in changes if change.action != "deleted"]
+        marked = repository.holding(_MARKER, kept.commit, paths)
+        return sorted(marked - repository.holding(_MARKER, kept.base, sorted(marked)))
+
+    def _conflict(self, kept: Kept, paths: Sequence[str], told: str) -> Refused:
+        repository = self.trees.repository
+        others = repository.trailers(kept.base, self.tip, _TASK, paths)
+        theirs = repository.diff(kept.base, self.tip, paths)[:DETAIL]
+        reason = f"merge conflict in {_listed(paths)}{_with(others)}"
+        return Refused(reason, f"{told}\n\nWhat was merged meanwhile:\n\n{theirs}")
+
+    def _red(self, kept: Kept, broken: Sequence[CheckResult]) -> Refused:
+        others = self.trees.repository.trailers(kept.base, self.tip, _TASK)
+        names = _listed([result.name for result in broken])
+        outputs = "\n\n".join(f"{result.name}:\n{result.output}" for result in broken)
+        return Refused(f"{names} failed on the merged result{_with(others)}", outputs)
+
+
+def _with(others: Sequence[str]) -> str:
+    return f" with the work of {_listed(others)}" if others else ""
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f'"{name}"' for name in names[:most]) + more

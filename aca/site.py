@@ -1,0 +1,181 @@
+"""Where one attempt works: from the opening of its ground to the merge of what it left there."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from aca import events as ev
+from aca import merge, process, secrets
+from aca.checks import run_check, tail
+from aca.plan import Check, Task, profile
+from aca.session import Session
+from aca.state import SessionState
+from aca.values import Command, command_text
+from aca.workspaces import git
+from aca.workspaces.base import Ground, Kept, TreeError, Workspace
+from aca.workspaces.inplace import Inplace
+from aca.workspaces.worktree import Worktrees
+
+log = logging.getLogger(__name__)
+
+OUTPUT_CHARS = 400
+"""How much of a failed command's output goes into the reason."""
+
+
+class SetupError(Exception):
+    """A fresh tree could not be set up; the message says what failed, and how."""
+
+
+@dataclass
+class Sites:
+    """What is the same for the attempts of a session."""
+
+    session: Session
+    state: SessionState
+    patience: process.Patience
+    queue: merge.Queue | None = None
+    """Where work in worktrees is merged; None where there is none."""
+    slots: set[int] = field(default_factory=set)
+    """Numbers of the attempts that run now; no two have the same."""
+
+    def __post_init__(self) -> None:
+        self.workspaces: Mapping[str, Workspace] = {"inplace": Inplace(self.session.workspace)}
+
+    def use(self, trees: Worktrees) -> None:
+        """From now on tasks may work in *trees*, and what they do there is merged."""
+        self.workspaces = {**self.workspaces, "worktree": trees}
+        self.queue = merge.Queue(trees, self.state.integrated)
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+
+class Site:
+    """The site of attempt *number* at *task*. ``kept`` is what it left, once that is a commit."""
+
+    def __init__(self, sites: Sites, task: Task, number: int) -> None:
+        self.all, self.task, self.number = sites, task, number
+        self.profile = profile(sites.state.plan, task)
+        self.logs = sites.session.task_logs / task.id
+        self.workspace: Workspace = sites.workspaces[self.profile.workspace]
+        self.ground: Ground | None = None
+        self.kept: Kept | None = None
+        self.slot = 0
+
+    @contextmanager
+    def occupied(self) -> Iterator[None]:
+        """The attempt has a number of its own meanwhile, for ports and the like."""
+        self.slot = next(number for number in itertools.count() if number not in self.all.slots)
+        self.all.slots.add(self.slot)
+        try:
+            yield
+        finally:
+            self.all.slots.discard(self.slot)
+
+    async def open(self) -> process.Place:
+        """The directory to work in. Raises SetupError, OutsideWorkspaceError or OSError."""
+        self.ground = await self.workspace.open(self.task.id, self.number)
+        place = self.place_on(self.ground)
+        await self.furnish(self.ground, place)
+        return place
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """Files that hold both sides of a conflict with what was merged meanwhile."""
+        return self.ground.conflicts if self.ground else ()
+
+    def place_on(self, ground: Ground) -> process.Place:
+        """The directory the task works in, and the environment of everything it starts."""
+        mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
+        env = {**self.surroundings(ground), **self.task.env, **self.marks(mark)}
+        passed = self.profile.pass_env | self.task.env.keys()
+        top = process.Place(ground.root, ground.root, env, mark, self.all.patience, passed)
+        place = replace(top, path=top.inside(self.all.state.plan.cwd))
+        place.path.mkdir(parents=True, exist_ok=True)
+        if self.task.cwd is None:
+            return place
+        path = place.inside(self.task.cwd)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "this working directory does not exist", str(path))
+        return replace(place, path=path)
+
+    def surroundings(self, ground: Ground) -> Mapping[str, str]:
+        """In a worktree nothing may point git to another one."""
+        return git.clean(self.all.environment) if ground.start else self.all.environment
+
+    def marks(self, mark: str) -> dict[str, str]:
+        return {
+            "ACA_SESSION": self.all.session.id,
+            "ACA_TASK": self.task.id,
+            "ACA_ATTEMPT": mark,
+            "ACA_SLOT": str(self.slot),
+            "ACA_PORT": str(self.all.state.plan.workspace.port + self.slot),
+        }
+
+    async def furnish(self, ground: Ground, place: process.Place) -> None:
+        """What a fresh tree needs before anybody can work in it. Raises SetupError."""
+        if not ground.is_fresh:
+            return
+        setup, output = self.all.state.plan.workspace.setup, self.logs / f"{self.number}.setup.log"
+        if setup is not None and (why := await run_command(setup, place, output, self.profile.timeout)):
+            raise SetupError(f"workspace.setup failed: {why}")
+        await self.workspace.settle(ground)
+
+    # -- what it leaves -----------------------------------------------------------------------------
+
+    async def check(self, checks: Iterable[Check], place: process.Place) -> tuple[ev.CheckResult, ...]:
+        """What *checks* say of the place as it is now."""
+        output = self.logs / f"{self.number}.checks.log"
+        return tuple([await run_check(check, place, output) for check in checks])
+
+    async def keep(self) -> None:
+        """Keep what is there now. Raises TreeError."""
+        if self.ground is not None:
+            self.kept = await self.workspace.keep(self.ground, self.task.id, self.number)
+
+    async def leave(self) -> None:
+        """Keep what a failed or interrupted attempt left, too."""
+        if self.kept is not None:
+            return
+        try:
+            await self.keep()
+        except TreeError as error:
+            log.warning("task %s, attempt %s: %s", self.task.id, self.number, error)
+
+    async def merge(self, summary: str) -> merge.Merged | merge.Refused:
+        """Let what was kept become part of the session's work. In place, it is that already."""
+        if self.kept is None or self.all.queue is None:
+            return merge.Merged("")
+        return await self.all.queue.merge(self.task, self.kept, summary, self.check_merged)
+
+    async def check_merged(self, commit: str, joined: bool) -> tuple[ev.CheckResult, ...]:
+        """What the plan checks of merged work, and where others' is in it, the task's own checks again."""
+        checks = (*self.all.state.plan.workspace.checks, *(self.task.checks if joined else ()))
+        if not checks or self.all.queue is None:
+            return ()
+        ground = await self.all.queue.trees.integration(commit)
+        place = self.place_on(ground)
+        try:
+            await self.furnish(ground, place)
+        except SetupError as error:
+            return (ev.CheckResult("workspace.setup", False, output=str(error)),)
+        return await self.check(dict.fromkeys(checks), place)
+
+
+async def run_command(command: Command, place: process.Place, output: Path, timeout: float) -> str | None:
+    """Why the command failed, None when it did not. What it prints is appended to *output*."""
+    place = replace(place, env=secrets.without(place.env, place.passed))
+    ended = await process.run(command, place, output=output, timeout=timeout)
+    if ended.exit_code == 0 and not ended.timed_out:
+        return None
+    why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
+    return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()

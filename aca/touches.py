@@ -1,0 +1,68 @@
+"""Which files tasks say they work on: whether two could meet, and what one changed besides. Pure functions.
+
+A pattern is a path from the workspace in which ``*`` and ``?`` stand for characters of one name and ``**``
+for any directories. One whose last name has no dot in it may be a directory: it means all that is in there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from math import inf
+
+from aca.plan import Task
+
+_WILD = re.compile(r"[*?\[]")
+
+
+def hold(task: Task, running: Sequence[Task]) -> float | None:
+    """Infinity where *task* may touch a file that a running one may: it has to wait for an end."""
+    theirs = [pattern for one in running for pattern in one.touches]
+    return inf if any(overlap(mine, other) for mine in task.touches for other in theirs) else None
+
+
+def outside(touches: Iterable[str], paths: Iterable[str]) -> list[str]:
+    """Those of *paths* that none of *touches* means. Nothing is outside where nothing was said."""
+    patterns = tuple(touches)
+    return [path for path in paths if patterns and not any(overlap(one, path) for one in patterns)]
+
+
+@lru_cache(maxsize=1 << 16)
+def overlap(one: str, other: str) -> bool:
+    """Whether there may be a file that both patterns mean. Says yes where it is not certain."""
+    return _meet(_names(one), _names(other))
+
+
+def _names(pattern: str) -> tuple[str, ...]:
+    """The names of *pattern*; one that may be a directory's is followed by all that may be in it."""
+    names = tuple(name for name in pattern.split("/") if name not in ("", "."))
+    is_file = names and "." in names[-1][1:] and not pattern.endswith("/")
+    return names if is_file else (*names, "**")
+
+
+def _meet(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    if not one or not other:
+        return all(name == "**" for name in (*one, *other))
+    if one[0] == "**":
+        return _meet(one[1:], other) or _meet(one, other[1:])
+    if other[0] == "**":
+        return _meet(one, other[1:]) or _meet(one[1:], other)
+    return _may_be_same(one[0], other[0]) and _meet(one[1:], other[1:])
+
+
+def _may_be_same(one: str, other: str) -> bool:
+    """Whether some name fits both: of two patterns only beginnings and ends are compared."""
+    if not _WILD.search(other):
+        return fnmatchcase(other, one)
+    if not _WILD.search(one):
+        return fnmatchcase(one, other)
+    starts, ends = zip(_edges(one), _edges(other), strict=True)
+    longest_start, longest_end = max(starts, key=len), max(ends, key=len)
+    return all(map(longest_start.startswith, starts)) and all(map(longest_end.endswith, ends))
+
+
+def _edges(pattern: str) -> tuple[str, str]:
+    """What stands before the first and behind the last wildcard."""
+    return _WILD.split(pattern)[0], re.split(r"[*?\]]", pattern)[-1]

@@ -1,0 +1,241 @@
+"""The work that worktrees have made: merged into the user's branch, looked at, brought back, removed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aca import events as ev
+from aca.errors import SessionError
+from aca.session import UNSOUND, Session, listing
+from aca.state import SessionState
+from aca.workspaces import git
+from aca.workspaces.base import TreeError
+from aca.workspaces.git import GitError, Repository
+from aca.workspaces.tree import trees_below
+from aca.workspaces.worktree import (
+    INTEGRATION,
+    Worktrees,
+    branch,
+    home,
+    kept_ref,
+    of_session,
+    remove_empty,
+)
+
+# -- around a run -------------------------------------------------------------------------------------
+
+
+def ready(one: Session, state: SessionState) -> Worktrees | None:
+    """The session's worktrees as its journal knows them; those that nobody needs any more are gone."""
+    reap(one.workspace)
+    trees = of_session(one, state, os.environ)
+    if trees is not None:
+        trees.recover()
+    return trees
+
+
+class Branch:
+    """Moves the session's branch to what is merged, once that is in the journal."""
+
+    def __init__(self, trees: Worktrees) -> None:
+        self._trees = trees
+
+    def event(self, event: ev.Event, state: SessionState) -> None:
+        if isinstance(event, ev.TaskCompleted | ev.TaskSplit) and event.integrated:
+            self._trees.advance()
+
+
+# -- the user's branch --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What became of a merge: ``how`` is ``fast-forward``, ``merge``, or ``nothing`` where all was there."""
+
+    how: str
+    commit: str
+    branch: str
+
+
+def merge(one: Session) -> Landed:
+    """Bring what the session has merged into what is checked out in its workspace.
+
+    Raises SessionError, with the cure, when that cannot be done; nothing is changed then.
+    """
+    commit, repository = _integrated(one), _repository(one)
+    name = repository.branch() or "HEAD, which is on no branch"
+    if repository.contains(repository.head, commit):
+        return Landed("nothing", commit, name)
+    if repository.is_dirty(untracked=False):
+        raise SessionError(
+            "there are changes that are not committed\n   commit or stash them first: git stash"
+        )
+    if repository.contains(commit, repository.head):
+        _git_merge(repository, "--ff-only", commit)
+        return Landed("fast-forward", commit, name)
+    joined = repository.join(repository.head, commit)
+    if joined.conflicts:
+        raise SessionError(_conflict(one, name, joined.conflicts))
+    _git_merge(repository, "--no-ff", "--no-edit", "-m", f"Merge session {one.id} of aca", commit)
+    return Landed("merge", repository.here("rev-parse", "HEAD").strip(), name)
+
+
+def _git_merge(repository: Repository, *arguments: str) -> None:
+    """git's own merge: it looks once more, and touches nothing where a file is in the way."""
+    try:
+        repository.here("merge", "--quiet", "--no-verify", *arguments, fallback=git.IDENTITY)
+    except GitError as error:
+        with suppress(GitError):  # where it had not begun there is nothing to take back
+            repository.here("merge", "--abort")
+        raise SessionError(f"nothing was merged: {error}") from None
+
+
+def _conflict(one: Session, name: str, paths: Sequence[str]) -> str:
+    files = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+    cure = f"merge it yourself, as any branch: git merge aca/{one.id}"
+    return f"{name} and session {one.id} have both changed {files}\n   {cure}"
+
+
+def is_merged(one: Session, state: SessionState) -> bool:
+    """Whether all the session's merged work is on some branch or tag that is not aca's own."""
+    if not state.is_to_be_merged:
+        return True
+    repository = git.find(one.workspace)
+    if repository is None or not repository.has(state.integrated):
+        return True  # there is nothing left that could be lost
+    said = repository.run("for-each-ref", f"--contains={state.integrated}", "--format=%(refname)")
+    return any(
+        not ref.startswith(("refs/aca/", "refs/heads/aca/", "refs/stash")) for ref in said.splitlines()
+    )
+
+
+# -- what attempts left -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one attempt left: ``commit`` differs from ``base`` by the task's work."""
+
+    number: int
+    commit: str
+    base: str
+
+
+def piece(one: Session, task_id: str, attempt: int | None = None) -> Piece:
+    """What an attempt at a task left, by default the latest that left anything. Raises SessionError."""
+    repository, state = _repository(one), one.state()
+    found = [made for made in _pieces(repository, one, state, task_id) if attempt in (None, made.number)]
+    if not found:
+        which = f"attempt {attempt} at it" if attempt else "an attempt at it"
+        raise SessionError(f'nothing is kept of "{task_id}": {which} has left nothing in a worktree')
+    return found[-1]
+
+
+def _pieces(repository: Repository, one: Session, state: SessionState, task_id: str) -> Iterator[Piece]:
+    """From the journal; what was kept after a kill is in no event, but git has it."""
+    told: dict[int, Piece] = {}
+    for event in one.events():
+        if isinstance(event, ev.AttemptEnded) and event.task == task_id and event.commit:
+            told[event.attempt] = Piece(event.attempt, event.commit, event.base)
+    for number in range(1, state.states[task_id].attempts + 1):
+        ref = kept_ref(one.id, task_id, number)
+        if number in told:
+            yield told[number]
+        elif commit := repository.refs(ref).get(ref):
+            yield Piece(number, commit, repository.base(commit, state.integrated))
+
+
+def diff(one: Session, made: Piece) -> str:
+    """The task's work as a patch."""
+    return _repository(one).diff(made.base, made.commit)
+
+
+def restore(one: Session, made: Piece, *, before: bool, force: bool) -> list[str]:
+    """Write the files an attempt changed into the workspace, as it left them, or as they were *before*.
+
+    Returns their names. Files with changes that are not committed are only replaced with *force*; index and
+    branch stay as they are. Raises SessionError.
+    """
+    repository = _repository(one)
+    changes = repository.changes(made.base, made.commit)
+    paths = [change.path for change in changes]
+    changed = repository.uncommitted(paths)
+    if changed and not force:
+        files = ", ".join(changed[:5])
+        raise SessionError(f"this would replace changes that are not committed: {files}\n   --force does so")
+    source, gone = (made.base, "created") if before else (made.commit, "deleted")
+    wanted = [change.path for change in changes if change.action != gone]
+    repository.write_out(source, wanted)
+    for change in changes:
+        if change.action == gone:
+            (repository.top / change.path).unlink(missing_ok=True)
+    return paths
+
+
+# -- what nobody needs any more -----------------------------------------------------------------------
+
+
+def forget(one: Session) -> None:
+    """Remove worktrees, branch and refs of a session that is being removed."""
+    repository = git.find(one.workspace)
+    if repository is None:
+        return
+    _remove_trees(repository, home(one.workspace, os.environ) / one.id)
+    repository.delete_refs(repository.refs(f"refs/aca/{one.id}/", branch(one.id)))
+
+
+def reap(workspace: Path) -> None:
+    """Remove the worktrees of sessions that are over or gone. What is not kept yet is kept first."""
+    folder = home(workspace, os.environ)
+    repository = git.find(workspace) if folder.is_dir() else None
+    if repository is None:
+        return
+    known = {one.id: one for one in listing(workspace)}
+    for path in sorted(folder.iterdir()):
+        if path.name not in known:
+            _keep_strays(repository, path)
+            _remove_trees(repository, path)
+        elif not known[path.name].is_running():
+            _reap_session(known[path.name])
+
+
+def _reap_session(one: Session) -> None:
+    with suppress(*UNSOUND), one.lock():  # what is wrong with another session holds this one up in no way
+        trees = of_session(one, one.state(), os.environ)
+        if trees is not None:
+            trees.recover()
+            trees.remove_unneeded()
+
+
+def _keep_strays(repository: Repository, folder: Path) -> None:
+    """Trees of a session whose directory somebody has removed: their work stays under ``refs/aca``."""
+    for tree in trees_below(repository, folder):
+        name = tree.path.name
+        if name != INTEGRATION and (start := tree.start()):
+            with suppress(TreeError):
+                commit = tree.commit(start, f"{name}: found without its session\n")
+                repository.set_ref(kept_ref(folder.name, name, 0), commit)
+
+
+def _remove_trees(repository: Repository, folder: Path) -> None:
+    for tree in trees_below(repository, folder):
+        tree.remove()
+    remove_empty(folder)
+
+
+def _repository(one: Session) -> Repository:
+    found = git.find(one.workspace)
+    if found is None:
+        raise SessionError(f"{one.workspace} is in no git repository with a commit")
+    return found
+
+
+def _integrated(one: Session) -> str:
+    state = one.state()
+    if not state.integrated:
+        raise SessionError(f"session {one.id} has worked in place: there is nothing to merge")
+    return state.integrated

@@ -1,0 +1,72 @@
+"""The seam to where a task is done: a workspace opens a ground for an attempt and keeps what it left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from aca.events import FileChange
+
+T = TypeVar("T")
+
+
+class TreeError(Exception):
+    """What an attempt left cannot be kept, through what the task did; the message says why."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where one attempt works."""
+
+    root: Path
+    """What is the workspace to the task; nothing of its tools reaches outside it."""
+    top: Path
+    """The directory that is a tree of its own, with ``root`` in it."""
+    is_fresh: bool = False
+    """It was just made: what the plan's ``workspace.setup`` does has not been done in it yet."""
+    start: str = ""
+    """The commit the attempt started from; empty where there are no commits."""
+    conflicts: tuple[str, ...] = ()
+    """Files that hold both sides of a conflict between the task's own work and what was merged since."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an attempt left, as a commit that stays.
+
+    ``base`` is the newest of the session's merged commits that is in it: the two differ by the task's work.
+    """
+
+    commit: str
+    base: str
+    files: tuple[FileChange, ...]
+    """What the task has changed, seen from the workspace."""
+
+
+class Workspace(Protocol):
+    """A kind of place to work in."""
+
+    async def open(self, task_id: str, attempt: int) -> Ground:
+        """The ground for this attempt: a new one, or where an interrupted one stopped."""
+        ...
+
+    async def settle(self, ground: Ground) -> None:
+        """Take it that a fresh *ground* is set up: what is there now is nobody's work."""
+        ...
+
+    async def keep(self, ground: Ground, task_id: str, attempt: int) -> Kept | None:
+        """Keep what is there now; None where the kind keeps nothing. Raises TreeError."""
+        ...
+
+
+async def finished(work: Callable[[], T]) -> T:
+    """*work* done in a thread, to its end even when the attempt is cancelled meanwhile."""
+    future = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.gather(future, return_exceptions=True)
+        raise

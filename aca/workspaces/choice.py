@@ -1,0 +1,96 @@
+"""Which workspace a plan gets that names none, and what speaks against the one it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from aca.faults import Fault, stays_inside
+from aca.plan import Plan, Task, profile
+from aca.workspaces import git
+
+COMMIT = "`git init && git add -A && git commit`"
+
+
+def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
+    """*plan* with worktrees where agents would share a repository, and what to tell of that."""
+    if plan.defaults.workspace is not None or _at_once(plan) < 2:
+        return plan, ""
+    if sum(task.workspace is None for task in _agents(plan)) < 2:
+        return plan, ""
+    repository = git.find(workspace)
+    if repository is None or not git.is_new_enough():
+        return plan, ""
+    defaults = plan.defaults.model_copy(update={"workspace": "worktree"})
+    return plan.model_copy(update={"defaults": defaults}), _told(repository)
+
+
+def _told(repository: git.Repository) -> str:
+    note = "each task works in a git worktree of its own, as several agents run at once"
+    return f"{note}\n   what you have not committed is not in them" if repository.is_dirty() else note
+
+
+def uses_worktrees(plan: Plan) -> bool:
+    """Whether some task that is to be done works in a worktree."""
+    return any(profile(plan, task).workspace == "worktree" for task in _to_do(plan))
+
+
+def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
+    """What keeps *plan* from being done in the places it names."""
+    if uses_worktrees(plan):
+        if not git.is_new_enough():
+            yield Fault(("defaults", "workspace"), git.CURE, 'install it, or write workspace = "inplace"')
+        elif git.find(workspace) is None:
+            why = f"worktrees need a git repository with a commit, and {workspace} is not in one"
+            yield Fault(("defaults", "workspace"), why, f'{COMMIT} makes one; or write workspace = "inplace"')
+        yield from _copies(plan, workspace)
+    yield from _sharing(plan)
+
+
+def moved(before: Plan, after: Plan) -> Iterator[Fault]:
+    """The tasks of a session that has begun stay where they are: their work would be left behind."""
+    for old, new in zip(_to_do(before), _to_do(after), strict=True):
+        kinds = profile(before, old).workspace, profile(after, new).workspace
+        if kinds[0] != kinds[1]:
+            why = f'task "{old.id}" of this session works {_WORDS[kinds[0]]}; that stays so'
+            yield Fault(("defaults", "workspace"), why, "leave --workspace-mode out, or begin a new session")
+            return
+
+
+_WORDS = {"inplace": "in place", "worktree": "in a worktree"}
+
+
+def _copies(plan: Plan, workspace: Path) -> Iterator[Fault]:
+    for index, pattern in enumerate(plan.workspace.copies):
+        if not pattern or not stays_inside(pattern):
+            why = f'workspace.copy: "{pattern}" is not inside the workspace'
+            yield Fault(("workspace", "copy", index), why, "name it by its path from there", pattern)
+        elif not any(workspace.glob(pattern)):
+            yield Fault(("workspace", "copy", index), f'workspace.copy: there is no "{pattern}"', "", pattern)
+
+
+def _sharing(plan: Plan) -> Iterator[Fault]:
+    """Agents that share a directory because somebody says so must at least say what each of them touches."""
+    agents = [task for task in _agents(plan) if (task.workspace or plan.defaults.workspace) == "inplace"]
+    unsaid = [task for task in agents if not task.touches]
+    if _at_once(plan) < 2 or len(agents) < 2 or not unsaid:
+        return
+    why = (
+        f'agents would change the same files at once: task "{unsaid[0].id}" works in place and may touch any'
+    )
+    cure = 'write workspace = "worktree", or touches for every such task, or run one at a time: -j 1'
+    yield Fault(("defaults", "workspace"), why, cure)
+
+
+def _at_once(plan: Plan) -> int:
+    return 1 if plan.execution_mode == "sequential" else plan.max_concurrent_tasks
+
+
+def _agents(plan: Plan) -> list[Task]:
+    """The agent tasks that are to be done; groups are none."""
+    groups = {task.parent_id for task in plan.tasks}
+    return [task for task in _to_do(plan) if task.kind == "agent" and task.id not in groups]
+
+
+def _to_do(plan: Plan) -> list[Task]:
+    return [task for task in plan.tasks if task.status == "pending" and task.kind != "approval"]

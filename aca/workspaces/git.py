@@ -1,0 +1,285 @@
+"""The git command line, one call at a time: no hooks, no prompts, nothing of the caller's surroundings.
+
+What is read from git is separated by null characters, so that a name may hold anything a file's name may.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from aca.errors import MachineError
+from aca.events import FileChange
+
+OLDEST = (2, 38)
+"""The first git that merges without a working tree (``git merge-tree --write-tree``)."""
+CURE = "git 2.38 or newer is needed for worktrees"
+
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.quotePath": "false",
+    "core.pager": "cat",
+    "color.ui": "false",
+    "advice.detachedHead": "false",
+    "commit.gpgSign": "false",
+    "gc.auto": "0",  # its packing would run on in the background, among the attempts
+    "maintenance.auto": "false",
+    "merge.conflictStyle": "merge",
+    "submodule.recurse": "false",
+    "i18n.commitEncoding": "utf-8",
+}
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "aca",
+    "GIT_AUTHOR_EMAIL": "aca@localhost",
+    "GIT_COMMITTER_NAME": "aca",
+    "GIT_COMMITTER_EMAIL": "aca@localhost",
+}
+_ACTIONS: dict[str, Literal["created", "modified", "deleted"]] = {"A": "created", "D": "deleted"}
+_AT_ONCE = 500
+"""How many paths are given to one call: command lines have a limit."""
+
+
+class GitError(MachineError):
+    """git refused. The message has what it said."""
+
+
+def clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """*environ* without what points git to some repository: aca may itself be run by a hook."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("GIT_") or name.startswith("GIT_CONFIG_")
+    }
+
+
+def git(
+    *arguments: str,
+    cwd: Path,
+    accept: Sequence[int] = (0,),
+    stdin: str = "",
+    env: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Run ``git ARGUMENTS``; its exit code, which is one of *accept*, and its output. Raises GitError."""
+    settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+    surroundings = {**clean(os.environ), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
+    try:
+        # A group of its own, so that Ctrl-C in the terminal does not cut git off in the middle.
+        done = subprocess.run(
+            ["git", *settings, *arguments],
+            cwd=cwd,
+            env=surroundings,
+            input=stdin.encode("utf-8", "surrogateescape"),
+            capture_output=True,
+            check=False,
+            process_group=0,
+        )
+    except OSError as error:
+        raise GitError(f"git cannot be started: {error.strerror or error}") from None
+    if done.returncode not in accept:
+        said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+        raise GitError(f"git {' '.join(arguments[:2])}: {said}")
+    return done.returncode, done.stdout.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What came of merging two commits: a tree, in which files that conflict hold both sides."""
+
+    tree: str
+    conflicts: tuple[str, ...] = ()
+    """Paths from the top of the repository."""
+    told: str = ""
+    """What git says of the conflicts."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The repository a workspace is in."""
+
+    workspace: Path
+    top: Path
+    """The root of the working tree that ``workspace`` is in."""
+    common: Path
+    """The ``.git`` directory that all worktrees share."""
+    prefix: str
+    """From ``top`` to ``workspace``, ending in ``/``; empty where they are the same."""
+    session: str = ""
+    """For which session git is called: after a kill, what still runs for it is found by that and ended."""
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What is in the environment of every call."""
+        return {"ACA_SESSION": self.session} if self.session else {}
+
+    def run(self, *arguments: str, accept: Sequence[int] = (0,), stdin: str = "") -> str:
+        """git in the repository itself, without any working tree. Raises GitError."""
+        where = f"--git-dir={self.common}"
+        return git(where, *arguments, cwd=self.common, accept=accept, stdin=stdin, env=self.marks)[1]
+
+    def here(self, *arguments: str, stdin: str = "", fallback: Mapping[str, str] | None = None) -> str:
+        """git in the user's own working tree, by them or, where git knows no name, as *fallback* says."""
+        by = fallback if fallback and self._knows_nobody() else None
+        return git(*arguments, cwd=self.workspace, stdin=stdin, env=by)[1]
+
+    def _knows_nobody(self) -> bool:
+        return git("var", "GIT_COMMITTER_IDENT", cwd=self.workspace, accept=(0, 128))[0] != 0
+
+    # -- the user's own working tree ------------------------------------------------------------------
+
+    def branch(self) -> str:
+        """The branch that is checked out; empty where it is none."""
+        return self.here("branch", "--show-current").strip()
+
+    def is_dirty(self, *, untracked: bool = True) -> bool:
+        """Whether something is not committed."""
+        return bool(
+            self.here("status", "--porcelain", "-z", f"--untracked-files={'all' if untracked else 'no'}")
+        )
+
+    def uncommitted(self, paths: Sequence[str]) -> list[str]:
+        """Those of *paths* (from the top) that are not as they are in the last commit, or in none."""
+        found: list[str] = []
+        for first in range(0, len(paths), _AT_ONCE):
+            some = [f":(top,literal){path}" for path in paths[first : first + _AT_ONCE]]
+            said = self.here("status", "--porcelain", "-z", "--no-renames", "-uall", "--ignored", "--", *some)
+            found += [entry[3:] for entry in said.split("\0") if entry]
+        return found
+
+    def write_out(self, commit: str, paths: Sequence[str]) -> None:
+        """Write *paths* (from the top) as they are in *commit*; the index stays as it is."""
+        if paths:
+            wanted = "\0".join(f":(top,literal){path}" for path in paths)
+            source = (f"--source={commit}", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
+            self.here("restore", *source, stdin=wanted)
+
+    # -- commits ------------------------------------------------------------------------------------
+
+    @cached_property
+    def head(self) -> str:
+        """The commit that is checked out in the workspace."""
+        return self.here("rev-parse", "--verify", "HEAD^{commit}").strip()
+
+    def has(self, commit: str) -> bool:
+        arguments = ("cat-file", "-e", f"{commit}^{{commit}}")
+        code, _ = git(f"--git-dir={self.common}", *arguments, cwd=self.common, accept=(0, 1, 128))
+        return bool(commit) and code == 0
+
+    def tree(self, commit: str) -> str:
+        return self.run("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
+
+    def commit(self, tree: str, parents: Iterable[str], message: str) -> str:
+        """A new commit by aca, on no branch. Of *message* is kept what can stand in one."""
+        message = message.replace("\0", " ").encode("utf-8", "replace").decode()
+        arguments = [word for parent in dict.fromkeys(parents) for word in ("-p", parent)]
+        arguments = [f"--git-dir={self.common}", "commit-tree", tree, *arguments]
+        return git(*arguments, cwd=self.common, stdin=message, env={**IDENTITY, **self.marks})[1].strip()
+
+    def base(self, one: str, other: str) -> str:
+        """The newest commit that both have in them. Raises GitError where there is none."""
+        return self.run("merge-base", one, other).strip()
+
+    def contains(self, commit: str, older: str) -> bool:
+        """Whether *commit* has *older* in its past."""
+        arguments = ("merge-base", "--is-ancestor", older, commit)
+        return git(f"--git-dir={self.common}", *arguments, cwd=self.common, accept=(0, 1))[0] == 0
+
+    def join(self, ours: str, theirs: str) -> Joined:
+        """Merge *theirs* into *ours*, in memory."""
+        arguments = ("merge-tree", "--write-tree", "-z", "--name-only", "--messages", ours, theirs)
+        said = self.run(*arguments, accept=(0, 1))
+        tree, *rest = said.split("\0")
+        end = rest.index("")
+        return Joined(tree, tuple(rest[:end]), _told(rest[end + 1 :]))
+
+    def changes(self, old: str, new: str) -> tuple[FileChange, ...]:
+        """What differs between two commits or trees, by paths from the top of the repository."""
+        said = self.run("diff-tree", "-r", "-z", "--no-renames", "--name-status", old, new)
+        fields = said.split("\0")[:-1]
+        pairs = zip(fields[::2], fields[1::2], strict=True)
+        return tuple(FileChange(path, _ACTIONS.get(status, "modified")) for status, path in pairs)
+
+    def diff(self, old: str, new: str, paths: Iterable[str] = ()) -> str:
+        """The patch from one commit to the other, for people and for ``git apply``."""
+        wanted = [f":(top,literal){path}" for path in paths]
+        return self.run("diff", "--binary", "--no-ext-diff", "--no-textconv", old, new, "--", *wanted)
+
+    def holding(self, pattern: str, commit: str, paths: Sequence[str]) -> set[str]:
+        """Those of *paths* that have a line which fits *pattern* (extended regular expression)."""
+        found: set[str] = set()
+        for first in range(0, len(paths), _AT_ONCE):
+            some = [f":(top,literal){path}" for path in paths[first : first + _AT_ONCE]]
+            said = self.run("grep", "-lzIE", pattern, commit, "--", *some, accept=(0, 1))
+            found |= {name.removeprefix(f"{commit}:") for name in said.split("\0")[:-1]}
+        return found
+
+    def trailers(self, old: str, new: str, key: str, paths: Iterable[str] = ()) -> list[str]:
+        """What the commits from *old* to *new* say under *key*, oldest first; only of those about *paths*."""
+        wanted = [f":(top,literal){path}" for path in paths]
+        format_ = f"--format=%(trailers:key={key},valueonly,separator=%x00)"
+        said = self.run("log", "--reverse", format_, f"{old}..{new}", "--", *wanted)
+        return list(dict.fromkeys(line for line in said.splitlines() if line))
+
+    # -- refs ---------------------------------------------------------------------------------------
+
+    def refs(self, *below: str) -> dict[str, str]:
+        """Ref -> commit of everything whose name is, or begins with a directory, of *below*."""
+        said = self.run("for-each-ref", "--format=%(refname) %(objectname)", *below)
+        return dict(line.rsplit(" ", 1) for line in said.splitlines())
+
+    def is_checked_out(self, branch: str) -> bool:
+        """Whether the branch (its whole name) is what some worktree shows."""
+        return bool(self.run("for-each-ref", "--format=%(worktreepath)", branch).strip())
+
+    def set_ref(self, name: str, commit: str) -> None:
+        self.run("update-ref", "--no-deref", name, commit)
+
+    def delete_refs(self, names: Iterable[str]) -> None:
+        self.run("update-ref", "--stdin", "-z", stdin="".join(f"delete {name}\0\0" for name in names))
+
+
+def _told(fields: Sequence[str]) -> str:
+    """The conflicts among what ``merge-tree -z`` says: count, paths, kind, text, and again."""
+    told, place = [], 0
+    while place < len(fields) and fields[place].isdigit():
+        place += int(fields[place]) + 1
+        kind, text = fields[place : place + 2]
+        told += [text.strip()] if kind.startswith("CONFLICT") else []
+        place += 2
+    return "\n".join(told)
+
+
+def find(workspace: Path) -> Repository | None:
+    """The repository with a commit that has *workspace* in it; None where there is none that can be used.
+
+    A directory that the repository knows nothing of (ignored, or not committed yet) is not in it.
+    """
+    arguments = (
+        "rev-parse",
+        "--path-format=absolute",
+        "--show-toplevel",
+        "--git-common-dir",
+        "--show-prefix",
+    )
+    try:
+        top, common, prefix, *_ = (*git(*arguments, cwd=workspace)[1].split("\n"), "")
+        found = Repository(workspace, Path(top), Path(common), prefix)
+        known = found.here("rev-parse", "--verify", f"HEAD:{prefix.rstrip('/')}")
+    except (GitError, ValueError):
+        return None
+    return found if known else None
+
+
+def is_new_enough() -> bool:
+    """Whether git is here and can do what worktrees need."""
+    try:
+        said = git("version", cwd=Path("/"))[1].split()
+    except GitError:
+        return False
+    numbers = said[2].split(".") if len(said) > 2 else []
+    return tuple(int(number) for number in numbers[:2] if number.isdigit()) >= OLDEST

@@ -1,0 +1,188 @@
+"""One worktree on the disk: made, set to a commit, taken down as a commit, removed.
+
+What belongs to it lies in git's own directory for it (``.git/worktrees/<name>``): the commit it started
+from, and what its setup left that is nobody's work. Both go when it goes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aca.process import PRIVATE
+from aca.workspaces.base import TreeError
+from aca.workspaces.git import GitError, Repository, git
+
+_START = "aca-start"
+_SPARED = "aca-spared"
+_INDEX = "aca-index"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A worktree of *repository* at *path*, whether it is there or not."""
+
+    repository: Repository
+    path: Path
+
+    # -- what is there ------------------------------------------------------------------------------
+
+    def admin(self) -> Path | None:
+        """git's directory for it. None where there is no such worktree, or what says so is not sound."""
+        name = str(self.path / ".git")
+        for folder in self._candidates():
+            if _line(folder / "gitdir") == name:
+                return folder
+        return None
+
+    def _candidates(self) -> Iterator[Path]:
+        """Those of all worktrees, the most likely one first: tasks can write to the file in the tree."""
+        all_of_them = self.repository.common / "worktrees"
+        named = Path(_line(self.path / ".git").removeprefix("gitdir: "))
+        if named.parent == all_of_them:
+            yield named
+        yield from all_of_them.glob("*")
+
+    def start(self) -> str:
+        """The commit it started from; empty where it is not there, or was not set up to its end."""
+        admin = self.admin()
+        if admin is None or not self._is_there() or not (admin / _SPARED).exists():
+            return ""
+        return _line(admin / _START)
+
+    def _is_there(self) -> bool:
+        """Whether there is a directory, and not a link that a task has put in its place."""
+        return self.path.is_dir() and not self.path.is_symlink()
+
+    # -- changing it --------------------------------------------------------------------------------
+
+    def make(self, commit: str) -> bool:
+        """Have it hold *commit* and nothing else; what git ignores may stay. True when it is new."""
+        if self.start():
+            with suppress(GitError):
+                self._reset(commit)
+                return False
+        self.remove()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.repository.run("worktree", "add", "--force", "--detach", str(self.path), commit)
+        self._note_start(commit)
+        return True
+
+    def _reset(self, commit: str) -> None:
+        """A lock that is there was left by a process that was killed: nobody else works in here."""
+        (self._own / "index.lock").unlink(missing_ok=True)
+        self._run("checkout", "--quiet", "--force", "--detach", commit)
+        self._run("clean", "-ffdq", *(f"--exclude=/{name}" for name in self._spared()))
+        self._note_start(commit)
+
+    def _note_start(self, commit: str) -> None:
+        (self._own / _START).write_text(commit, encoding="ascii")
+
+    def settle(self) -> None:
+        """From now on, what is there and not in git counts as nobody's work."""
+        found = self._run("ls-files", "-o", "-z", "--exclude-standard", "--directory", "--no-empty-directory")
+        (self._own / _SPARED).write_bytes(os.fsencode(found))
+
+    def remove(self) -> None:
+        """Remove it, and all that git knows of it."""
+        admin = self.admin()
+        for folder in (self.path, admin):
+            if folder is not None:
+                _erase(folder)
+
+    # -- taking it down -----------------------------------------------------------------------------
+
+    def commit(self, start: str, message: str) -> str:
+        """A commit of what is there now, what git ignores left out. Raises TreeError.
+
+        Its parents are *start* and, where the task has made commits itself, the last of those.
+        """
+        try:
+            tree, head = self._snapshot(), self._run("rev-parse", "--verify", "HEAD^{commit}").strip()
+        except GitError as error:
+            raise TreeError(f"what the task left in {self.path} cannot be kept: {error}") from None
+        if head == start and tree == self.repository.tree(start):
+            return start
+        return self.repository.commit(tree, [start, head], message)
+
+    def _snapshot(self) -> str:
+        """The tree of all files, through an index of our own: the task's stays as it is."""
+        index = self._own / _INDEX
+        if (self._own / "index").exists():
+            shutil.copyfile(self._own / "index", index)  # so that what has not changed is not read
+        wanted = [":/", f":(top,exclude,glob)**/{PRIVATE}/**"]
+        wanted += [f":(top,exclude,literal){name.rstrip('/')}" for name in self._spared()]
+        arguments = ("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul")
+        try:
+            self._run(*arguments, stdin="\0".join(wanted), index=index)
+            return self._run("write-tree", index=index).strip()
+        finally:
+            index.unlink(missing_ok=True)
+
+    def _spared(self) -> Sequence[str]:
+        with suppress(OSError):
+            return [name for name in os.fsdecode((self._own / _SPARED).read_bytes()).split("\0") if name]
+        return ()
+
+    @property
+    def _own(self) -> Path:
+        admin = self.admin()
+        if admin is None:
+            raise GitError(f"{self.path} is no worktree any more")
+        return admin
+
+    def _run(self, *arguments: str, stdin: str = "", index: Path | None = None) -> str:
+        """git in this tree, whatever the file ``.git`` in it says by now."""
+        where = (f"--git-dir={self._own}", f"--work-tree={self.path}")
+        if not self._is_there():
+            raise GitError(f"{self.path} is gone")
+        env = self.repository.marks | ({"GIT_INDEX_FILE": str(index)} if index else {})
+        return git(*where, *arguments, cwd=self.path, stdin=stdin, env=env)[1]
+
+
+def trees_below(repository: Repository, folder: Path) -> list[Tree]:
+    """All that is in *folder*, and what git takes to be there."""
+    found = {*(folder.iterdir() if folder.is_dir() else ())}
+    for file in (repository.common / "worktrees").glob("*/gitdir"):
+        found |= {path for path in [Path(_line(file)).parent] if path.parent == folder}
+    return [Tree(repository, path) for path in sorted(found)]
+
+
+def copy_into(tree: Path, workspace: Path, patterns: Iterable[str]) -> None:
+    """Copy what fits *patterns* in the workspace to the same places in *tree*, where nothing is yet."""
+    for source in (found for pattern in patterns for found in sorted(workspace.glob(pattern))):
+        target = tree / source.relative_to(workspace)
+        if target.exists() or target.is_symlink():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, target, symlinks=True)
+        else:
+            shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _line(file: Path) -> str:
+    """The only line of *file*; empty where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+    except OSError:
+        return ""
+
+
+def _erase(folder: Path) -> None:
+    """Remove *folder*, directories that were made read-only too; of a link or a file, just that."""
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    with suppress(OSError):
+        shutil.rmtree(folder)
+        return
+    for inner, names, _ in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                (Path(inner) / name).chmod(0o700)
+    shutil.rmtree(folder)

@@ -1,0 +1,212 @@
+"""A git worktree for each task, outside the repository's own working tree.
+
+Where an attempt starts from follows from the journal and from what earlier attempts have left, and from
+nothing else: an interrupted agent goes on in the tree as it is; after a failure an agent finds its work
+merged with what others have finished meanwhile; a command starts anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from aca.errors import MachineError
+from aca.events import FileChange
+from aca.session import Session, write_patch
+from aca.state import SessionState
+from aca.workspaces.base import Ground, Kept, TreeError, finished
+from aca.workspaces.git import Repository, find
+from aca.workspaces.tree import Tree, copy_into, trees_below
+
+INTEGRATION = ".integration"
+"""The tree in which what is merged is checked; no task can be called so."""
+
+
+def home(workspace: Path, environ: Mapping[str, str]) -> Path:
+    """Where the worktrees of all sessions of *workspace* are: below the user's own directory for state.
+
+    Not in the workspace, whose tools would look through it, nor in ``.aca`` for the same reason.
+    """
+    state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or "/tmp") / ".local" / "state"  # noqa: S108
+    mark = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:8]
+    # Links resolved, because git tells its worktrees apart by their real paths.
+    return Path(os.path.realpath(state)) / "aca" / "worktrees" / f"{workspace.name}-{mark}"
+
+
+def branch(session: str) -> str:
+    """The branch on which the session's merged work is."""
+    return f"refs/heads/aca/{session}"
+
+
+def kept_ref(session: str, task_id: str, attempt: int) -> str:
+    """The name under which an attempt's tree is kept. git does not take every id in a name."""
+    is_plain = ".." not in task_id and not task_id.endswith((".", ".lock"))
+    return f"refs/aca/{session}/{task_id if is_plain else task_id.replace('.', '%2E')}/{attempt}"
+
+
+@dataclass(frozen=True)
+class Worktrees:
+    """The worktrees of one session. Blocking work is done in threads, one change of a tree at a time."""
+
+    repository: Repository
+    session: Session
+    folder: Path
+    """Where this session's trees are."""
+    state: SessionState
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    # -- for an attempt -----------------------------------------------------------------------------
+
+    async def open(self, task_id: str, attempt: int) -> Ground:
+        """A tree that holds what the attempt is to start from. Raises MachineError."""
+        async with self._turn:
+            return await finished(partial(self._open, task_id, attempt))
+
+    async def settle(self, ground: Ground) -> None:
+        """What was copied and set up is nobody's work."""
+        await finished(Tree(self.repository, ground.top).settle)
+
+    async def keep(self, ground: Ground, task_id: str, attempt: int) -> Kept:
+        """Make a commit of what is there, and a ref that holds it. Raises TreeError."""
+        return await finished(partial(self.keep_now, ground.top, ground.start, task_id, attempt))
+
+    async def integration(self, commit: str) -> Ground:
+        """The tree in which *commit* can be looked at before it counts."""
+        async with self._turn:
+            return await finished(partial(self._made, INTEGRATION, commit))
+
+    async def remove(self, task_id: str) -> None:
+        """Remove a task's tree, which is kept as a commit."""
+        async with self._turn:
+            await finished(self.tree(task_id).remove)
+
+    # -- blocking -----------------------------------------------------------------------------------
+
+    def tree(self, task_id: str) -> Tree:
+        return Tree(self.repository, self.folder / task_id)
+
+    def keep_now(self, top: Path, start: str, task_id: str, attempt: int) -> Kept:
+        """What ``keep`` does."""
+        title = self.state.tasks[task_id].title
+        message = f"{title}\n\nAca-Task: {task_id}\nAca-Session: {self.session.id}\nAca-Attempt: {attempt}\n"
+        commit = Tree(self.repository, top).commit(start, message)
+        self.repository.set_ref(kept_ref(self.session.id, task_id, attempt), commit)
+        base = self.repository.base(start, self.state.integrated)
+        write_patch(self.session, task_id, attempt, self.repository.diff(base, commit))
+        return Kept(commit, base, seen_from(self.repository.prefix, self.repository.changes(base, commit)))
+
+    def recover(self) -> None:
+        """Keep what attempts left that were killed, and set the branch to what the journal says."""
+        for task_id, now in self.state.states.items():
+            if now.status == "in_progress":
+                self._keep_unkept(task_id, now.attempts)
+        self.advance()
+
+    def advance(self) -> None:
+        """Move the session's branch to where the journal says it is, unless somebody looks at it."""
+        if not self.repository.is_checked_out(branch(self.session.id)):
+            self.repository.set_ref(branch(self.session.id), self.state.integrated)
+
+    def remove_unneeded(self) -> None:
+        """Remove the trees in which nobody will go on."""
+        known = {task_id for task_id, now in self.state.states.items() if not now.settled}
+        for tree in trees_below(self.repository, self.folder):
+            if tree.path.name not in known:
+                tree.remove()
+        remove_empty(self.folder)
+
+    def _open(self, task_id: str, attempt: int) -> Ground:
+        if not self.repository.has(self.state.integrated):
+            commit = self.state.integrated
+            raise MachineError(
+                f"{self.repository.common} has lost commit {commit} of session {self.session.id}"
+            )
+        self._keep_unkept(task_id, attempt - 1)
+        tree, previous = self.tree(task_id), self._previous(task_id, attempt)
+        now = self.state.states[task_id]
+        if now.interrupted and previous and not now.refusal:
+            if start := tree.start():
+                return self._ground(tree, start)
+            return self._made(task_id, previous)
+        if not previous:
+            return self._made(task_id, self.state.integrated)
+        return self._joined(task_id, previous)
+
+    def _joined(self, task_id: str, previous: str) -> Ground:
+        """The task's own work, with what others have finished since merged into it."""
+        joined = self.repository.join(previous, self.state.integrated)
+        message = f"{self.state.tasks[task_id].title}: with what was merged meanwhile\n"
+        commit = self.repository.commit(joined.tree, [previous, self.state.integrated], message)
+        return self._made(task_id, commit, joined.conflicts)
+
+    def _made(self, name: str, commit: str, conflicts: tuple[str, ...] = ()) -> Ground:
+        tree = self.tree(name)
+        try:
+            is_fresh = tree.make(commit)
+            if is_fresh:
+                settings = self.state.plan.workspace
+                copy_into(tree.path / self.repository.prefix, self.repository.workspace, settings.copies)
+        except OSError as error:
+            why = f"{error.filename or tree.path}: {error.strerror}"
+            raise MachineError(f"a worktree cannot be made: {why}") from error
+        return self._ground(tree, commit, is_fresh, conflicts)
+
+    def _ground(self, tree: Tree, start: str, fresh: bool = False, conflicts: tuple[str, ...] = ()) -> Ground:
+        root = tree.path / self.repository.prefix
+        root.mkdir(parents=True, exist_ok=True)
+        return Ground(root, tree.path, fresh, start, conflicts)
+
+    def _previous(self, task_id: str, attempt: int) -> str:
+        """What the attempt before left; empty where nobody would go on with it, or it is gone."""
+        if self.state.tasks[task_id].kind != "agent" or task_id in self.state.children:
+            return ""
+        ref = kept_ref(self.session.id, task_id, attempt - 1)
+        commit = self.repository.refs(ref).get(ref, "") or self.state.states[task_id].commit
+        return commit if self.repository.has(commit) else ""
+
+    def _keep_unkept(self, task_id: str, attempt: int) -> None:
+        """Keep what a killed attempt left. What cannot be kept is past help: nobody could say who did it."""
+        ref, tree = kept_ref(self.session.id, task_id, attempt), self.tree(task_id)
+        if attempt < 1 or not (start := tree.start()) or ref in self.repository.refs(ref):
+            return
+        try:
+            self.keep_now(tree.path, start, task_id, attempt)
+        except TreeError:
+            return
+
+
+def of_session(session: Session, state: SessionState, environ: Mapping[str, str]) -> Worktrees | None:
+    """The worktrees of *session*; None where it has none. Raises MachineError when the repository is gone."""
+    if not state.integrated:
+        return None
+    repository = find(session.workspace)
+    if repository is None:
+        why = f"where session {session.id} has its worktrees"
+        raise MachineError(f"{session.workspace} is in no git repository any more, {why}")
+    repository = replace(repository, session=session.id)
+    return Worktrees(repository, session, home(session.workspace, environ) / session.id, state)
+
+
+def seen_from(prefix: str, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
+    """*changes* as they are told: by paths from the workspace, and as text whatever bytes are in a name."""
+    above = "../" * len(PurePosixPath(prefix).parts)
+    told = []
+    for change in changes:
+        is_inside = change.path.startswith(prefix)
+        path = change.path.removeprefix(prefix) if is_inside else above + change.path
+        told.append(FileChange(path.encode("utf-8", "replace").decode(), change.action))
+    return tuple(told)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove *folder* and those around it that hold nothing any more, as far up as aca made them."""
+    for path in (folder, *folder.parents[:2]):
+        try:
+            path.rmdir()
+        except OSError:
+            return

@@ -1,0 +1,236 @@
+"""Repositories as they come: none of what is odd about them stops a run or harms the user's checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project
+from tests.workspaces.checkout import commit, git, left, merged, repository, seen, tasks, worktrees
+
+TWO = "- [ ] First {#first}\n- [ ] Second {#second}\n"
+SCRIPT = """
+[tasks."*"]
+steps = [{run = "echo $ACA_TASK > $ACA_TASK.txt", must = true}, {run = "echo 4 >> a.txt", must = true}]
+"""
+IGNORE = "tasks.md\nreplay.toml\n.env\n"
+
+
+def a_run(project: Project, items: str = "- [ ] First {#first}\n- [ ] Second {needs=first}\n") -> None:
+    """Two agents, in worktrees; nothing of the user's is changed and nothing is left over."""
+    tasks(project, items, SCRIPT)
+    before = seen(project)
+    project.run("run", "tasks.md", "-j", "2")
+    assert seen(project) == before
+    assert left(project) == []
+
+
+def test_a_dirty_checkout_stays_as_dirty(project: Project) -> None:
+    """Staged, changed, deleted and untracked files; tasks start from the commit."""
+    repository(project, {"a.txt": "1\n", "b.txt": "1\n", "c.txt": "1\n", ".gitignore": IGNORE})
+    project.write({"a.txt": "changed\n", "b.txt": "staged\n", "new.txt": "new\n"})
+    git(project, "add", "b.txt")
+    (project.root / "c.txt").unlink()
+    a_run(project)
+    assert merged(project, "a.txt") == "1\n4\n4"
+
+
+def test_no_branch_is_checked_out(project: Project) -> None:
+    """A detached HEAD, as continuous integration has it."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    git(project, "checkout", "--quiet", "--detach")
+    a_run(project)
+    assert merged(project, "first.txt") == "first"
+
+
+def test_a_shallow_clone(project: Project) -> None:
+    """There is no more of its past than one commit."""
+    origin = Project(project.root.parent / "origin", project.root.parent / "other-home")
+    repository(origin, {"a.txt": "0\n", ".gitignore": IGNORE})
+    origin.write({"a.txt": "1\n"})
+    commit(origin, "second")
+    project.root.rmdir()
+    git(origin, "clone", "--quiet", "--depth=1", f"file://{origin.root}", str(project.root))
+    a_run(project)
+    assert merged(project, "a.txt") == "1\n4\n4"
+    project.run("merge")
+
+
+def test_a_worktree_of_the_users_own(project: Project) -> None:
+    """It is the workspace, and the others that there are stay."""
+    main = Project(project.root.parent / "main", project.root.parent / "other-home")
+    repository(main, {"a.txt": "1\n", ".gitignore": IGNORE})
+    project.root.rmdir()
+    git(main, "worktree", "add", "--quiet", "-b", "mine", str(project.root))
+    a_run(project)
+    project.run("merge")
+    assert git(project, "log", "-1", "--format=%s", "mine") == "Second"
+    assert git(main, "log", "-1", "--format=%s") == "first"
+    assert [Path(path).name for path in worktrees(main)] == ["work"]
+
+
+def test_names_and_links_of_every_kind(project: Project) -> None:
+    """Not only letters, links that lead nowhere or out, a file that may be run."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    script = """
+        [tasks.first]
+        steps = [{run = '''
+          mkdir -p "dir ü"; echo 1 > "dir ü/日本 \\"x\\".txt"; echo 1 > "$(printf 'two\\nlines')"; echo 1 > -n
+          echo 1 > "$(printf 'half\\377')"; ln -s nowhere dangling; ln -s /etc/hostname out
+          printf '#!/bin/sh\\n' > run.sh; chmod +x run.sh
+        ''', must = true}]
+        [tasks.second]
+        steps = [{run = '''
+          test -x run.sh && test -L out && test -L dangling && test -f ./-n
+          test -f "$(printf 'two\\nlines')"
+        ''', must = true}, {run = "rm -r dir* half*; rm ./-n", must = true}]
+        """
+    tasks(project, "- [ ] First {#first}\n- [ ] Second {#second needs=first}\n", script)
+    project.run("run", "tasks.md", "-j", "2")
+    names = git(project, "ls-tree", "-rz", "--name-only", f"aca/{project.session().id}").split("\0")
+    assert names[:-1] == [".gitignore", "a.txt", "dangling", "out", "run.sh", "two\nlines"]
+    project.run("restore", "first")
+    assert (project.root / 'dir ü/日本 "x".txt').exists()
+    assert (project.root / "out").readlink() == Path("/etc/hostname")
+
+
+def test_hooks_that_fail_do_not_run(project: Project) -> None:
+    """Neither for aca's commits nor when a worktree is made."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    for name in ("pre-commit", "post-checkout", "reference-transaction", "post-index-change", "commit-msg"):
+        hook = project.root / ".git" / "hooks" / name
+        hook.write_text("#!/bin/sh\ntouch $HOME/hooked\nexit 1\n")
+        hook.chmod(0o755)
+    tasks(project, TWO, SCRIPT.replace("a.txt", "$ACA_TASK.txt"))
+    project.run("run", "tasks.md", "-j", "2")
+    assert not (project.home / "hooked").exists()
+
+
+def test_a_submodule_stays_what_it_is(project: Project) -> None:
+    """It is empty in a worktree, which is no change to it."""
+    other = Project(project.root.parent / "other", project.root.parent / "other-home")
+    repository(other, {"lib.txt": "lib\n"})
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    git(project, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.root), "lib")
+    commit(project, "with a submodule")
+    linked = git(project, "ls-tree", "HEAD", "lib")
+    a_run(project)
+    assert git(project, "ls-tree", f"aca/{project.session().id}", "lib") == linked
+
+
+def test_an_agent_that_uses_git_itself(project: Project) -> None:
+    """Its commits are kept and its work is merged, as one commit, whatever it did to its index and HEAD."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    script = """
+        [tasks.first]
+        steps = [{run = '''
+          git config user.name agent; git config user.email agent@localhost
+          echo 2 >> a.txt && git commit -qam "my own" && echo 3 > c.txt && git add c.txt && rm c.txt
+          git checkout -q -b agents-branch && echo 5 > e.txt
+        ''', must = true}]
+        [tasks.second]
+        steps = [{wait = "1s"}]
+        """
+    tasks(project, TWO, script)
+    project.run("run", "tasks.md", "-j", "2")
+    one = project.session().id
+    assert git(project, "log", "--format=%s", f"main..aca/{one}") == "First"
+    assert git(project, "ls-tree", "--name-only", f"aca/{one}").split() == [".gitignore", "a.txt", "e.txt"]
+    assert "my own" in git(project, "log", "--format=%s", f"refs/aca/{one}/first/1")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "rm -rf $PWD",
+        "rm -rf $PWD; ln -s $HOME $PWD",
+        "rm .git",
+        "echo gitdir: /nowhere > .git",
+        'rm -rf "$(git rev-parse --git-dir)"',
+        "mkdir nested && git -C nested init -q && touch nested/x",
+        "mkdir -p .aca/sessions && echo {} > .aca/sessions/journal.jsonl",
+        "touch ../stray; mkdir ../folder",
+        "chmod 000 . ; mkdir -p ro/x && chmod 500 ro",
+    ],
+)
+def test_a_task_that_wrecks_its_own_tree_wrecks_nothing_else(project: Project, harm: str) -> None:
+    """It may fail, with a reason; the other task's work is merged, and the user's checkout is as it was."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    script = f"""
+        [tasks.first]
+        steps = [{{run = '''{harm}'''}}]
+        [tasks.second]
+        steps = [{{write = "second.txt", content = "second"}}]
+        """
+    tasks(project, TWO, script, settings="retries: 0\n")
+    before = seen(project)
+    outcome = project.run("run", "tasks.md", "-j", "2", expect=None)
+    assert outcome.code in (0, 1), outcome.stderr
+    assert seen(project) == before
+    assert merged(project, "second.txt") == "second"
+    assert (worktrees(project), left(project)) == ([], [])
+    assert ".aca" not in git(project, "ls-tree", "--name-only", f"aca/{project.session().id}")
+
+
+def test_a_hostile_task_moves_the_branch_and_the_journal_puts_it_back(project: Project) -> None:
+    """Branches are derived: what counts is in the journal."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    script = """
+        [tasks.first]
+        steps = [{write = "first.txt", content = "first"}]
+        [tasks.second]
+        steps = [{run = "git branch --list 'aca/*' --format '%(refname:short)' | xargs git branch -D"},
+                 {write = "second.txt", content = "second"}]
+        """
+    tasks(project, "- [ ] First {#first}\n- [ ] Second {#second needs=first}\n", script)
+    project.run("run", "tasks.md", "-j", "2")
+    assert (merged(project, "first.txt"), merged(project, "second.txt")) == ("first", "second")
+
+
+def test_worktrees_where_there_is_no_repository_are_refused(project: Project) -> None:
+    """With file, line and cure; nothing has run."""
+    tasks(project, TWO, SCRIPT, settings="workspace: worktree\n")
+    told = project.run("run", "tasks.md", expect=2).stderr
+    assert told.startswith("tasks.md:4: worktrees need a git repository with a commit")
+    assert "git init" in told
+    assert project.sessions() == []
+
+
+def test_agents_at_once_in_place_must_say_what_they_touch(project: Project) -> None:
+    """Where somebody insists on one directory; then those that touch the same wait for each other."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    tasks(project, TWO, SCRIPT)
+    told = project.run("run", "tasks.md", "-j", "2", "--workspace-mode", "inplace", expect=2).stderr
+    assert 'task "first" works in place and may touch any' in told
+    script = '[tasks."*"]\nsteps = [{run = "mkdir busy && sleep 0.3 && rmdir busy", must = true}]\n'
+    tasks(project, '- [ ] A {touches="src/*.py"}\n- [ ] B {touches="src/b.py"}\n', script)
+    project.run("run", "tasks.md", "-j", "2", "--workspace-mode", "inplace", "--retries", "0")
+
+
+def test_a_session_stays_in_the_place_it_began_in(project: Project) -> None:
+    """The work that is done would be left behind."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    tasks(project, "- [ ] First {#first}\n- [ ] Ask {kind=approval}\n- [ ] Third {needs=ask}\n", SCRIPT)
+    project.run("run", "tasks.md", expect=4)
+    project.run("approve", "ask")
+    told = project.run("resume", "--workspace-mode", "worktree", expect=2).stderr
+    assert 'task "third" of this session works in place; that stays so' in told
+    project.run("resume")
+
+
+def test_a_file_to_copy_that_is_not_there_is_refused(project: Project) -> None:
+    """Before anything has run."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    tasks(project, TWO, SCRIPT, settings="workspace: {copy: [.env, ../secrets]}\n")
+    told = project.run("run", "tasks.md", "-j", "2", expect=2).stderr
+    assert 'workspace.copy: there is no ".env"' in told
+    assert 'workspace.copy: "../secrets" is not inside the workspace' in told
+
+
+def test_changes_besides_what_a_task_touches_are_told(project: Project) -> None:
+    """In the summary and in its story."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    tasks(project, '- [ ] First {#first touches="first.txt"}\n- [ ] Second {needs=first}\n', SCRIPT)
+    assert "first also changed a.txt" in project.run("run", "tasks.md", "-j", "2").stdout
+    assert "a.txt, which is not among what it touches" in project.run("show", "first").stdout
