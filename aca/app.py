@@ -11,7 +11,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aca import events as ev
-from aca import journal, parse, process, providers, session, trial
+from aca import journal, limits, parse, process, providers, session, trial
 from aca.attempt import Attempts, Watch
 from aca.config import Merged
 from aca.errors import (
@@ -30,6 +30,7 @@ from aca.errors import (
     SessionInUseError,
     did_you_mean,
 )
+from aca.limits.gate import Gate
 from aca.logs import system_log
 from aca.messages import Message, absorb
 from aca.plan import Plan
@@ -118,9 +119,31 @@ async def _drive(
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
-        attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
+        watch = _unless_it_fails(watchers.step)
+        gate = _gate(state, known, stop, watch, watchers.notice)
+        attempts = Attempts(one, state, known, watch, gate, patience)
         observers = [*watchers.observers, Derived(one)]
-        return await run(state, written, attempts, begun, inbox=one, observers=observers, stop=stop)
+        return await run(
+            state, written, attempts, begun, inbox=one, observers=observers, hold=gate.hold, stop=stop
+        )
+
+
+def _gate(
+    state: SessionState,
+    known: Iterable[str],
+    stop: Stop,
+    watch: Watch,
+    notice: Callable[[str], None],
+) -> Gate:
+    """What keeps tasks back while their providers take no calls."""
+    return Gate(
+        state.plan,
+        limits.keepers(state.plan, known, os.environ),
+        is_group=lambda task_id: task_id in state.children,
+        waits=lambda task_id, reason, seconds: watch(task_id, base.Waiting(reason, round(seconds, 3))),
+        exits=lambda reason, until: stop.request(Exit.QUOTA, reason, interrupt=False, until=until),
+        notice=notice,
+    )
 
 
 def _left(state: SessionState, plan: Plan) -> Plan:

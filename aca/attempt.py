@@ -20,12 +20,15 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from aca import events as ev
-from aca import journal, process, prompt
+from aca import process, prompt
+from aca.accounting import Accounting
 from aca.checks import run_check, tail
 from aca.errors import DISK_ERRORS, MachineError
+from aca.limits.gate import Choice, Gate
 from aca.patch import subtasks
 from aca.plan import Profile, Task, profile
 from aca.providers import base
+from aca.providers.account import ClosedError
 from aca.run import Tell
 from aca.session import Session
 from aca.state import SessionState
@@ -53,6 +56,7 @@ class Attempts:
     state: SessionState
     providers: Mapping[str, base.Provider]
     watch: Watch
+    gate: Gate
     patience: process.Patience = field(default_factory=process.Patience)
 
     async def __call__(self, task_id: str, attempt: int, tell: Tell) -> ev.Ending:
@@ -97,11 +101,15 @@ class _Attempt:
     tell: Tell
 
     def __post_init__(self) -> None:
+        self.accounting: Accounting
+        self.transcript: BinaryIO
         self.began = time.monotonic()
         self.logs = self.all.session.task_logs / self.task.id
         self.profile: Profile = profile(self.all.state.plan, self.task)
         self.files: dict[str, ev.FileChange] = {}
         self.result = base.Result(stop="done")
+        self.choice = Choice(self.profile.provider or "", self.profile.model)
+        self.limit: asyncio.Timeout | None = None
 
     async def run(self) -> ev.Ending:
         self.logs.mkdir(exist_ok=True)
@@ -141,11 +149,12 @@ class _Attempt:
             return None
         if self.task.kind == "command":
             return await self.work_command(place)
-        provider = self.all.providers.get(self.profile.provider or "")
+        self.choose()
+        provider = self.all.providers.get(self.choice.provider)
         if provider is None:
-            return self.failed(f'there is no provider "{self.profile.provider}" in this run', "input")
+            return self.failed(f'there is no provider "{self.choice.provider}" in this run', "input")
         try:
-            async with asyncio.timeout(self.profile.timeout):
+            async with asyncio.timeout(self.profile.timeout) as self.limit:
                 await self.consult(provider, place)
         except TimeoutError:
             return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
@@ -167,13 +176,45 @@ class _Attempt:
         why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
         return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
 
+    def choose(self) -> None:
+        """Who does it: the plan's choice, or a fallback while that takes no calls."""
+        self.choice = self.all.gate.choose(self.task)
+        if self.choice.instead:
+            provider, model = self.choice.provider, self.choice.model
+            self.tell(
+                ev.TaskFellBack(
+                    task=self.task.id,
+                    attempt=self.number,
+                    provider=provider,
+                    model=model,
+                    reason=self.choice.instead,
+                )
+            )
+
     async def consult(self, provider: base.Provider, place: process.Place) -> None:
         """Hand the task to its provider and keep every step in the transcript."""
+        with (self.logs / f"{self.number}.jsonl").open("ab") as self.transcript:
+            self.accounting = self.account_with(provider)
+            try:
+                await self.hear(provider, place)
+            except ClosedError as closed:
+                self.take(base.Result("quota", reason=closed.reason, until=closed.until), provider.name)
+            finally:
+                self.accounting.keep()
+
+    async def hear(self, provider: base.Provider, place: process.Place) -> None:
+        """What the provider does, step by step."""
         assignment = self.assignment(provider.name)
-        with (self.logs / f"{self.number}.jsonl").open("ab") as transcript:
-            async with aclosing(provider.work(assignment, place)) as steps:  # type: ignore[type-var]
-                async for step in steps:
-                    self.take(encodable(step), provider.name, transcript)
+        async with (
+            self.accounting.whole(len(assignment.prompt.encode())),
+            aclosing(provider.work(assignment, place)) as steps,  # type: ignore[type-var]
+        ):
+            async for step in steps:
+                self.take(encodable(step), provider.name)
+
+    def account_with(self, provider: base.Provider) -> Accounting:
+        keeper, folder = self.all.gate.keepers[provider.name], self.all.session.path / provider.name
+        return Accounting(self, provider, keeper, self.task.id, self.choice.model, folder)
 
     def assignment(self, provider: str) -> base.Assignment:
         state, now = self.all.state, self.all.state.states[self.task.id]
@@ -186,16 +227,18 @@ class _Attempt:
             attempt=self.number,
             prompt=text,
             system_prompt=self.profile.system_prompt,
-            model=self.profile.model,
+            model=self.choice.model,
             permissions=self.profile.permissions,
             conversation=interrupted[1] if interrupted and interrupted[0] == provider else None,
             logs=self.logs / str(self.number),
+            account=self.accounting.account,
+            backoff=self.accounting.backoff,
             options=state.plan.providers.get(provider, {}),
         )
 
-    def take(self, step: base.Step, provider: str, transcript: BinaryIO) -> None:
-        transcript.write(msgspec.json.encode(step) + b"\n")
-        transcript.flush()
+    def take(self, step: base.Step, provider: str) -> None:
+        step = self.accounting.note(step)
+        self.show(step)
         if isinstance(step, base.Changed):
             self.files[step.change.path] = step.change
         elif isinstance(step, base.Result):
@@ -204,8 +247,11 @@ class _Attempt:
             known = self.all.state.states[self.task.id].conversation
             if known != (provider, step.conversation):
                 self.tell(self.conversation_started(provider, step.conversation))
-        elif isinstance(step, base.Limited):
-            self.keep_limits(provider, step.info)
+
+    def show(self, step: base.Step) -> None:
+        """Keep a step in the transcript and let everybody see it."""
+        self.transcript.write(msgspec.json.encode(step) + b"\n")
+        self.transcript.flush()
         self.all.watch(self.task.id, step)
 
     def conversation_started(self, provider: str, conversation: str) -> ev.ConversationStarted:
@@ -213,15 +259,13 @@ class _Attempt:
             task=self.task.id, attempt=self.number, provider=provider, conversation=conversation
         )
 
-    def keep_limits(self, provider: str, info: dict[str, Any]) -> None:
-        """What the provider last said of its limits, for whoever looks (and for the next run)."""
-        path = self.all.session.path / provider / "rate_limit_state.json"
-        path.parent.mkdir(exist_ok=True)
-        journal.write_aside(path, msgspec.json.encode({"at": time.time(), **info}))
-
     def judge(self) -> ev.Ending | None:
         """What the provider's own account of its end means; None lets the checks have the last word."""
         result = self.result
+        if result.stop == "failed" and result.category == "system":
+            self.all.gate.refused(self.choice, result.reason)
+        if result.stop == "failed" and result.category == "transient" and (shut := self.accounting.shut()):
+            return self.ending(ev.TaskInterrupted, reason=shut.reason, quota=True, until=shut.until)
         if result.stop == "failed":
             return self.failed(result.reason or "the provider gave no reason", result.category)
         if result.stop == "quota":

@@ -394,8 +394,6 @@ class _Run:
         """What follows from an ending is written into it, so that it is decided once."""
         if isinstance(ending, ev.TaskFailed):
             return [self.decide_failure(self.state.tasks[task_id], ending)]
-        if isinstance(ending, ev.TaskInterrupted) and ending.quota:
-            self.stop.request(Exit.QUOTA, ending.reason, interrupt=False, until=ending.until)
         if ending.files:
             paths = tuple(change.path for change in ending.files)
             task = self.state.tasks[task_id]

@@ -21,6 +21,14 @@ from aca.providers.account import Account, Unlimited
 
 
 @dataclass(frozen=True)
+class Backoff:
+    """How the pause before a call is made again grows, and how long it is at most (in seconds)."""
+
+    multiplier: float = 2.0
+    longest: float = 60.0
+
+
+@dataclass(frozen=True)
 class Assignment:
     """What an agent is asked to do, ready to be handed over."""
 
@@ -37,6 +45,7 @@ class Assignment:
     logs: Path
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
     account: Account = field(default_factory=Unlimited)
+    backoff: Backoff = Backoff()
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 
@@ -73,6 +82,13 @@ class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit
     info: dict[str, Any]
 
 
+class Waiting(msgspec.Struct, frozen=True, tag="waiting", tag_field="step"):
+    """It waits for about so many seconds, because of a limit; its own time limit stands still."""
+
+    reason: str
+    seconds: float
+
+
 Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted"]
 
 
@@ -94,7 +110,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
     subtasks: tuple[dict[str, Any], ...] = ()
 
 
-Step = Said | Used | Changed | Conversed | Limited | Result
+Step = Said | Used | Changed | Conversed | Limited | Waiting | Result
 
 
 @dataclass(frozen=True)

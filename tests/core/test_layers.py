@@ -24,6 +24,8 @@ LAYERS = [
     ["journal", "logs"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse"],
+    ["limits"],
+    ["accounting"],
     ["attempt", "config", "trial"],
     ["prepare"],
     ["app"],

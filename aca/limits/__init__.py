@@ -1,0 +1,28 @@
+"""How much of a provider may be used, and when: rates, quota windows, outages; for all aca processes.
+
+``rates``, ``windows``, ``outage``, ``estimate`` and ``headers`` are values and arithmetic; ``book`` makes of
+them what is known of one account, a state that is changed by what is asked and told. ``shared`` keeps the
+books of this user on disk, ``account`` lets attempts ask, and ``gate`` holds tasks back whose provider cannot
+be called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from aca.limits import identity, shared
+from aca.limits.account import Keeper
+from aca.plan import REPLAY, Plan
+
+
+def keepers(plan: Plan, providers: Iterable[str], environ: Mapping[str, str]) -> dict[str, Keeper]:
+    """The account of each of *providers*, as this process and its environment have it."""
+    names = list(providers)
+    shelf = shared.SharedFile(shared.path(environ)) if set(names) - {REPLAY} else shared.Private()
+    made = {}
+    for name in names:
+        account = identity.account(name, plan.providers.get(name, {}), environ)
+        is_shared = name != REPLAY
+        place = shelf if is_shared else shared.Private()
+        made[name] = Keeper(name, account, plan.rate_limiting.of(name), place, is_shared=is_shared)
+    return made
