@@ -105,7 +105,7 @@ def test_a_provider_that_is_not_there_fails_the_attempt(tmp_path: Path) -> None:
     """Whoever named it: no attempt ends in a KeyError."""
     plan = Plan(tasks=(task("a", provider="nobody"),))
     one = session.create(tmp_path, plan.model_dump_json(by_alias=True))
-    attempts = Attempts(one, SessionState(plan), {}, lambda _task, _step: None)
+    attempts = Attempts(one, SessionState(plan), {}, lambda _task, _step: None, Gate(plan, {}))
     ended = asyncio.run(attempts("a", 1, lambda _event: None))
     assert isinstance(ended, ev.TaskFailed)
     assert (ended.category, ended.reason) == ("input", 'there is no provider "nobody" in this run')

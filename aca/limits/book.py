@@ -29,8 +29,10 @@ SOON = 0.02
 """Seconds within which somebody who is first in line, and may go, does."""
 WIDE = 100.0
 """A provider that takes so many calls at once has as good as no limit of that kind."""
-BURST = 1.0
+BURST = 10.0
 """Seconds' worth that may be used at once where the plan does not say how much."""
+NO_RATE = Rate(1e12, 1e12)
+"""More than anybody uses."""
 TOLD_FOR = 3600.0
 """Seconds for which a limit is believed that a provider told."""
 CACHED_IS_FREE = ("anthropic", "claude-cli")
@@ -194,7 +196,9 @@ class Book(msgspec.Struct):
                 waiter.seen = now
                 return waiter
         estimate = self.models.get(asking.model, Estimate())
-        waiter = Waiter(asking.id, now, estimate.sent(asking.size), estimate.answered(asking.longest))
+        waiter = Waiter(
+            asking.id, now, estimate.sent(asking.size), estimate.answered(asking.size, asking.longest)
+        )
         self.line.append(waiter)
         return waiter
 
@@ -212,8 +216,9 @@ class Book(msgspec.Struct):
 
     def _begin(self, asking: Asking, waiter: Waiter, limits: RateLimiting, now: float) -> Go:
         self.leave(waiter.id)
-        for name, rate in self.rates(limits, now).items():
-            self.pools[name].use(_amount(name, waiter.sent, waiter.answered), rate, now)
+        for name, rate in self._all_rates(limits, now).items():
+            pool = self.pools.setdefault(name, Pool(at=now))
+            pool.use(_amount(name, waiter.sent, waiter.answered), rate, now)
         probe = self.is_trying
         self.flights[asking.id] = Flight(
             asking.owner, asking.task, asking.model, asking.size, now, waiter.sent, waiter.answered, probe
@@ -237,6 +242,11 @@ class Book(msgspec.Struct):
             if now - told.at < TOLD_FOR:
                 made[f"told {kind}"] = Rate(told.limit, told.limit)
         return made
+
+    def _all_rates(self, limits: RateLimiting, now: float) -> dict[str, Rate]:
+        """Those that hold, and those that may yet be told: what is used until then will count."""
+        untold = {f"told {kind}": NO_RATE for kind in headers.KINDS}
+        return untold | self.rates(limits, now)
 
     # -- being told -----------------------------------------------------------------------------------
 
@@ -274,7 +284,7 @@ class Book(msgspec.Struct):
 
     def _settle(self, flight: Flight, usage: Usage, limits: RateLimiting, now: float) -> None:
         sent = counted(self.provider, usage)
-        for name, rate in self.rates(limits, now).items():
+        for name, rate in self._all_rates(limits, now).items():
             if name in self.pools:
                 before = _amount(name, flight.sent, flight.answered)
                 really = _amount(name, sent, usage.output_tokens)
@@ -313,9 +323,6 @@ class Book(msgspec.Struct):
         self.width = max(1.0, (self._in_flight() + 1) / 2)
         pause = min(limits.max_backoff_seconds, 0.5 * limits.backoff_multiplier ** (self.overloads - 1))
         self.quiet_until = max(self.quiet_until, until if until is not None else now + pause)
-        for name, rate in self.rates(limits, now).items():
-            if name in self.pools:
-                self.pools[name].drain(rate, now)
 
     def _use_own(self, tokens: float, limits: RateLimiting, now: float) -> None:
         """Count *tokens* in the window that the plan sets itself."""

@@ -1,4 +1,4 @@
-"""What a call will use, before it is made: learned from what earlier calls of the same model did use."""
+"""What a call will use, before it is made: learned from what calls of the same model did use."""
 
 from __future__ import annotations
 
@@ -6,50 +6,60 @@ import msgspec
 
 BYTES_PER_TOKEN = 3.5
 """Of English text and code, more or less, with the tokenizers there are."""
-FIRST_ANSWER = 1000
+FIRST_ANSWER = 500
 """Tokens of an answer of a model that nobody has heard yet."""
-FADING = 0.9
+FADING = 0.95
 """How much an observation still counts when the next one comes."""
 
 
-class Estimate(msgspec.Struct):
-    """The straight line through (bytes sent, tokens counted) of recent calls, and the length of answers.
-
-    A line, because every call has a part of the same size (instructions, tools) besides the conversation.
-    The sums are those of a least-squares fit, older calls counting less and less.
-    """
+class Line(msgspec.Struct):
+    """The straight line through recent points, older ones counting less and less: the sums of its fit."""
 
     weight: float = 0.0
     x: float = 0.0
     y: float = 0.0
     xx: float = 0.0
     xy: float = 0.0
-    answer: float = 0.0
-    spread: float = 0.0
-    """How far answers are from ``answer`` on average."""
 
-    def sent(self, size: int) -> float:
-        """Tokens that *size* bytes will count as."""
-        if not self.weight:
-            return size / BYTES_PER_TOKEN
+    def at(self, x: float) -> float:
+        """Its height there; where all points have one place, as high in proportion."""
         mean_x, mean_y = self.x / self.weight, self.y / self.weight
         variance = self.xx / self.weight - mean_x**2
         if variance < 1.0:
-            return mean_y * size / mean_x if mean_x else mean_y
+            return mean_y * x / mean_x if mean_x else mean_y
         slope = max(0.0, (self.xy / self.weight - mean_x * mean_y) / variance)
-        return max(1.0, mean_y + slope * (size - mean_x))
+        return max(0.0, mean_y + slope * (x - mean_x))
 
-    def answered(self, longest: int | None) -> float:
+    def take(self, x: float, y: float) -> None:
+        self.weight = self.weight * FADING + 1.0
+        for name, value in (("x", x), ("y", y), ("xx", x * x), ("xy", x * y)):
+            setattr(self, name, getattr(self, name) * FADING + value)
+
+
+class Estimate(msgspec.Struct):
+    """Tokens sent and answered, each as a line over the bytes that were sent.
+
+    A line, because every call has a part of the same size (instructions, tools) besides the conversation, and
+    because answers may or may not be the longer the more was sent.
+    """
+
+    ins: Line = msgspec.field(default_factory=Line)
+    outs: Line = msgspec.field(default_factory=Line)
+    spread: float = 0.0
+    """How far answers are from their line on average."""
+
+    def sent(self, size: int) -> float:
+        """Tokens that *size* bytes will count as."""
+        return max(1.0, self.ins.at(size) if self.ins.weight else size / BYTES_PER_TOKEN)
+
+    def answered(self, size: int, longest: int | None) -> float:
         """Tokens of the answer: rather too many, but no more than may be asked for."""
-        guess = self.answer + self.spread if self.weight else FIRST_ANSWER
+        guess = self.outs.at(size) + self.spread if self.outs.weight else FIRST_ANSWER
         return min(guess, longest) if longest else guess
 
     def learn(self, size: int, sent: float, answered: float) -> None:
         """A call that sent *size* bytes has counted as *sent* and *answered* tokens."""
-        for name, value in (("x", size), ("y", sent), ("xx", size * size), ("xy", size * sent)):
-            setattr(self, name, getattr(self, name) * FADING + value)
-        share = 1.0 / (self.weight * FADING + 1.0)
-        self.weight = self.weight * FADING + 1.0
-        off = abs(answered - self.answer) if share < 1.0 else 0.0
-        self.answer += (answered - self.answer) * share
-        self.spread += (off - self.spread) * share
+        off = abs(answered - self.outs.at(size)) if self.outs.weight else 0.0
+        self.ins.take(size, sent)
+        self.outs.take(size, answered)
+        self.spread += (off - self.spread) / self.outs.weight

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 MINUTE = 60.0
-SLACK = 0.005
+SLACK = 0.008
 """Our minute is longer by this: what leaves us evenly need not arrive so."""
 SLOTS = 240
 """What is used within one of them is remembered as used at its end."""
@@ -59,11 +59,6 @@ class Pool(msgspec.Struct):
             self._remember(really - reserved, now)
         else:
             self._forget(reserved - really, used_at)
-
-    def drain(self, rate: Rate, now: float) -> None:
-        """The provider refuses more: no burst is left."""
-        self._pass(rate, now)
-        self.debt = max(self.debt, rate.burst)
 
     def rebase(self, left: float, told_at: float, rate: Rate, now: float) -> None:
         """The provider told that *left* could be used at *told_at*; what was used since is known here."""
