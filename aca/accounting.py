@@ -115,6 +115,7 @@ class Accounting:
 
     def waits(self, reason: str, seconds: float) -> None:
         self.attempt.show(base.Waiting(reason, round(seconds, 3)))
+        self.keep()
 
     @contextmanager
     def off_the_clock(self) -> Iterator[None]:

@@ -6,13 +6,13 @@ import asyncio
 import errno
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aca import events as ev
 from aca import session
 from aca.attempt import Attempts
+from aca.limits.gate import Gate
 from aca.plan import Plan
 from aca.process import OutsideWorkspaceError
 from aca.state import SessionState
@@ -245,9 +245,8 @@ def test_a_reference_that_became_a_directory_fails_its_task_alone(project: Proje
 
 def test_whose_fault_an_error_is() -> None:
     """The plan's: a file it names that may not be read. The machine's: our own files, or a full disk."""
-    attempts: Any = Attempts(
-        session.Session(Path("/w/.aca/sessions/s")), SessionState(Plan()), {}, lambda *_: None
-    )
+    one = session.Session(Path("/w/.aca/sessions/s"))
+    attempts = Attempts(one, SessionState(Plan()), {}, lambda *_: None, Gate(Plan(), {}))
     ours, theirs = "/w/.aca/sessions/s/execution_logs/x", "/w/spec.md"
     told = [
         attempts.blames_plan(OSError(number, "", name))

@@ -8,11 +8,14 @@ be called.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from aca.limits import identity, shared
 from aca.limits.account import Keeper
-from aca.plan import REPLAY, Plan
+from aca.limits.picture import picture
+from aca.plan import REPLAY, Plan, RateLimiting
 
 
 def keepers(plan: Plan, providers: Iterable[str], environ: Mapping[str, str]) -> dict[str, Keeper]:
@@ -26,3 +29,12 @@ def keepers(plan: Plan, providers: Iterable[str], environ: Mapping[str, str]) ->
         place = shelf if is_shared else shared.Private()
         made[name] = Keeper(name, account, plan.rate_limiting.of(name), place, is_shared=is_shared)
     return made
+
+
+def look_up(account: str, rates: RateLimiting, environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """What is known of *account* now, by whatever aca; None where nothing is. Makes no file."""
+    path = shared.path(environ)
+    if not path.is_file():
+        return None
+    book = shared.SharedFile(path).read(account)
+    return picture(book, rates, time.time()) if book.provider else None

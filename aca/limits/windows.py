@@ -14,7 +14,7 @@ WARN = 0.8
 """The share of a window at which people are warned."""
 OWN = "session"
 """The window that the plan sets itself (``max_tokens_per_session``)."""
-UNKNOWN_FIRST, SOON, LONGEST = 120.0, 15.0, 3600.0
+UNKNOWN_FIRST, SOON, LONGEST = 120.0, 5.0, 3600.0
 """Seconds between tries of a closed window: at first where nobody knows when it opens, at first where it
 should have opened by now, and at most. They double."""
 BELIEVED = 30 * 86_400.0
@@ -65,7 +65,8 @@ class Closure(msgspec.Struct):
         tries = before.tries + 1 if before and now >= before.again else before.tries if before else 0
         if until is not None and now < until <= now + BELIEVED:
             return cls(reason, until, until, now, tries)
-        first = SOON if before and before.until is not None else UNKNOWN_FIRST
+        was_known = until is not None or (before is not None and before.until is not None)
+        first = SOON if was_known else UNKNOWN_FIRST
         again = now + min(LONGEST, first * 2.0 ** max(0, tries - 1))
         return cls(reason, None, again, now, tries)
 

@@ -15,7 +15,7 @@ from aca import events as ev
 from aca import journal
 from aca.messages import Message
 from aca.plan import Mode, Plan, Task
-from aca.run import Stop, Tell, run
+from aca.run import Hold, Stop, Tell, run
 from aca.state import SessionState, fold
 
 MODES: list[Mode] = ["sequential", "parallel", "intelligent"]
@@ -68,7 +68,13 @@ class Story:
     peak: int = 0
     _busy: int = 0
 
-    def run(self, work: Work = done, stop: Stop | None = None, observers: Iterable[Any] = ()) -> ev.RunEnded:
+    def run(
+        self,
+        work: Work = done,
+        stop: Stop | None = None,
+        observers: Iterable[Any] = (),
+        hold: Hold = lambda _task, _running: None,
+    ) -> ev.RunEnded:
         """One run of the session, in whatever state its journal is."""
         if not self.path.exists():
             self.path.touch()
@@ -87,6 +93,7 @@ class Story:
                     ev.RunStarted(pid=0),
                     inbox=self.inbox,
                     observers=watchers,
+                    hold=hold,
                     stop=stop,
                     clock=self.clock,
                     timer=self.clock,

@@ -1,17 +1,16 @@
 """A strict server on the loopback, so many times faster than life: so much per minute, and 429 for the rest.
 
-It keeps a log of the last minute and refuses whatever would make it more than is allowed. ``counts_refused`` makes
-refused calls count, too; ``tells`` makes it tell its limits in headers, as OpenAI's API does.
+It keeps a log of the last minute and refuses whatever would make it more than is allowed. ``counts_refused``
+makes refused calls count, too; ``tells`` makes it tell its limits in headers, as OpenAI's API does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +67,7 @@ class StrictServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         wanted = int(head.split()[1].strip("/"))
-        status, headers = self._judge(wanted)
+        status, headers = self.judge(wanted)
         if status == 200:
             await self.pace.sleep(self.latency * random.random())
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -76,7 +75,11 @@ class StrictServer:
         await writer.drain()
         writer.close()
 
-    def _judge(self, wanted: int) -> tuple[int, dict[str, str]]:
+    async def call(self, tokens: int) -> tuple[int, dict[str, str]]:
+        """One call that uses so many tokens: status and headers."""
+        return await post(self.port, tokens)
+
+    def judge(self, wanted: int) -> tuple[int, dict[str, str]]:
         now = self.pace.clock()
         while self._log and self._log[0][0] <= now - MINUTE:
             self._log.popleft()
@@ -167,23 +170,19 @@ async def push(server: StrictServer, paid_by: Account, calls: Iterable[int], sid
     async def work() -> None:
         while left:
             tokens = left.popleft()
-            while not await _granted(server, paid_by, tokens):
+            while not await grant(server, paid_by, tokens):
                 pass
 
     await asyncio.gather(*(work() for _ in range(side_by_side)))
     return len(left)
 
 
-async def _granted(server: StrictServer, paid_by: Account, tokens: int) -> bool:
+async def grant(server: StrictServer, paid_by: Account, tokens: int) -> bool:
     async with paid_by.call(round(tokens * 3.0)) as call:
-        status, headers = await post(server.port, tokens)
+        status, headers = await server.call(tokens)
         call.heard({"status": status, **headers})
         if status == 200:
             call.used(Usage(round(tokens * 0.8), tokens - round(tokens * 0.8)))
             return True
         call.failed("transient", server.pace.clock() + float(headers["retry-after"]))
         return False
-
-
-Sleep = Callable[[float], Awaitable[None]]
-__all__ = ["Nobody", "Pace", "StrictServer", "account", "json", "keeper", "post", "push", "sizes"]
