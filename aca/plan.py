@@ -81,9 +81,9 @@ class Rates(Model):
 class RateLimiting(Rates):
     """The rates of every account, what is different for single providers, and what a closed window means."""
 
-    backoff_multiplier: float = Field(default=2.0, ge=1)
-    max_backoff_seconds: float = Field(default=60.0, gt=0)
-    session_duration_minutes: float = Field(default=300.0, gt=0)
+    backoff_multiplier: float = Field(default=2, ge=1)
+    max_backoff_seconds: float = Field(default=60, gt=0)
+    session_duration_minutes: float = Field(default=300, gt=0)
     on_quota: Literal["wait", "exit"] = "wait"
     """While no provider may be called for what is left: wait for it, or end the run with 75."""
     providers: dict[str, Rates] = Field(default_factory=dict)

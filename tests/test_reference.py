@@ -30,6 +30,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Defaults": plan.Defaults,
     "Role": plan.Role,
     "Limits": plan.Limits,
+    "Rate limiting": plan.RateLimiting,
     "Logging": plan.Logging,
     "Source": plan.Source,
     "claude-cli": claude_cli.Options,

@@ -11,7 +11,7 @@ from aca.limits.book import Shut
 from aca.plan import REPLAY, Plan, Task, profile
 from aca.values import format_duration
 
-ASKED_AGAIN = 10.0
+ASKED_AGAIN = 30.0
 """Seconds after which it is looked again, whatever was said: another aca may have found out more."""
 PROBED = 1.0
 """The same while one call tries."""
