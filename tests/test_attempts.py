@@ -34,10 +34,12 @@ def end(**told):
 """
 
 
-def run_claude(project: Project, acts: str, attributes: str = "", expect: int = 0) -> Outcome:
+def run_claude(
+    project: Project, acts: str, attributes: str = "", expect: int = 0, on_quota: str = "wait"
+) -> Outcome:
     """A run with one task, for a program that prints what claude would and *acts* so."""
     install_claude(project, acts, attributes)
-    return project.run("--task-file", "tasks.md", expect=expect)
+    return project.run("--task-file", "tasks.md", "--on-quota", on_quota, expect=expect)
 
 
 def install_claude(project: Project, acts: str, attributes: str = "") -> None:
@@ -149,6 +151,7 @@ def test_a_window_that_opens_nobody_knows_when(project: Project) -> None:
         project,
         'say(type="rate_limit_event", rate_limit_info={"status": "rejected"})\n'
         'end(is_error=True, result="You have hit your limit")',
+        on_quota="exit",
         expect=75,
     )
     [event] = [event for event in project.journal() if isinstance(event, ev.TaskInterrupted)]

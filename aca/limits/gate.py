@@ -58,7 +58,7 @@ class Gate:
         way, held = min(found, key=lambda pair: pair[1].again if pair[1] else 0.0)
         assert held is not None
         self._tell(task, way.provider, held)
-        return min(held.again, self.clock() + (ASKED_AGAIN if held.again - self.clock() > PROBED else PROBED))
+        return min(held.again, self.clock() + ASKED_AGAIN)
 
     def choose(self, task: Task) -> Choice:
         """Who does *task* now: the first that takes calls, or the first of all where none does."""
@@ -102,7 +102,9 @@ class Gate:
         if shut := keeper.shut():
             return shut
         if keeper.is_trying() and any(way.provider == self.choose(one).provider for one in running):
-            return Shut(f"one task tries whether {way.provider} takes calls again", None, self.clock())
+            return Shut(
+                f"one task tries whether {way.provider} takes calls again", None, self.clock() + PROBED
+            )
         return None
 
     # -- telling ----------------------------------------------------------------------------------------
@@ -110,15 +112,17 @@ class Gate:
     def _tell(self, task: Task, provider: str, held: Shut) -> None:
         """Say once why a task waits, and once for each closing why all do, or that the run ends."""
         left = held.again - self.clock()
-        if self.plan.rate_limiting.on_quota == "exit" and left > 0:
+        if left <= PROBED:
+            return
+        if self.plan.rate_limiting.on_quota == "exit":
             self.exits(held.reason, held.until)
             return
-        if self._said.get(provider) != held.again and left > PROBED:
+        if self._said.get(provider) != held.again:
             self._said[provider] = held.again
             self.notice(f"{held.reason}: waiting {_until(held, left)}; Ctrl-C ends, and aca resume goes on")
         if self._said.get(f"{provider}/{task.id}") != held.again:
             self._said[f"{provider}/{task.id}"] = held.again
-            self.waits(task.id, held.reason, max(0.0, left))
+            self.waits(task.id, held.reason, left)
 
 
 def _until(held: Shut, left: float) -> str:

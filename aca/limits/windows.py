@@ -18,7 +18,7 @@ UNKNOWN_FIRST, SOON, LONGEST = 120.0, 5.0, 3600.0
 """Seconds between tries of a closed window: at first where nobody knows when it opens, at first where it
 should have opened by now, and at most. They double."""
 BELIEVED = 30 * 86_400.0
-"""No window is closed for longer, whatever is told."""
+"""No window is closed for longer, whatever a text seems to say."""
 
 
 class Window(msgspec.Struct):
@@ -63,11 +63,11 @@ class Closure(msgspec.Struct):
     def of(cls, reason: str, until: float | None, before: Closure | None, now: float) -> Closure:
         """Closed now; *before* is what was known until now, where one has just tried."""
         tries = before.tries + 1 if before and now >= before.again else before.tries if before else 0
-        if until is not None and now < until <= now + BELIEVED:
+        if until is not None and now < until:
             return cls(reason, until, until, now, tries)
         was_known = until is not None or (before is not None and before.until is not None)
         first = SOON if was_known else UNKNOWN_FIRST
-        again = now + min(LONGEST, first * 2.0 ** max(0, tries - 1))
+        again = now + min(LONGEST, first * 2.0**tries)
         return cls(reason, None, again, now, tries)
 
 
