@@ -102,9 +102,8 @@ class Gate:
         if shut := keeper.shut():
             return shut
         if keeper.is_trying() and any(way.provider == self.choose(one).provider for one in running):
-            return Shut(
-                f"one task tries whether {way.provider} takes calls again", None, self.clock() + PROBED
-            )
+            why = f"one task tries whether {way.provider} takes calls again"
+            return Shut(why, None, self.clock() + PROBED)
         return None
 
     # -- telling ----------------------------------------------------------------------------------------

@@ -89,7 +89,12 @@ class SharedFile:
             self._keep(account, book)
 
     def close(self) -> None:
+        """Let go of the file; it is done without asking when nobody has the shelf any more."""
         self._connection.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_connection"):
+            self.close()
 
     def _begin(self, account: str) -> Book:
         try:

@@ -134,7 +134,8 @@ def worker(state: SessionState, task: Task) -> str:
     if task.id in state.children:
         return "checks"
     settings = profile(state.plan, task)
-    return ", ".join(filter(None, (settings.provider, settings.model)))
+    way = state.states[task.id].fallback or (settings.provider, settings.model)
+    return ", ".join(filter(None, way))
 
 
 def checks_text(checks: tuple[ev.CheckResult, ...]) -> str:
