@@ -21,12 +21,12 @@ class Line(msgspec.Struct):
     xx: float = 0.0
     xy: float = 0.0
 
-    def at(self, x: float) -> float:
-        """Its height there; where all points have one place, as high in proportion."""
+    def at(self, x: float, *, through_origin: bool = False) -> float:
+        """Its height there. Where all points are in one place, it is level, or goes through the origin."""
         mean_x, mean_y = self.x / self.weight, self.y / self.weight
         variance = self.xx / self.weight - mean_x**2
-        if variance < 1.0:
-            return mean_y * x / mean_x if mean_x else mean_y
+        if variance < 1e-6 * mean_x**2 + 1.0:
+            return mean_y * x / mean_x if through_origin and mean_x else mean_y
         slope = max(0.0, (self.xy / self.weight - mean_x * mean_y) / variance)
         return max(0.0, mean_y + slope * (x - mean_x))
 
@@ -50,7 +50,9 @@ class Estimate(msgspec.Struct):
 
     def sent(self, size: int) -> float:
         """Tokens that *size* bytes will count as."""
-        return max(1.0, self.ins.at(size) if self.ins.weight else size / BYTES_PER_TOKEN)
+        if not self.ins.weight:
+            return size / BYTES_PER_TOKEN
+        return max(1.0, self.ins.at(size, through_origin=True))
 
     def answered(self, size: int, longest: int | None) -> float:
         """Tokens of the answer: rather too many, but no more than may be asked for."""
