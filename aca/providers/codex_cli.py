@@ -48,6 +48,7 @@ class CodexCli:
     """Runs ``codex exec`` in the task's directory."""
 
     name = NAME
+    asks = False
 
     def check(self, options: Mapping[str, Any]) -> Availability:
         """Whether the program is there, and its version. Whether it is logged in shows when it works."""
