@@ -11,7 +11,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from aca import events as ev
-from aca import history, journal, parse, process, providers, session, trial, work
-from aca.attempt import Attempts, Watch
+from aca import history, journal, limits, parse, process, providers, session, trial, work
+from aca.attempt import Attempts
 from aca.config import Merged
+from aca.consultation import Agents, Watch
 from aca.errors import (
     DamagedJournalError,
     Exit,
@@ -32,6 +33,7 @@ from aca.errors import (
     did_you_mean,
 )
 from aca.estimate import Estimate, estimate
+from aca.limits.gate import Gate
 from aca.logs import system_log
 from aca.messages import Message, absorb
 from aca.plan import Plan
@@ -165,8 +167,11 @@ async def _drive(
             watchers.notice(f"warning: {warning}")
         if recording is not None:
             known = {name: Recorded(provider, recording) for name, provider in known.items()}
-        attempts = Attempts(one, state, known, _unless_it_fails(watchers.step), patience)
-        observers = [attempts.arrivals, *watchers.observers, Derived(one)]
+        watch = _unless_it_fails(watchers.step)
+        gate = _gate(state, known, stop, watch, watchers.notice)
+        agents = Agents(one, state, known, watch, gate)
+        attempts = Attempts(agents, patience)
+        observers = [agents.arrivals, *watchers.observers, Derived(one)]
         observers += [recording] if recording is not None else []
         if trees is not None:
             attempts.sites.use(trees)
@@ -174,6 +179,24 @@ async def _drive(
         return await run(
             state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
         )
+
+
+def _gate(
+    state: SessionState,
+    known: Iterable[str],
+    stop: Stop,
+    watch: Watch,
+    notice: Callable[[str], None],
+) -> Gate:
+    """What keeps tasks back while their providers take no calls."""
+    return Gate(
+        state.plan,
+        limits.keepers(state.plan, known, os.environ),
+        is_group=lambda task_id: task_id in state.children,
+        waits=lambda task_id, reason, seconds: watch(task_id, base.Waiting(reason, round(seconds, 3))),
+        exits=lambda reason, until: stop.request(Exit.QUOTA, reason, interrupt=False, until=until),
+        notice=notice,
+    )
 
 
 def _left(state: SessionState, plan: Plan) -> Plan:

@@ -31,6 +31,7 @@ ENVIRONMENT: dict[str, str] = {
     "ACA_MAX_COST": "limits.max_cost_usd",
     "ACA_MAX_TOKENS": "limits.max_tokens",
     "ACA_MAX_DURATION": "limits.max_duration",
+    "ACA_ON_QUOTA": "rate_limiting.on_quota",
 }
 """Environment variable -> the setting it gives."""
 

@@ -1,4 +1,4 @@
-"""What passes between one attempt and the agent that makes it: who that is, what it is told, what it tells."""
+"""What passes between an attempt and the agent that makes it: who that is, what it is told, what it tells."""
 
 from __future__ import annotations
 
@@ -88,11 +88,15 @@ class Consultation:
         """The plan's choice, or a fallback while that takes no calls."""
         self.choice = self.all.gate.choose(self.task)
         if self.choice.instead:
-            who = {"provider": self.choice.provider, "model": self.choice.model}
-            fell_back = ev.TaskFellBack(
-                task=self.task.id, attempt=self.number, reason=self.choice.instead, **who
+            self.tell(
+                ev.TaskFellBack(
+                    task=self.task.id,
+                    attempt=self.number,
+                    provider=self.choice.provider,
+                    model=self.choice.model,
+                    reason=self.choice.instead,
+                )
             )
-            self.tell(fell_back)
 
     async def _consult(self, provider: base.Provider, place: Place) -> None:
         """Hand the task over, unless no call of a model may be made for it."""
@@ -115,7 +119,8 @@ class Consultation:
             self.all.session.path / name,
         )  # fmt: skip
         if name != REPLAY:
-            tariff = prices.tariff(plan, name, model_of(name, plan.providers.get(name, {}), self.choice.model))
+            model = model_of(name, plan.providers.get(name, {}), self.choice.model)
+            tariff = prices.tariff(plan, name, model)
             accounting.budgeted = Budgeted(
                 self.all.purse, self.task, self.number, tariff, accounting.limited, self.tell,
                 asks=provider.asks, off_the_clock=accounting.off_the_clock,

@@ -122,6 +122,27 @@ class CallEnded(Event, frozen=True, tag="call_ended"):
     estimated: bool = False
 
 
+class TaskFellBack(Event, frozen=True, tag="task_fell_back"):
+    """The attempt is not made by the plan's first choice, which takes no calls now, but by ``provider``."""
+
+    task: str
+    attempt: int
+    provider: str
+    reason: str
+    model: str | None = None
+
+
+class WindowNeared(Event, frozen=True, tag="window_neared"):
+    """A provider's window is nearly used up: ``share`` of it. It ends at ``until``, and at this pace will be
+    used up at ``runs_out`` (Unix time, where known)."""
+
+    provider: str
+    window: str
+    share: float
+    until: float | None = None
+    runs_out: float | None = None
+
+
 class AttemptEnded(Event, frozen=True, kw_only=True, omit_defaults=True):
     """What every ending of an attempt tells. Not recorded by itself."""
 
@@ -284,6 +305,8 @@ AnyEvent = (
     | CallStarted
     | CallEnded
     | NoteLeft
+    | TaskFellBack
+    | WindowNeared
     | TaskCompleted
     | TaskSplit
     | TaskFailed

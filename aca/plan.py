@@ -125,6 +125,37 @@ class Models(Model):
         return self.simple if known <= 3 else self.medium if known <= 7 else self.complex
 
 
+class Rates(Model):
+    """How fast and how far one account of a provider may be used. What is None is not limited by us."""
+
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    burst_allowance: int | None = Field(default=None, ge=1)
+    """Requests that may start at once; None means as many as a second's worth."""
+    backoff_multiplier: float | None = Field(default=None, ge=1)
+    """The pause before a call is made again grows by this."""
+    max_backoff_seconds: float | None = Field(default=None, gt=0)
+    session_duration_minutes: float | None = Field(default=None, gt=0)
+    """How long the window lasts in which ``max_tokens_per_session`` may be used."""
+    max_tokens_per_session: int | None = Field(default=None, gt=0)
+
+
+class RateLimiting(Rates):
+    """The rates of every account, what is different for single providers, and what a closed window means."""
+
+    backoff_multiplier: float = Field(default=2, ge=1)
+    max_backoff_seconds: float = Field(default=60, gt=0)
+    session_duration_minutes: float = Field(default=300, gt=0)
+    on_quota: Literal["wait", "exit"] = "wait"
+    """While no provider may be called for what is left: wait for it, or end the run with 75."""
+    providers: dict[str, Rates] = Field(default_factory=dict)
+
+    def of(self, provider: str) -> RateLimiting:
+        """What holds for an account of *provider*."""
+        own = self.providers.get(provider, Rates())
+        return self.model_copy(update=own.model_dump(exclude_none=True))
+
+
 class Role(Model):
     """A named agent profile. What it leaves open falls back to the plan's defaults."""
 
@@ -133,6 +164,7 @@ class Role(Model):
     model: str | None = None
     models: Models = Models()
     """By complexity, for tasks that name none; after ``model``."""
+    fallback: Words = ()
     permissions: Permissions | None = None
     limits: Budget = Budget()
     """For all its tasks together."""
@@ -145,6 +177,8 @@ class Defaults(Model):
     model: str | None = None
     models: Models = Models()
     """By complexity, before ``model``."""
+    fallback: Words = ()
+    """Who does it while the provider cannot be called: ``provider`` or ``provider:model``, in this order."""
     permissions: Permissions = "workspace-write"
     workspace: Place | None = None
     """None: worktrees where agents would share a repository, otherwise in place."""
@@ -193,6 +227,7 @@ class Task(Model):
     role: str | None = None
     provider: str | None = None
     model: str | None = None
+    fallback: Words = ()
     permissions: Permissions | None = None
     workspace: Place | None = None
     conversation: str | None = None
@@ -267,6 +302,7 @@ class Plan(Model):
     checkpoint_interval: Annotated[Duration, Field(gt=0)] = 1800.0
     limits: Limits = Limits()
     workspace: Workspace = Workspace()
+    rate_limiting: RateLimiting = RateLimiting()
     defaults: Defaults = Defaults()
     roles: dict[str, Role] = Field(default_factory=dict)
     providers: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
@@ -285,6 +321,7 @@ class Profile:
 
     provider: str | None
     model: str | None
+    fallback: tuple[str, ...]
     permissions: Permissions
     workspace: Place
     system_prompt: str
@@ -303,6 +340,7 @@ def profile(plan: Plan, task: Task) -> Profile:
     return Profile(
         provider=task.provider or role.provider or base.provider,
         model=task.model or role.model or _model(role, base, task.estimated_complexity),
+        fallback=task.fallback or role.fallback or base.fallback,
         permissions=task.permissions or role.permissions or base.permissions,
         workspace=task.workspace or base.workspace or "inplace",
         system_prompt="\n\n".join(filter(None, (role.system_prompt, base.system_prompt))),

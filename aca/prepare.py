@@ -303,13 +303,22 @@ def without_provider(plan: Plan) -> list[Task]:
 
 
 def used_providers(plan: Plan) -> dict[str, list[Task]]:
-    """Provider name -> the agent tasks still to be done by it, with what they get written in them."""
+    """Provider name -> the agent tasks that it may have to do, with what they get written in them."""
     used: dict[str, list[Task]] = {}
     for task, gets in _agents(plan):
-        if gets.provider is not None:
-            own = {"model": gets.model, "permissions": gets.permissions}
-            used.setdefault(gets.provider, []).append(task.model_copy(update=own))
+        for name, model in _ways(gets):
+            own = {"model": model, "permissions": gets.permissions}
+            used.setdefault(name, []).append(task.model_copy(update=own))
     return used
+
+
+def _ways(gets: Profile) -> Iterator[tuple[str, str | None]]:
+    """(provider, model) of all that may do a task, those it falls back to included."""
+    if gets.provider is not None:
+        yield gets.provider, gets.model
+        for entry in gets.fallback:
+            name, _, model = entry.partition(":")
+            yield name, model or None
 
 
 def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:

@@ -423,8 +423,6 @@ class _Run:
             return [self.called_off(ending, asked)]
         if isinstance(ending, ev.TaskFailed):
             return [self.decide_failure(self.state.tasks[task_id], ending)]
-        if isinstance(ending, ev.TaskInterrupted) and ending.quota:
-            self.stop.request(Exit.QUOTA, ending.reason, interrupt=False, until=ending.until)
         if isinstance(ending, ev.TaskInterrupted) and ending.spent:
             self.stop.request(Exit.LIMIT, ending.reason, interrupt=False)
         if ending.files:

@@ -52,6 +52,8 @@ class TaskState(msgspec.Struct):
     answer: ev.ApprovalAnswered | None = None
     conversation: tuple[str, str] | None = None
     """(provider, conversation id) of the latest attempt that had one."""
+    fallback: tuple[str, str | None] | None = None
+    """(provider, model) that made the latest attempt in place of the plan's choice."""
     interrupted: bool = False
     """Its last attempt was cut off: where the provider can, the next one continues its conversation."""
     excused: bool = False
@@ -230,6 +232,7 @@ class SessionState:
         state.counted = False
         if not (state.interrupted or state.refusal):
             state.conversation = None  # a new attempt after a failure starts afresh
+        state.fallback = None
 
     def _conversation_started(self, event: ev.ConversationStarted) -> None:
         self.states[event.task].conversation = (event.provider, event.conversation)
@@ -245,6 +248,12 @@ class SessionState:
     def _note_left(self, event: ev.NoteLeft) -> None:
         self.states[event.task].notes += (event.text,)
         self.notes.append((event.task, event.text))
+
+    def _task_fell_back(self, event: ev.TaskFellBack) -> None:
+        self.states[event.task].fallback = (event.provider, event.model)
+
+    def _window_neared(self, event: ev.WindowNeared) -> None:
+        """Told to people; it changes nothing."""
 
     def _task_completed(self, event: ev.TaskCompleted) -> None:
         state = self._end(event, "completed")
@@ -398,6 +407,8 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.CallStarted: SessionState._call_started,
     ev.CallEnded: SessionState._call_ended,
     ev.NoteLeft: SessionState._note_left,
+    ev.TaskFellBack: SessionState._task_fell_back,
+    ev.WindowNeared: SessionState._window_neared,
     ev.TaskCompleted: SessionState._task_completed,
     ev.TaskSplit: SessionState._task_split,
     ev.TaskFailed: SessionState._task_failed,
@@ -472,6 +483,7 @@ def verdict(state: SessionState) -> tuple[Exit, str]:
         failed = sum(task.status == "failed" for task in state.states.values())
         skipped = sum(task.dead for task in state.states.values()) - failed
         tail = f", {skipped} skipped because of that" if skipped else ""
+        tail += f", {left} not begun" if (left := state.counts["pending"]) else ""
         return Exit.TASK_FAILED, f"{failed} task{'s' if failed != 1 else ''} failed{tail}"
     if state.unfinished():
         raise RuntimeError(f"tasks are left that nothing holds back: {dict(state.counts)}")

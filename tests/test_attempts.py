@@ -6,13 +6,14 @@ import asyncio
 import errno
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aca import events as ev
 from aca import session
 from aca.attempt import Attempts
+from aca.consultation import Agents
+from aca.limits.gate import Gate
 from aca.plan import Plan
 from aca.process import OutsideWorkspaceError
 from aca.state import SessionState
@@ -34,10 +35,12 @@ def end(**told):
 """
 
 
-def run_claude(project: Project, acts: str, attributes: str = "", expect: int = 0) -> Outcome:
+def run_claude(
+    project: Project, acts: str, attributes: str = "", expect: int = 0, on_quota: str = "wait"
+) -> Outcome:
     """A run with one task, for a program that prints what claude would and *acts* so."""
     install_claude(project, acts, attributes)
-    return project.run("--task-file", "tasks.md", expect=expect)
+    return project.run("--task-file", "tasks.md", "--on-quota", on_quota, expect=expect)
 
 
 def install_claude(project: Project, acts: str, attributes: str = "") -> None:
@@ -105,7 +108,7 @@ def test_a_provider_that_is_not_there_fails_the_attempt(tmp_path: Path) -> None:
     """Whoever named it: no attempt ends in a KeyError."""
     plan = Plan(tasks=(task("a", provider="nobody"),))
     one = session.create(tmp_path, plan.model_dump_json(by_alias=True))
-    attempts = Attempts(one, SessionState(plan), {}, lambda _task, _step: None)
+    attempts = Attempts(Agents(one, SessionState(plan), {}, lambda _task, _step: None, Gate(plan, {})))
     ended = asyncio.run(attempts("a", 1, lambda _event: None))
     assert isinstance(ended, ev.TaskFailed)
     assert (ended.category, ended.reason) == ("input", 'there is no provider "nobody" in this run')
@@ -149,6 +152,7 @@ def test_a_window_that_opens_nobody_knows_when(project: Project) -> None:
         project,
         'say(type="rate_limit_event", rate_limit_info={"status": "rejected"})\n'
         'end(is_error=True, result="You have hit your limit")',
+        on_quota="exit",
         expect=75,
     )
     [event] = [event for event in project.journal() if isinstance(event, ev.TaskInterrupted)]
@@ -245,9 +249,8 @@ def test_a_reference_that_became_a_directory_fails_its_task_alone(project: Proje
 
 def test_whose_fault_an_error_is() -> None:
     """The plan's: a file it names that may not be read. The machine's: our own files, or a full disk."""
-    attempts: Any = Attempts(
-        session.Session(Path("/w/.aca/sessions/s")), SessionState(Plan()), {}, lambda *_: None
-    )
+    one = session.Session(Path("/w/.aca/sessions/s"))
+    attempts = Attempts(Agents(one, SessionState(Plan()), {}, lambda *_: None, Gate(Plan(), {})))
     ours, theirs = "/w/.aca/sessions/s/execution_logs/x", "/w/spec.md"
     told = [
         attempts.blames_plan(OSError(number, "", name))

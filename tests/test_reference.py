@@ -37,6 +37,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Limits of a task or a role": plan.Budget,
     "Price": plan.Price,
     "Workspace": plan.Workspace,
+    "Rate limiting": plan.RateLimiting,
     "Logging": plan.Logging,
     "Source": plan.Source,
     "Contract": plan.Contract,

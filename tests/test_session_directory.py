@@ -76,9 +76,11 @@ def test_limits_that_a_provider_tells_are_kept(project: Project) -> None:
     project.write({"claude": "#!/bin/sh\ncat <<'E'\n" + "\n".join(told) + "\nE\n"})
     project.write({"tasks.toml": settings + '[[tasks]]\ntitle = "A"\n'})
     program.chmod(0o755)
-    project.run("--task-file", "tasks.toml", expect=75)
+    project.run("--task-file", "tasks.toml", "--on-quota", "exit", expect=75)
     state = json.loads((project.session().path / "claude-cli" / "rate_limit_state.json").read_text())
-    assert state["resetsAt"] == 4102444800
+    assert state["told"]["resetsAt"] == 4102444800
+    assert state["closed"]["until"] == 4102444800
+    assert state["windows"]["five_hour"]["share"] == 1
 
 
 def test_what_is_derived_may_be_deleted(project: Project) -> None:

@@ -239,6 +239,15 @@ class Settings:
             "--max-duration", metavar="TIME", callback=duration, help='Stop this run after, say, "8h".'
         ),
     ] = None
+    on_quota: Annotated[
+        str | None,
+        typer.Option(
+            "--on-quota",
+            metavar="WHAT",
+            callback=one_of("wait", "exit"),
+            help="While a quota window is closed: wait until it opens, or exit with 75.",
+        ),
+    ] = None
     append_system_prompt: Annotated[
         str | None,
         typer.Option("--append-system-prompt", metavar="TEXT", help="Told to every agent as system prompt."),
@@ -277,6 +286,7 @@ SETTINGS = {
     "max_cost": "limits.max_cost_usd",
     "max_tokens": "limits.max_tokens",
     "max_duration": "limits.max_duration",
+    "on_quota": "rate_limiting.on_quota",
     "append_system_prompt": "defaults.system_prompt",
     "execution_mode": "execution_mode",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -70,9 +71,17 @@ def _facts(one: Session, state: SessionState) -> Iterator[tuple[str, str]]:
         if now.status == "blocked" or (now.status == "pending" and now.not_before > time.time()):
             yield "waits", f"{task_id}: {next(story.waits_for(state, task_id, time.time()), now.reason)}"
     yield "used", f"{spending(state)}{_replayed(state)}"
+    yield from (("limits", f"{name}: {told}") for name, told in _limits(one))
     yield "since", f"{words.moment(state.created_at)}, last event {words.moment(state.updated_at)}"
     if state.ended is not None and not one.is_running():
         yield from (("next", command) for command in summary.next_commands(state, state.ended))
+
+
+def _limits(one: Session) -> Iterator[tuple[str, str]]:
+    from aca.report import allowance
+
+    for name, known in allowance.allowances(one, os.environ).items():
+        yield name, allowance.told(known)
 
 
 def _replayed(state: SessionState) -> str:
@@ -118,7 +127,7 @@ def _brief(one: Session) -> dict[str, Any]:
 
 def _document(one: Session) -> dict[str, Any]:
     from aca import session
-    from aca.report import spending
+    from aca.report import allowance, spending
 
     state = one.state()
     ended = state.ended
@@ -130,4 +139,5 @@ def _document(one: Session) -> dict[str, Any]:
         "exit_code": None if running or ended is None else ended.exit_code,
         "reason": None if running or ended is None else ended.reason,
         "usage": spending.document(state.spent),
+        "limits": allowance.allowances(one, os.environ),
     }

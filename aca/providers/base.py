@@ -22,6 +22,14 @@ from aca.providers.messages import Messages, Silence
 
 
 @dataclass(frozen=True)
+class Backoff:
+    """How the pause before a call is made again grows, and how long it is at most (in seconds)."""
+
+    multiplier: float = 2.0
+    longest: float = 60.0
+
+
+@dataclass(frozen=True)
 class Assignment:
     """What an agent is asked to do, ready to be handed over."""
 
@@ -52,6 +60,7 @@ class Assignment:
     """What people say to the agent; the prompt has what they said before the attempt began."""
     workspace: Path | None = None
     """The user's own directory, from which paths in ``options`` start; None where the agent works in it."""
+    backoff: Backoff = Backoff()
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 
@@ -103,6 +112,13 @@ class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit
     info: dict[str, Any]
 
 
+class Waiting(msgspec.Struct, frozen=True, tag="waiting", tag_field="step"):
+    """It waits for about so many seconds, because of a limit; its own time limit stands still."""
+
+    reason: str
+    seconds: float
+
+
 Stop = Literal["done", "failed", "denied", "quota", "spent", "interrupted", "cut_off"]
 
 
@@ -128,7 +144,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
     """``failed``, because the conversation no longer fits into the model's context."""
 
 
-Step = Said | Used | Changed | Conversed | Noted | Limited | Result
+Step = Said | Used | Changed | Conversed | Noted | Limited | Waiting | Result
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from functools import partial
 from typing import Any, ClassVar, Protocol, cast
 
 import msgspec
@@ -22,6 +23,7 @@ from aca.providers.account import ClosedError, SpentError
 from aca.providers.base import (
     Assignment,
     Availability,
+    Backoff,
     Changed,
     Conversed,
     Limited,
@@ -54,7 +56,7 @@ TRIES = 4
 ANSWERS = 3
 """How often a model is asked for an output until it fits its schema."""
 PAUSE = 0.5
-"""Seconds before the second try, where the model names none; doubles with each further one."""
+"""Seconds before the second try, where the model names none; grows with each further one (``Backoff``)."""
 INSTRUCTIONS = """\
 You are a coding agent. You work alone, in the directory that your tools work in; nobody answers questions.
 Look at what is there before you change it, keep to what the task asks for, and check what you have done.
@@ -178,7 +180,8 @@ class _Talk:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         again = retry_if_exception(lambda error: isinstance(error, ModelError) and error.kind == "transient")
-        tries = AsyncRetrying(stop=stop_after_attempt(TRIES), wait=_pause, retry=again, reraise=True)
+        wait = partial(_pause, self.assignment.backoff)
+        tries = AsyncRetrying(stop=stop_after_attempt(TRIES), wait=wait, retry=again, reraise=True)
         async for attempt in tries:
             with attempt:
                 async with aclosing(cast(Any, self.hear(wire))) as heard:
@@ -205,7 +208,7 @@ class _Talk:
                         else:
                             yield Said(piece)
             except ModelError as trouble:
-                call.heard(trouble.headers)
+                call.heard({"status": trouble.status, **trouble.headers})
                 call.failed(trouble.kind, trouble.until)
                 if trouble.limits:
                     yield Limited(trouble.limits)
@@ -355,12 +358,12 @@ def _wrong(text: str) -> ToolResult:
     return ToolResult(text, error=text.partition("\n")[0])
 
 
-def _pause(state: Any) -> float:
+def _pause(backoff: Backoff, state: Any) -> float:
     """As long as the model asks for, else longer each time, never in step with others."""
     from tenacity import wait_exponential, wait_random
 
     trouble = state.outcome.exception()
     if isinstance(trouble, ModelError) and trouble.pause is not None:
         return min(trouble.pause, LONGEST_PAUSE)
-    longer = wait_exponential(multiplier=PAUSE, max=LONGEST_PAUSE) + wait_random(0, PAUSE)
-    return longer(state)
+    longer = wait_exponential(multiplier=PAUSE, exp_base=backoff.multiplier, max=backoff.longest)
+    return longer(state) + wait_random(0, min(PAUSE, backoff.longest))(state)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aca import events as ev
 from aca.plan import Task, profile
-from aca.providers.base import Said, Step, Used
+from aca.providers.base import Said, Step, Used, Waiting
 from aca.report import words
 from aca.report.base import Reporter, Tally, Write
 from aca.report.spending import usage_text
@@ -43,6 +43,8 @@ class Lines(Reporter):
             self.write(line)
 
     def step(self, task_id: str, step: Step) -> None:
+        if isinstance(step, Waiting) and self.state.states[task_id].status == "in_progress":
+            self.write(f"[{self._tally.text(self.state)}] {task_id}: {waiting_text(step)}")
         if not self._verbose:
             return
         if isinstance(step, Said):
@@ -52,6 +54,8 @@ class Lines(Reporter):
             self.write(f"{task_id} | {used_text(step)}")
 
     def _told(self, event: ev.Event) -> Iterator[str]:
+        if isinstance(event, ev.WindowNeared):
+            yield neared_text(event)
         task_id = getattr(event, "task", "")
         said = self._say(event)
         if said:
@@ -73,6 +77,9 @@ class Lines(Reporter):
     @_say.register
     def _(self, event: ev.NoteLeft) -> str:
         return f"notes: {words.first_line(event.text)}"
+
+    def _(self, event: ev.TaskFellBack) -> str:
+        return f"done by {', '.join(filter(None, (event.provider, event.model)))}: {event.reason}"
 
     @_say.register
     def _(self, event: ev.TaskCompleted) -> str:
@@ -142,12 +149,25 @@ def worker(state: SessionState, task: Task) -> str:
     if task.id in state.children:
         return "checks"
     settings = profile(state.plan, task)
-    return ", ".join(filter(None, (settings.provider, settings.model)))
+    way = state.states[task.id].fallback or (settings.provider, settings.model)
+    return ", ".join(filter(None, way))
 
 
 def checks_text(checks: tuple[ev.CheckResult, ...]) -> str:
     """`` (2 checks passed)``, or nothing where there were none."""
     return f" ({words.counted(len(checks), 'check')} passed)" if checks else ""
+
+
+def waiting_text(step: Waiting) -> str:
+    """``waiting 12.0s: openai tokens/min``."""
+    return f"waiting {words.lasting(step.seconds)}: {words.one_line(step.reason, 160)}"
+
+
+def neared_text(event: ev.WindowNeared) -> str:
+    """How much of a window is used, when it will be used up, and when it begins anew."""
+    told = f"warning: {event.share:.0%} of the {event.window} window of {event.provider} is used"
+    ends = f", it begins anew at {words.moment(event.until)}" if event.until else ""
+    return told + (f"; used up at {words.moment(event.runs_out)}" if event.runs_out else "") + ends
 
 
 def used_text(step: Used) -> str:

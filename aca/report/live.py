@@ -19,10 +19,10 @@ from rich.live import Live
 from rich.text import Text
 
 from aca import events as ev
-from aca.providers.base import Changed, Said, Step, Used
+from aca.providers.base import Changed, Said, Step, Used, Waiting
 from aca.report import words
 from aca.report.base import Reporter, Tally
-from aca.report.lines import used_text, worker
+from aca.report.lines import neared_text, used_text, worker
 from aca.report.spending import running_total
 from aca.report.tree import label, walk
 from aca.state import SessionState, Status
@@ -49,6 +49,7 @@ class _Row:
     status: Status
     began: float = 0.0
     told: str = ""
+    waits_until: float = 0.0
 
 
 class LiveTree(Reporter):
@@ -93,12 +94,16 @@ class LiveTree(Reporter):
             task_id = getattr(event, "task", None)
             if task_id is not None and not isinstance(event, ev.Aside):
                 self._update(task_id, event)
+        if isinstance(event, ev.WindowNeared):
+            self._remark(neared_text(event))
 
     def step(self, task_id: str, step: Step) -> None:
         told = _told(step)
         if told:
             with self._lock:
-                self._rows[task_id].told = told
+                row = self._rows[task_id]
+                row.told = told
+                row.waits_until = self._clock() + step.seconds if isinstance(step, Waiting) else 0.0
 
     def _remark(self, text: str) -> None:
         self._console.print(Text(text))
@@ -117,7 +122,7 @@ class LiveTree(Reporter):
     def _update(self, task_id: str, event: ev.Event) -> None:
         row, now = self._rows[task_id], self.state.states[task_id]
         self._set_status(task_id)
-        row.told = words.first_line(now.reason)
+        row.told, row.waits_until = words.first_line(now.reason), 0.0
         if isinstance(event, ev.TaskStarted):
             row.began, row.told = self._clock(), worker(self.state, self.state.tasks[task_id])
             self._running[task_id] = None
@@ -177,6 +182,8 @@ class LiveTree(Reporter):
             line.append(f"  {self._completed[task_id]}/{len(self.state.children[task_id])}", style="dim")
         if row.status == "in_progress":
             line.append(f"  {words.lasting(self._clock() - row.began)}", style="dim")
+        if (left := row.waits_until - self._clock()) > 0:
+            line.append(f"  waiting {words.lasting(left)}:", style="yellow")
         line.append(f"  {row.told}" if row.told else "", style="dim")
         return line
 
@@ -186,6 +193,8 @@ def _told(step: Step) -> str:
     if isinstance(step, Said):
         lines = [line for line in step.text.splitlines() if line.strip()]
         return words.one_line(lines[-1]) if lines else ""
+    if isinstance(step, Waiting):
+        return words.one_line(step.reason)
     if isinstance(step, Used):
         return f"Using {used_text(step)}"
     return f"{step.change.action} {words.one_line(step.change.path)}" if isinstance(step, Changed) else ""

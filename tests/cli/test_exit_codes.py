@@ -194,7 +194,7 @@ def test_75_when_the_quota_window_is_closed(project: Project) -> None:
     """When it opens again is told to people and machines; then the task goes on."""
     script = 'tasks.one.steps = [{quota = "2031-01-02T03:04:05Z", attempt = 1}, {say = "done"}]\n'
     replayed(project, script, "- [ ] One {#one}\n")
-    outcome = project.run("--task-file", "tasks.md", env={"TZ": "UTC"}, expect=75)
+    outcome = project.run("--task-file", "tasks.md", "--on-quota", "exit", env={"TZ": "UTC"}, expect=75)
     assert "aca resume   (after 2031-01-02 03:04:05)" in outcome.stdout
     ended = project.journal()[-1]
     assert isinstance(ended, ev.RunEnded)

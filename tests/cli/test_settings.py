@@ -28,6 +28,7 @@ TABLE: list[tuple[str, list[str], str, object]] = [
     ("ACA_FAIL_FAST", ["--fail-fast"], "fail_fast", True),
     ("ACA_MAX_COST", ["--max-cost", "2.5"], "limits.max_cost_usd", 2.5),
     ("ACA_MAX_TOKENS", ["--max-tokens", "9000"], "limits.max_tokens", 9000),
+    ("ACA_ON_QUOTA", ["--on-quota", "exit"], "rate_limiting.on_quota", "exit"),
     ("ACA_MAX_DURATION", ["--max-duration", "8h"], "limits.max_duration", "8h"),
 ]
 

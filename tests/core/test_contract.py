@@ -116,7 +116,7 @@ def value_at(data: Any, at: tuple[str | int, ...]) -> Any:
 
 
 FIXED = ("status", "$schema", "format_version", "type")
-"""What has one value only (a schema of outputs is always that of an object), or is no part of the contract."""
+"""What is no part of the contract, or has one value only: outputs are always objects."""
 CHANGEABLE = [at for at in places(APPROVED) if at[-1] not in FIXED]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aca import events as ev
 from aca import journal
-from aca.errors import MachineError
+from aca.errors import Exit, MachineError
 from aca.messages import Answer, CheckpointRequest
 from aca.plan import Limits, Plan, Task
 from aca.run import Stop, retry_delay
@@ -338,17 +338,39 @@ def test_a_time_limit_interrupts_and_can_be_resumed(tmp_path: Path) -> None:
 
 
 def test_a_closed_quota_window_ends_with_75_and_the_time(tmp_path: Path) -> None:
-    """The task is not at fault: it is pending, and nothing else starts."""
+    """The task is not at fault: it is pending, and nothing else starts, where that is what is wanted."""
+    stop, closed = Stop(), []
 
     def work(task_id: str, attempt: int) -> ev.Ending:
+        closed.append(task_id)
         return ev.TaskInterrupted(
             task=task_id, attempt=attempt, reason="window closed", quota=True, until=2e9
         )
 
+    def hold(_task: Task, _running: Sequence[Task]) -> float | None:
+        if closed:
+            stop.request(Exit.QUOTA, "window closed", interrupt=False, until=2e9)
+        return 2e9 if closed else None
+
     told = story(tmp_path, task("a"), task("b"))
-    ended = told.run(work)
+    ended = told.run(work, stop=stop, hold=hold)
     assert (ended.exit_code, ended.until) == (75, 2e9)
     assert told.statuses() == {"a": "pending", "b": "pending"}
+
+
+def test_a_task_that_is_held_back_starts_when_its_time_has_come(tmp_path: Path) -> None:
+    """Without an event until then, and without taking the place of others."""
+    told = story(tmp_path, task("held"), task("free"))
+    told.clock = Clock(step=1)
+    opens = told.clock.now + 30
+
+    def hold(one: Task, _running: Sequence[Task]) -> float | None:
+        return opens if one.id == "held" and told.clock.now < opens else None
+
+    assert told.run(hold=hold).exit_code == 0
+    assert told.started() == ["free", "held"]
+    [began] = [event for event in told.seen if isinstance(event, ev.TaskStarted) and event.task == "held"]
+    assert began.at >= opens
 
 
 def test_a_bug_in_one_attempt_does_not_cost_the_others_results(tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""What is known of an account, and what follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aca.events import Usage
+from aca.limits import identity
+from aca.limits.account import Living, owner
+from aca.limits.book import FORGOTTEN, Asking, Book, Failure, Go, Hold, Shut
+from aca.limits.shared import SharedFile
+from aca.plan import RateLimiting
+
+NOW = 1_800_000_000.0
+OPEN = RateLimiting()
+OVERLOADED = Failure("transient", None, True, "HTTP 529")
+
+
+def asking(name: str, task: str = "task", who: str = "here") -> Asking:
+    return Asking(name, who, task, "model", 350, None)
+
+
+def ask(book: Book, name: str, limits: RateLimiting = OPEN, now: float = NOW, who: str = "here") -> object:
+    return book.ask(asking(name, name, who), limits, now, lambda one: one == "here")
+
+
+def test_who_came_first_goes_first() -> None:
+    """Whoever asks later waits behind, also when it asks at the better moment."""
+    book, limits = Book(provider="openai"), RateLimiting(requests_per_minute=6, burst_allowance=1)
+    assert ask(book, "a", limits) == Go(probe=False)
+    assert isinstance(ask(book, "b", limits, NOW + 1), Hold)
+    assert isinstance(ask(book, "c", limits, NOW + 2), Hold)
+    assert isinstance(ask(book, "c", limits, NOW + 10), Hold)
+    assert ask(book, "b", limits, NOW + 10) == Go(probe=False)
+
+
+def test_nobody_waits_for_the_dead() -> None:
+    """Who stopped asking loses its place; a call of a process that is gone is none."""
+    book, limits = Book(provider="openai", width=1.0), RateLimiting()
+    assert ask(book, "killed", limits, who="here") == Go(probe=False)
+    book.flights["killed"].owner = "gone"
+    assert isinstance(book.ask(asking("b"), limits, NOW, lambda _: True), Hold)
+    assert ask(book, "c", limits, NOW + 2 * FORGOTTEN) == Go(probe=False)
+
+
+def test_a_reservation_of_a_dead_process_counts_as_used() -> None:
+    """For a minute; nobody knows what became of it."""
+    book, limits = Book(provider="openai"), RateLimiting(tokens_per_minute=700)
+    assert ask(book, "killed", limits, who="gone") == Go(probe=False)
+    assert isinstance(ask(book, "b", limits, NOW + 30), Hold)
+    assert ask(book, "b", limits, NOW + 61) == Go(probe=False)
+
+
+def test_after_a_closed_window_one_call_tries_and_more_follow() -> None:
+    """One, then two, then three: not all that have waited at once."""
+    book = Book(provider="openai")
+    book.close("closed", NOW + 3600, NOW)
+    assert ask(book, "early", now=NOW + 10) == Shut("closed", NOW + 3600, NOW + 3600)
+    now = NOW + 3600
+    assert ask(book, "a", now=now) == Go(probe=True)
+    assert isinstance(ask(book, "b", now=now), Hold)
+    book.succeeded("a")
+    book.end("a", None, None, OPEN, now + 1)
+    now += 20
+    widths = []
+    for number in range(6):
+        name = f"next {number}"
+        assert ask(book, name, now=now) == Go(probe=False)
+        book.succeeded(name)
+        book.end(name, None, None, OPEN, now)
+        widths.append(int(book.width or 0))
+    assert widths == sorted(widths)
+    assert widths[0] <= 3
+    assert not book.is_trying
+
+
+def test_an_answer_to_an_earlier_call_opens_nothing() -> None:
+    """It was begun before the window was closed."""
+    book = Book(provider="openai")
+    assert ask(book, "earlier") == Go(probe=False)
+    book.close("closed", NOW + 3600, NOW + 1)
+    book.succeeded("earlier")
+    assert isinstance(ask(book, "later", now=NOW + 2), Shut)
+
+
+def test_too_much_halves_once_for_all_who_met_it() -> None:
+    """And each answered round brings one more back."""
+    book = Book(provider="openai")
+    for number in range(8):
+        ask(book, f"{number}")
+    for number in range(8):
+        book.end(f"{number}", None, OVERLOADED, OPEN, NOW + 1)
+    assert book.width == 4.0
+    now = NOW + 100
+    for number in range(4):
+        assert ask(book, f"good {number}", now=now) == Go(probe=False)
+    for number in range(4):
+        book.succeeded(f"good {number}")
+        book.end(f"good {number}", None, None, OPEN, now)
+    assert round(book.width or 0) == 5
+
+
+def test_cached_input_counts_where_the_provider_counts_it() -> None:
+    """Anthropic does not, OpenAI does."""
+    used = {}
+    for provider in ("anthropic", "openai"):
+        book, limits = Book(provider=provider), RateLimiting(tokens_per_minute=100_000)
+        ask(book, "a", limits)
+        book.end("a", Usage(10, 20, cache_read_tokens=5000), None, limits, NOW)
+        used[provider] = book.pools["tokens"].used(NOW)
+    assert (round(used["anthropic"]), round(used["openai"])) == (30, 5030)
+
+
+# -- who, and where ---------------------------------------------------------------------------------------
+
+
+def test_an_account_is_named_without_its_key() -> None:
+    """Another key is another account, so is another address."""
+    key, other = {"OPENAI_API_KEY": "canary-1"}, {"OPENAI_API_KEY": "canary-2"}
+    names = {
+        identity.account("openai", {}, key),
+        identity.account("openai", {}, other),
+        identity.account("openai", {"base_url": "http://127.0.0.1:9/v1"}, key),
+        identity.account("anthropic", {}, key),
+    }
+    assert len(names) == 4
+    assert not any("canary" in name for name in names)
+
+
+def test_a_process_is_told_apart_from_others_of_its_number() -> None:
+    """Numbers are given again."""
+    living = Living(0.0)
+    pid = owner().partition(":")[0]
+    assert living.alive(owner())
+    assert not living.alive(f"{pid}:1.0")
+    assert not living.alive("no number")
+
+
+def test_a_book_is_kept_as_it_was(tmp_path: Path) -> None:
+    """For the next process; a book of another version is begun anew."""
+    one, other = SharedFile(tmp_path / "limits"), SharedFile(tmp_path / "limits")
+    with one.change("a") as book:
+        book.provider = "openai"
+        ask(book, "x", RateLimiting(requests_per_minute=5))
+    assert other.read("a") == one.read("a")
+    assert other.read("a").pools["requests"].used(NOW) == 1
+    assert other.read("b") == Book()
+    for each in (one, other):
+        each.close()
