@@ -31,16 +31,25 @@ FULL: dict[str, Any] = {
     "limits": {"max_cost_usd": 5.0, "max_tokens": 1000, "max_duration": "8h", "max_retries": 9},
     "defaults": {
         "provider": "replay", "model": "big", "permissions": "read-only", "system_prompt": "Be brief.",
-        "retries": 3, "retry_delay": "2s", "timeout": "20m", "conversation": "role",
+        "retries": 3, "retry_delay": "2s", "timeout": "20m", "conversation": "role", "workspace": "inplace",
+        "fallback": ["replay:other"],
         "models": {"simple": "s", "medium": "m", "complex": "c"}, "pass_env": ["OPENAI_API_KEY"],
     },
     "roles": {
         "backend": {
             "system_prompt": "Types.", "provider": "replay", "model": "m", "permissions": "full",
-            "models": {"simple": "s"}, "limits": {"max_tokens": 900},
+            "models": {"simple": "s"}, "limits": {"max_tokens": 900}, "fallback": ["replay"],
         }
     },
     "providers": {"replay": {"script": "replay.toml"}},
+    "workspace": {
+        "copy": [".env"], "setup": "make", "checks": [{"run": "ruff"}], "port": 2000, "merge": True
+    },
+    "rate_limiting": {
+        "requests_per_minute": 60.0, "tokens_per_minute": 900.0, "burst_allowance": 2,
+        "backoff_multiplier": 3.0, "max_backoff_seconds": 30.0, "session_duration_minutes": 60.0, "max_tokens_per_session": 1000,
+        "on_quota": "exit", "providers": {"replay": {"requests_per_minute": 6.0}},
+    },
     "prices": {"m": {"input": 1.0, "output": 2.0, "cache_read": 0.5, "cache_write": 1.5}},
     "logging": {"level": "debug", "structured": True},
     "tasks": [
@@ -52,6 +61,7 @@ FULL: dict[str, Any] = {
             "estimated_complexity": 5, "repository_refs": ["api"], "file_refs": ["a.md"], "tags": ["x"],
             "touches": ["a/**"], "role": "backend", "provider": "replay", "model": "own",
             "permissions": "full", "conversation": "parent",
+            "workspace": "worktree", "fallback": ["replay:m"],
             "checks": [{"name": "tests", "run": "pytest", "timeout": "1m"}],
             "retries": 1, "retry_delay": "3s", "timeout": "5m", "on_failure": "skip", "cwd": "api",
             "env": {"MODE": "test"}, "limits": {"max_cost_usd": 1.0}, "pass_env": ["OLLAMA_API_KEY"],
@@ -93,7 +103,7 @@ def candidates(value: Any) -> Iterator[Any]:
         yield from ([*value, "more"], [*value, {"run": "more"}])
     else:
         options = (model.Kind, model.Mode, model.Permissions, GivenStatus)
-        yield from (f"{value}x", "7s", "skip", "fail", "info", "own", "parent")
+        yield from (f"{value}x", "7s", "skip", "fail", "info", "own", "parent", "wait", "inplace", "worktree")
         yield from (word for option in options for word in get_args(option))
 
 
