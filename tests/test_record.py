@@ -31,14 +31,20 @@ TIMES = {"seq", "at", "cause", "seconds", "not_before"}
 
 
 def story(project: Project) -> list[dict[str, Any]]:
-    """What happened to the tasks of the newest session, but for times and for who did it."""
-    events = (msgspec.to_builtins(event) for event in project.journal() if hasattr(event, "task"))
-    return [_timeless(event) for event in events]
+    """What happened to the tasks of the newest session, but for times, for who did it and at what price."""
+    told = (event for event in project.journal() if hasattr(event, "task"))
+    kept = [event for event in told if not isinstance(event, ev.CallStarted | ev.CallEnded)]
+    for place, event in enumerate(kept):
+        if isinstance(event, ev.TaskInterrupted):  # what it had used by then is an estimate
+            kept[place] = msgspec.structs.replace(event, usage=None)
+    return [_timeless(msgspec.to_builtins(event)) for event in kept]
 
 
 def _timeless(data: Any) -> Any:
     if isinstance(data, dict):
-        return {key: _timeless(one) for key, one in data.items() if key not in {*TIMES, "provider"}}
+        return {
+            key: _timeless(one) for key, one in data.items() if key not in {*TIMES, "provider", "cost_usd"}
+        }
     return [_timeless(one) for one in data] if isinstance(data, list | tuple) else data
 
 
