@@ -99,7 +99,7 @@ def test_3_in_the_middle_of_a_run_loses_nothing(project: Project) -> None:
     )
     env = sabotage(
         project,
-        "import aca.attempt\nasync def broken(*_): raise KeyError(1)\naca.attempt.run_check = broken\n",
+        "import aca.site\nasync def broken(*_): raise KeyError(1)\naca.site.run_check = broken\n",
     )
     project.run("--task-file", "tasks.md", env=env, expect=3)
     project.run("resume")
