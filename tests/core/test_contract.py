@@ -47,7 +47,8 @@ FULL: dict[str, Any] = {
     },
     "rate_limiting": {
         "requests_per_minute": 60.0, "tokens_per_minute": 900.0, "burst_allowance": 2,
-        "backoff_multiplier": 3.0, "max_backoff_seconds": 30.0, "session_duration_minutes": 60.0, "max_tokens_per_session": 1000,
+        "backoff_multiplier": 3.0, "max_backoff_seconds": 30.0,
+        "session_duration_minutes": 60.0, "max_tokens_per_session": 1000,
         "on_quota": "exit", "providers": {"replay": {"requests_per_minute": 6.0}},
     },
     "prices": {"m": {"input": 1.0, "output": 2.0, "cache_read": 0.5, "cache_write": 1.5}},
