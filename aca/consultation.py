@@ -219,12 +219,13 @@ class Consultation:
 
     def _take(self, step: base.Step, provider: str) -> None:
         assert self.accounting is not None
-        self.show(step := self.accounting.note(step))
+        step = self.accounting.note(_believed(step) if isinstance(step, base.Result) else step)
+        self.show(step)
         match step:
             case base.Changed(change):
                 self.files[change.path] = change
             case base.Result():
-                self.result = _believed(step)
+                self.result = step
             case base.Conversed(conversation):
                 self._note_conversation(provider, conversation)
             case base.Noted(text):

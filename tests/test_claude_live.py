@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -120,3 +121,13 @@ def test_a_long_prompt_reaches_claude(project: Project, server: ModelServer) -> 
     project.write({"long.txt": "word " * 50_000, "tasks.md": TASKS + "  -> long.txt\n"})
     project.run("--task-file", "tasks.md", env=environment(server))
     assert told(server).count("word ") >= 50_000
+
+
+def test_it_gives_an_output_in_a_schema(project: Project, server: ModelServer) -> None:
+    """As the claude CLI does, whose options it shares."""
+    schema = {"type": "object", "properties": {"verdict": {"type": "string"}}, "required": ["verdict"]}
+    tasks = TASKS.replace("{#paint}", "{#paint output_schema=schema.json}")
+    project.write({"schema.json": json.dumps(schema), "tasks.md": tasks})
+    server.script("work", [tool("StructuredOutput", verdict="good")], [text("Painted.")])
+    project.run("--task-file", "tasks.md", env=environment(server))
+    assert project.session().state().states["paint"].output == {"verdict": "good"}

@@ -67,13 +67,13 @@ def replayed(project: Project, tmp_path: Path) -> Iterator[Project]:
     other.end()
 
 
-def play(project: Project, other: Project, expect: int | None = 0) -> None:
+def play(project: Project, other: Project, *options: str, expect: int | None = 0) -> None:
     """The same tasks in *other*, done by the record that *project* has made."""
     settings = (project.root / "aca.toml").read_text() if (project.root / "aca.toml").exists() else ""
     kept = "".join(line for line in settings.splitlines(True) if line.startswith(("retr", "[def", "time")))
     script = f'[providers.replay]\nscript = "{project.root / "record.toml"}"\n'
     other.write({"tasks.md": project.read("tasks.md"), "aca.toml": kept + script})
-    other.run("--task-file", "tasks.md", "--provider", "replay", expect=expect)
+    other.run("--task-file", "tasks.md", "--provider", "replay", *options, expect=expect)
 
 
 def assert_the_same(project: Project, other: Project) -> None:
@@ -263,10 +263,11 @@ def test_a_closed_quota_window_is_played(project: Project, replayed: Project) ->
     """Also where nobody knows when it opens again."""
     script = '[tasks."*"]\nsteps = [{quota = "unknown", reason = "enough for today"}]\n'
     project.write({"tasks.md": project.replay(script) + "- [ ] One {#one}\n"})
-    project.run("--task-file", "tasks.md", "--record", "record.toml", expect=75)
+    ends = ("--on-quota", "exit")
+    project.run("--task-file", "tasks.md", *ends, "--record", "record.toml", expect=75)
     (project.root / "replay.toml").unlink()
     project.write({"tasks.md": "- [ ] One {#one}\n"})
-    play(project, replayed, expect=75)
+    play(project, replayed, *ends, expect=75)
     assert_the_same(project, replayed)
 
 

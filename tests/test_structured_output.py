@@ -332,5 +332,5 @@ def test_who_can_be_held_to_a_schema_is_told(project: Project) -> None:
     project.write({"aca.toml": '[providers.a]\nkind = "cli"\ncommand = ["a"]\ntext = {take = "t"}\n'})
     rows = project.run("providers", "--json").json
     able = {row["name"]: row["capabilities"]["structured_output"] for row in rows}
-    assert {name for name, yes in able.items() if not yes} == {"a", "claude-sdk"}
+    assert {name for name, yes in able.items() if not yes} == {"a"}
     assert KINDS.keys() - {"responses", "chat"} <= able.keys()

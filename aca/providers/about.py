@@ -51,7 +51,15 @@ BUILT_IN: dict[str, About] = {
     ),
     "claude-sdk": About(
         "the program's own login, or ANTHROPIC_API_KEY",
-        Capabilities(streaming=True, resume=True, turn_limit=True, cost=True, tool_gate=True, live=True),
+        Capabilities(
+            streaming=True,
+            resume=True,
+            structured_output=True,
+            turn_limit=True,
+            cost=True,
+            tool_gate=True,
+            live=True,
+        ),
     ),
     "codex-cli": About(
         "the program's own login, or the key that its configuration names",
