@@ -53,9 +53,10 @@ from aca.providers import base
 from aca.providers.budgeted import uncounted
 from aca.providers.recorded import Recorded
 from aca.providers.recording import Recording, refuse_other
-from aca.run import Observer, Stop, run
+from aca.run import Observer, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
+from aca.stop import Stop
 from aca.workspaces import choice, git
 from aca.workspaces.worktree import Worktrees
 

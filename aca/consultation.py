@@ -16,6 +16,7 @@ from aca.accounting import Accounting
 from aca.limits.gate import Choice, Gate
 from aca.plan import REPLAY, Task, profile
 from aca.process import Place
+from aca.progress import Shared
 from aca.providers import base, model_of
 from aca.providers.account import ClosedError, SpentError
 from aca.providers.budgeted import Budgeted, Purse
@@ -24,7 +25,8 @@ from aca.remarks import Arrivals, Remarks
 from aca.run import Tell
 from aca.session import Session
 from aca.site import Site
-from aca.state import SessionState, Shared, add_usage
+from aca.spent import add_usage
+from aca.state import SessionState
 
 Watch = Callable[[str, base.Step], None]
 """Told every step of every attempt as it happens; decides nothing."""

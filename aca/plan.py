@@ -27,8 +27,6 @@ PARENT, ROLE = "parent", "role"
 """With whom a task shares its conversation, where that is not with a task that is named."""
 REPLAY = "replay"
 """The provider that calls no model."""
-FEW_RETRIES = 20
-"""Failures that any run may try again."""
 
 
 def _named_check(value: object) -> object:
@@ -84,7 +82,7 @@ class Limits(Budget):
     """Caps for the whole session (tokens, cost) or for one run of it (duration, retries)."""
 
     max_retries: int | None = Field(default=None, ge=0)
-    """Failures of a run that are tried again; None leaves the number to ``retry_budget``."""
+    """Failures of a run that are tried again; None leaves the number to ``retries.budget``."""
 
 
 class Price(Model):
@@ -361,16 +359,6 @@ def _default_conversation(base: Defaults, task: Task) -> str:
     """What the plan says, for tasks that have a parent, or a role, to share one with."""
     shares = {PARENT: task.parent_id, ROLE: task.role}
     return base.conversation if shares.get(base.conversation) else OWN
-
-
-def retry_budget(plan: Plan) -> int:
-    """How many failures of one run may be tried again, where the plan does not say.
-
-    Enough for a bad night, in which every fifth task fails once, and for any one task to use up its own
-    retries; not for a storm, in which everything fails again and again.
-    """
-    alone = max((task.retries or 0 for task in plan.tasks), default=0)
-    return max(FEW_RETRIES + len(plan.tasks) // 5, plan.defaults.retries, alone)
 
 
 def dump(plan: Plan) -> dict[str, Any]:

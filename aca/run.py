@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -23,8 +22,10 @@ from aca import events as ev
 from aca.errors import Exit, MachineError
 from aca.journal import Journal
 from aca.messages import Message, absorb
-from aca.plan import Mode, Task, profile, retry_budget
+from aca.plan import Mode, Task
+from aca.retries import Retries
 from aca.state import SessionState, verdict
+from aca.stop import Stop
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,6 @@ time), infinity meaning when something has ended."""
 
 POLL_SECONDS = 0.2
 """How often the inbox is looked at while something runs."""
-MAX_RETRY_DELAY = 60.0
 
 
 class Observer(Protocol):
@@ -54,27 +54,6 @@ class Inbox(Protocol):
     def messages(self) -> Iterable[tuple[str, Message | None]]: ...
 
     def forget(self, names: Iterable[str]) -> None: ...
-
-
-@dataclass
-class Stop:
-    """A wish to end the run, from anywhere: a signal, a limit, a closed quota window.
-
-    ``interrupt`` cuts off what is running; otherwise it may finish, and only nothing new starts.
-    """
-
-    exit_code: Exit | None = None
-    reason: str = ""
-    interrupt: bool = False
-    until: float | None = None
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def request(self, code: Exit, reason: str, *, interrupt: bool, until: float | None = None) -> None:
-        """The first wish decides the exit code; a later one may only make it more urgent."""
-        if self.exit_code is None:
-            self.exit_code, self.reason, self.until = code, reason, until
-        self.interrupt = self.interrupt or interrupt
-        self.wake.set()
 
 
 async def run(
@@ -137,6 +116,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.plan = self.state.plan
+        self.retries = Retries(self.state)
         self.parallel = 1 if self.plan.execution_mode == "sequential" else self.plan.max_concurrent_tasks
         self.running: dict[asyncio.Task[ev.Ending], str] = {}
         self.finished: deque[asyncio.Task[ev.Ending]] = deque()
@@ -431,46 +411,16 @@ class _Run:
             self.recent.append(task.model_copy(update={"touches": (*task.touches, *paths)}))
         return [ending]
 
-    @cached_property
-    def most_retries(self) -> int:
-        """How many failures of this run may be tried again."""
-        limit = self.plan.limits.max_retries
-        return retry_budget(self.plan) if limit is None else limit
-
-    def given_up(self, reason: str) -> str:
-        """*reason*, and on its first line that there are too many failures to try this one again."""
-        first, *rest = reason.splitlines() or [""]
-        first += f" (not tried again: the run's {self.most_retries} retries, limits.max_retries, are used up)"
-        return "\n".join([first, *rest])
-
-    def retries(self, task: Task, failure: ev.TaskFailed) -> int:
-        """How often *task* may be tried again. What was not attempted, or cannot change, is not."""
-        if failure.category not in ("task", "transient") or not failure.attempt:
-            return 0
-        if task.id in self.state.children and task.retries is None:
-            return 0  # a group has only its checks: again they would say the same
-        return profile(self.plan, task).retries
-
     def decide_failure(self, task: Task, failure: ev.TaskFailed) -> ev.Event:
         """Another attempt, a skip that excuses what depends on it, or the end of the matter."""
-        settings = profile(self.plan, task)
-        failures = self.state.states[task.id].failures + 1
-        if failures <= self.retries(task, failure):
-            if self.state.retries < self.most_retries:
-                delay = retry_delay(settings.retry_delay, failures)
-                return msgspec.structs.replace(failure, retry=True, not_before=self.clock() + delay)
-            failure = msgspec.structs.replace(failure, reason=self.given_up(failure.reason))
+        decided = self.retries.decided(task, failure, self.clock())
+        if decided.retry:
+            return decided
         if task.on_failure == "skip":
-            return msgspec.structs.replace(failure, excused=True)
+            return msgspec.structs.replace(decided, excused=True)
         if self.plan.fail_fast:
             self.stop.request(Exit.TASK_FAILED, f'"{task.id}" failed (fail_fast)', interrupt=True)
-        return failure
-
-
-def retry_delay(base: float, failures: int, rng: Callable[[], float] = random.random) -> float:
-    """Seconds to wait after the given number of failures: doubling from *base*, with jitter, capped."""
-    longest = max(MAX_RETRY_DELAY, base)
-    return min(longest, base * 2.0 ** (failures - 1)) * (0.75 + 0.25 * rng())
+        return decided
 
 
 def _rank(mode: Mode, lengths: dict[str, int], task: Task) -> schedule.Rank:

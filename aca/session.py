@@ -32,7 +32,8 @@ from aca.errors import (
 from aca.events import AnyEvent, SessionCreated
 from aca.messages import Message
 from aca.plan import Plan, profile
-from aca.state import Checkpoint, SessionState, fold
+from aca.progress import Checkpoint
+from aca.state import SessionState, fold
 
 HOME = ".aca"
 UNSOUND = (AcaError, OSError)

@@ -34,3 +34,17 @@ def money(dollars: float) -> str:
     """``$1.50``, ``$0.0123``: as many digits as it takes to see anything."""
     cents, rest = f"{dollars:.4f}"[:-2], f"{dollars:.4f}"[-2:].rstrip("0")
     return f"${dollars:,.2f}" if dollars >= 1 else f"${cents}{rest}"
+
+
+def add_usage(before: Usage | None, more: Usage) -> Usage:
+    """Both together. A cost is known only where both are."""
+    if before is None:
+        return more
+    known = before.cost_usd is not None and more.cost_usd is not None
+    return Usage(
+        input_tokens=before.input_tokens + more.input_tokens,
+        output_tokens=before.output_tokens + more.output_tokens,
+        cache_read_tokens=before.cache_read_tokens + more.cache_read_tokens,
+        cache_write_tokens=before.cache_write_tokens + more.cache_write_tokens,
+        cost_usd=(before.cost_usd or 0.0) + (more.cost_usd or 0.0) if known else None,
+    )

@@ -4,102 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from aca import events as ev
 from aca.errors import Exit
 from aca.plan import OWN, PARENT, ROLE, Plan, Task, profile
-from aca.spent import Spent
-
-Status = Literal["pending", "in_progress", "blocked", "completed", "failed", "skipped"]
-STATUSES: tuple[Status, ...] = ("pending", "in_progress", "blocked", "completed", "failed", "skipped")
-
-
-class TaskState(msgspec.Struct):
-    """What is known of one task. ``reason`` says why it is blocked, failed or skipped."""
-
-    status: Status = "pending"
-    reason: str = ""
-    attempts: int = 0
-    failures: int = 0
-    """Failed attempts since it was last (re)opened; interruptions do not count."""
-    lesson: str = ""
-    """Why the latest of them failed."""
-    started_at: float = 0.0
-    ended_at: float = 0.0
-    seconds: float = 0.0
-    """Time spent in attempts, all together."""
-    not_before: float = 0.0
-    summary: str = ""
-    output: dict[str, Any] | None = None
-    """The JSON object it gave, where it was asked for one."""
-    notes: tuple[str, ...] = ()
-    """What its agents have left for others to know."""
-    usage: ev.Usage | None = None
-    counted: bool = False
-    """The calls of its latest attempt are in the journal, each with what it used."""
-    files: tuple[ev.FileChange, ...] = ()
-    commit: str = ""
-    """What its latest attempt left, where it worked in a worktree."""
-    refusals: int = 0
-    """How often its work did not fit what was merged meanwhile, since it was last (re)opened."""
-    refusal: str = ""
-    """What is to be told of the latest of them, until an attempt has ended otherwise than cut off."""
-    checks: tuple[ev.CheckResult, ...] = ()
-    waits_for: str = ""
-    answer: ev.ApprovalAnswered | None = None
-    conversation: tuple[str, str] | None = None
-    """(provider, conversation id) of the latest attempt that had one."""
-    fallback: tuple[str, str | None] | None = None
-    """(provider, model) that made the latest attempt in place of the plan's choice."""
-    interrupted: bool = False
-    """Its last attempt was cut off: where the provider can, the next one continues its conversation."""
-    excused: bool = False
-    """Skipped for another reason than a failure: what needs it may go on."""
-    said: tuple[ev.MessageSent, ...] = ()
-    """What people said to whoever does it, oldest first."""
-    unheard: tuple[ev.MessageSent, ...] = ()
-    """What of that no attempt was told yet."""
-    worked: bool = False
-    """Its own attempt is done and it waits for the subtasks it handed in."""
-    seq: int = 0
-    """The event that put it where it is."""
-
-    @property
-    def satisfied(self) -> bool:
-        """Whether what needs this task may start."""
-        return self.status == "completed" or (self.status == "skipped" and self.excused)
-
-    @property
-    def dead(self) -> bool:
-        """Whether what needs this task is hopeless."""
-        return self.status == "failed" or (self.status == "skipped" and not self.excused)
-
-    @property
-    def settled(self) -> bool:
-        return self.status in ("completed", "failed", "skipped")
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """A place to come back to: after event ``seq``, at Unix time ``at``."""
-
-    seq: int
-    at: float
-    name: str
-    completed: int
-    """Tasks completed by then, groups not counted: they are no work of their own."""
-    commit: str = ""
-    """The session's merged work by then, where tasks have worktrees."""
-
-
-class Shared(msgspec.Struct, frozen=True):
-    """A conversation that several tasks share, and the attempts at them that are done and took part."""
-
-    provider: str
-    conversation: str
-    told: tuple[tuple[str, int], ...] = ()
+from aca.progress import Checkpoint, Shared, Status, TaskState
+from aca.spent import Spent, add_usage
 
 
 class SessionState:
@@ -443,20 +354,6 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
             value = laid_over(inner, value)
         made[key] = value
     return made
-
-
-def add_usage(before: ev.Usage | None, more: ev.Usage) -> ev.Usage:
-    """Both together. A cost is known only where both are."""
-    if before is None:
-        return more
-    known = before.cost_usd is not None and more.cost_usd is not None
-    return ev.Usage(
-        input_tokens=before.input_tokens + more.input_tokens,
-        output_tokens=before.output_tokens + more.output_tokens,
-        cache_read_tokens=before.cache_read_tokens + more.cache_read_tokens,
-        cache_write_tokens=before.cache_write_tokens + more.cache_write_tokens,
-        cost_usd=(before.cost_usd or 0.0) + (more.cost_usd or 0.0) if known else None,
-    )
 
 
 def _merge_changes(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from aca.events import Usage
-from aca.plan import Plan, Price, Task, retry_budget
+from aca.plan import Plan, Price, Task
 from aca.prices import tariff
+from aca.retries import budget
 
 MIXED = Usage(input_tokens=1000, output_tokens=100, cache_read_tokens=10_000, cache_write_tokens=500)
 OWN = {"special": Price(input=2, output=10), "cached": Price(input=2, output=10, cache_read=1, cache_write=3)}
@@ -43,4 +44,4 @@ def test_a_cost_that_was_told_stays() -> None:
 def test_how_many_failures_a_run_tries_again(count: int, retries: int | None, most: int) -> None:
     """Twenty and one for every five tasks, or what any one task may have by itself."""
     tasks = tuple(Task(id=f"t{number}", title="t", retries=retries) for number in range(count))
-    assert retry_budget(Plan(tasks=tasks)) == most
+    assert budget(Plan(tasks=tasks)) == most

@@ -13,8 +13,8 @@ from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from aca.progress import Checkpoint
     from aca.session import Session
-    from aca.state import Checkpoint
 
 SECONDS = 5.0
 """How long a running aca may take to make the checkpoint before it is no longer waited for."""

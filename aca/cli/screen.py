@@ -13,7 +13,7 @@ from aca.cli.options import Output
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aca.state import Status
+    from aca.progress import Status
 
 
 class Screen:

@@ -22,7 +22,8 @@ from aca.providers import model_of
 from aca.providers.about import about
 from aca.providers.account import Account, Call, SpentError
 from aca.providers.trouble import Kind
-from aca.state import SessionState, add_usage
+from aca.spent import add_usage
+from aca.state import SessionState
 
 BYTES_PER_TOKEN = 3.5
 """Of prompts and code, for a first estimate; the answers tell how many tokens it really was."""

@@ -46,7 +46,7 @@ from aca.providers.conversation import (
     Request,
 )
 from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, ModelError
-from aca.state import add_usage
+from aca.spent import add_usage
 from aca.tools import KINDS, offered
 from aca.tools.base import BROKEN, Bench, Tool, ToolResult, reason
 from aca.values import Duration, Model

@@ -16,7 +16,7 @@ from typing import Any
 from aca.events import Category, FileChange, Usage
 from aca.process import Ended, Place
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
-from aca.state import add_usage
+from aca.spent import add_usage
 from aca.values import format_duration
 
 WRITING_TOOLS = ("Write", "Edit", "MultiEdit", "NotebookEdit")

@@ -12,7 +12,7 @@ from aca.events import Category, FileChange, Usage
 from aca.process import Ended, Place
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from aca.providers.declaration import Declaration, Meaning, Sign, Tokens, Tool, find
-from aca.state import add_usage
+from aca.spent import add_usage
 from aca.values import format_duration
 
 _LONGEST = 200

@@ -22,7 +22,7 @@ from aca.plan import Task
 from aca.process import Place
 from aca.providers import script
 from aca.providers.base import Assignment, Availability, Changed, Conversed, Noted, Result, Said, Step, Used
-from aca.state import add_usage
+from aca.spent import add_usage
 from aca.tools import files
 from aca.tools.base import BROKEN, reason
 from aca.values import Model, command_text

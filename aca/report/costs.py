@@ -11,8 +11,8 @@ from aca import events as ev
 from aca.plan import Plan, profile
 from aca.report import words
 from aca.report.spending import cost_text, document
-from aca.spent import Spent
-from aca.state import SessionState, add_usage
+from aca.spent import Spent, add_usage
+from aca.state import SessionState
 
 HEAD = ("calls", "input", "output", "cached", "cost")
 

@@ -13,13 +13,15 @@ import msgspec
 
 from aca import events as ev
 from aca.plan import profile
+from aca.progress import TaskState
 from aca.report import words
 from aca.report.lines import worker
 from aca.report.spending import usage_text
 from aca.report.summary import short_path
 from aca.report.tree import label, roll_up
 from aca.session import Session
-from aca.state import SessionState, TaskState, add_usage
+from aca.spent import add_usage
+from aca.state import SessionState
 from aca.touches import outside
 from aca.values import command_text
 

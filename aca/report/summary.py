@@ -11,11 +11,12 @@ from aca import events as ev
 from aca.budget import limits_cost
 from aca.errors import Exit
 from aca.plan import Plan
+from aca.progress import Status
 from aca.report import spending, words
 from aca.report.spending import replayed
 from aca.report.tree import counts_text, leaf_counts
 from aca.session import Session, snapshot
-from aca.state import SessionState, Status
+from aca.state import SessionState
 from aca.touches import outside
 
 LISTED = 12

@@ -8,9 +8,10 @@ from collections.abc import Container, Iterator, Mapping
 from aca import graph
 from aca.estimate import Estimate, Guess
 from aca.plan import Budget, Plan, Task, profile
+from aca.progress import STATUSES, Status
 from aca.report import estimates, rehearsal, words
 from aca.report.spending import replayed
-from aca.state import STATUSES, SessionState, Status
+from aca.state import SessionState
 from aca.values import command_text, format_duration
 
 SHOWN = 60

@@ -6,8 +6,8 @@ import re
 import time
 from collections.abc import Mapping
 
+from aca.progress import Status, TaskState
 from aca.spent import money as money
-from aca.state import Status, TaskState
 
 GLYPHS: dict[Status, str] = {
     "pending": "·",

@@ -15,8 +15,9 @@ from aca import events as ev
 from aca import journal
 from aca.messages import Message
 from aca.plan import Mode, Plan, Task
-from aca.run import Hold, Stop, Tell, run
+from aca.run import Hold, Tell, run
 from aca.state import SessionState, fold
+from aca.stop import Stop
 
 MODES: list[Mode] = ["sequential", "parallel", "intelligent"]
 Work = Callable[[str, int], ev.Ending | Coroutine[Any, Any, ev.Ending]]

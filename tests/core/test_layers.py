@@ -18,9 +18,9 @@ LAYERS = [
     ["plan"],
     ["faults", "contract"],
     ["events", "difference"],
-    ["spent"],
+    ["spent", "progress"],
     ["state", "schedule", "touches"],
-    ["graph", "leftovers", "messages", "keys", "budget", "prices"],
+    ["graph", "leftovers", "messages", "keys", "budget", "prices", "retries", "stop"],
     ["process", "patch", "secrets", "estimate"],
     ["journal", "logs"],
     ["session", "tools"],
@@ -38,8 +38,19 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = ["errors", "values", "output", "plan", "faults", "contract", "difference", "events", "spent", "state"]
-CORE += ["schedule", "touches", "graph", "budget", "estimate"]
+CORE = [
+    "errors",
+    "values",
+    "output",
+    "plan",
+    "faults",
+    "contract",
+    "difference",
+    "events",
+    "spent",
+    "progress",
+]
+CORE += ["progress", "state", "schedule", "touches", "graph", "budget", "estimate"]
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {
     "networkx",

@@ -16,8 +16,9 @@ from aca import journal
 from aca.errors import Exit, MachineError
 from aca.messages import Answer, CheckpointRequest
 from aca.plan import Limits, Plan, Task
-from aca.run import Stop, retry_delay
+from aca.retries import delay
 from aca.state import SessionState, verdict
+from aca.stop import Stop
 from tests.core.stories import Clock, Memory, Story, done, plans, task, unique
 
 patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -151,10 +152,10 @@ def test_what_cannot_succeed_again_is_not_tried_again(tmp_path: Path, category: 
 
 def test_retry_delays_double_with_jitter_and_a_cap() -> None:
     """One, two, four ... seconds, up to a minute."""
-    longest = [retry_delay(1.0, failures, rng=lambda: 1.0) for failures in range(1, 9)]
+    longest = [delay(1.0, failures, rng=lambda: 1.0) for failures in range(1, 9)]
     assert longest == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert retry_delay(1.0, 3, rng=lambda: 0.0) == 3
-    assert retry_delay(0.0, 100) == 0
+    assert delay(1.0, 3, rng=lambda: 0.0) == 3
+    assert delay(0.0, 100) == 0
 
 
 def test_a_retry_waits_until_its_time(tmp_path: Path) -> None:

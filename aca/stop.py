@@ -1,0 +1,29 @@
+"""A wish to end a run, from anywhere, and what the run then ends with."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from aca.errors import Exit
+
+
+@dataclass
+class Stop:
+    """A wish to end the run, from anywhere: a signal, a limit, a closed quota window.
+
+    ``interrupt`` cuts off what is running; otherwise it may finish, and only nothing new starts.
+    """
+
+    exit_code: Exit | None = None
+    reason: str = ""
+    interrupt: bool = False
+    until: float | None = None
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def request(self, code: Exit, reason: str, *, interrupt: bool, until: float | None = None) -> None:
+        """The first wish decides the exit code; a later one may only make it more urgent."""
+        if self.exit_code is None:
+            self.exit_code, self.reason, self.until = code, reason, until
+        self.interrupt = self.interrupt or interrupt
+        self.wake.set()
