@@ -10,21 +10,19 @@ import logging
 import os
 import platform
 import signal
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aca import events as ev
 from aca import history, journal, limits, parse, process, providers, session, trial, work
 from aca.attempt import Attempts
+from aca.collection import collect
 from aca.config import Merged
 from aca.consultation import Agents, Watch
 from aca.errors import (
-    DamagedJournalError,
     Exit,
     InputError,
     Problem,
@@ -36,6 +34,7 @@ from aca.estimate import Estimate, estimate
 from aca.limits.gate import Gate
 from aca.logs import system_log
 from aca.messages import Message, absorb
+from aca.place import Patience
 from aca.plan import Plan
 from aca.prepare import (
     Prepared,
@@ -53,6 +52,7 @@ from aca.providers import base
 from aca.providers.budgeted import uncounted
 from aca.providers.recorded import Recorded
 from aca.providers.recording import Recording, refuse_other
+from aca.resumption import Resumption, reopenings, to_resume
 from aca.run import Observer, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
@@ -63,12 +63,15 @@ from aca.workspaces.worktree import Worktrees
 __all__ = [
     "Prepared",
     "Request",
+    "Resumption",
+    "collect",
     "effective",
     "prepare",
     "provider_problems",
     "refuse_other",
     "settings",
     "settled",
+    "to_resume",
     "used_providers",
 ]
 
@@ -160,7 +163,7 @@ async def _drive(
     recording: Recording | None,
     trees: Worktrees | None,
 ) -> ev.RunEnded:
-    stop, patience = Stop(), process.Patience()
+    stop, patience = Stop(), Patience()
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
@@ -239,7 +242,7 @@ class Derived:
 
 
 @contextmanager
-def _signals(stop: Stop, patience: process.Patience, notice: Callable[[str], None]) -> Iterator[None]:
+def _signals(stop: Stop, patience: Patience, notice: Callable[[str], None]) -> Iterator[None]:
     """First Ctrl-C: interrupt what runs, keep it resumable. Second: kill it now.
 
     What the process was started to ignore (``nohup``, a shell's background job) stays ignored.
@@ -280,75 +283,6 @@ def end_orphans(workspace: Path, notice: Callable[[str], None], mine: Session | 
 
 
 # -- resume, tell, look -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Resumption:
-    """What ``aca resume`` goes on with: *origin* itself or, with ``until``, a fork of its first events.
-
-    ``state`` is where that stands, with everything pending again that is to be.
-    """
-
-    origin: Session
-    state: SessionState
-    until: int | None = None
-
-
-def to_resume(workspace: Path, name: str | None, failed: bool = False) -> Resumption:
-    """What ``aca resume NAME`` means: the newest unfinished session, a named one, or a checkpoint.
-
-    A checkpoint with others after it is an older one: it becomes a session of its own. Writes nothing.
-    """
-    found = _meant(workspace, name, failed)
-    for event in reopenings(found.state) if failed else ():
-        found.state.apply(event)
-    return found
-
-
-def _meant(workspace: Path, name: str | None, failed: bool) -> Resumption:
-    if name is None:
-        return _newest_unfinished(workspace, failed)
-    if ":" not in name and any(one.id.startswith(name) for one in session.listing(workspace)):
-        one = session.find(workspace, name)
-        return Resumption(one, one.state())
-    try:
-        found = session.find_checkpoint(workspace, name)
-    except DamagedJournalError:
-        found = None  # what stands before the damage can still be gone on with
-    if found is None:
-        one = session.find(workspace, name.partition(":")[0])
-        return _from_any_event(one, name.partition(":")[2])
-    one, state, checkpoint = found
-    if checkpoint.seq >= max(known.seq for known in state.checkpoints):
-        return Resumption(one, state)
-    return Resumption(one, one.state(checkpoint.seq), checkpoint.seq)
-
-
-def _newest_unfinished(workspace: Path, failed: bool) -> Resumption:
-    newest: Resumption | None = None
-    for one, state in session.sound(workspace, newest_must_be=True):
-        newest = newest or Resumption(one, state)
-        if state.unfinished() or (failed and state.failed()):
-            return Resumption(one, state)
-    if newest is None:
-        raise SessionError(f"there is no session in {workspace / session.HOME}: run a task file first")
-    return newest
-
-
-def _from_any_event(one: Session, number: str) -> Resumption:
-    """From any event on, also in front of damage: ``SESSION:NUMBER``."""
-    until = int(number) if number.isdecimal() else 0
-    state = one.state(until) if until else None
-    if state is None or state.seq < until:
-        raise SessionError(f'"{number}" is no checkpoint of session {one.id}: see aca --list-checkpoints')
-    return Resumption(one, state, until)
-
-
-def reopenings(state: SessionState) -> list[ev.TaskReopened]:
-    """What makes every failed task pending again, and what was skipped because of one."""
-    dead = (task_id for task_id, task in state.states.items() if task.dead)
-    reason = "asked for by --failed"
-    return [ev.TaskReopened(seq=state.seq, at=state.updated_at, task=one, reason=reason) for one in dead]
 
 
 def go_on(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str], None]) -> Session:
@@ -420,51 +354,3 @@ def try_out(name: str, given: Mapping[str, Any]) -> trial.Answer:
         return asyncio.run(trial.ask(name, given))
     finally:
         process.end_everything()
-
-
-def collect(workspace: Path, older_than: float, force: bool, dry_run: bool) -> list[tuple[Session, str]]:
-    """Remove finished sessions older than *older_than* seconds; returns (session, what became of it).
-
-    One that is running is never removed, one that could be resumed only with *force*.
-    """
-    judge = partial(_doom, older_than=older_than, force=force)
-    report = [(one, _collected(one, judge, dry_run)) for one in session.listing(workspace)]
-    if not dry_run:
-        session.sweep(workspace)
-    return report
-
-
-def _collected(one: Session, judge: Callable[[Session], str], dry_run: bool) -> str:
-    """What becomes of it. It is judged once more under its lock: somebody may just have taken it up."""
-    if one.is_running():
-        return _RUNNING
-    verdict = judge(one)
-    if dry_run or verdict != _REMOVED:
-        return verdict
-    try:
-        with one.lock():
-            if (verdict := judge(one)) == _REMOVED:
-                work.forget(one)
-                session.remove(one)
-    except SessionInUseError:
-        return _RUNNING
-    return verdict
-
-
-_REMOVED = "removed"
-_RUNNING = "kept: it is running"
-
-
-def _doom(one: Session, older_than: float, force: bool) -> str:
-    try:
-        state = one.state()
-    except session.UNSOUND as error:
-        return _REMOVED if force else f"kept, needs --force: {str(error).splitlines()[0]}"
-    if time.time() - state.updated_at < older_than:
-        return "kept: younger than asked"
-    if not (force or work.is_merged(one, state)):
-        return f"kept, needs --force: aca merge {one.id} has not been done"
-    if force or not (state.unfinished() or state.failed()):
-        return _REMOVED
-    how = "it can still be resumed" if state.unfinished() else "aca resume --failed can still mend it"
-    return f"kept, needs --force: {how}"

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from aca import budget, clean, merge, output, process, touches
+from aca import budget, clean, merge, output, touches
 from aca import events as ev
 from aca.consultation import Agents, Consultation
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
+from aca.place import OutsideWorkspaceError, Patience, Place
 from aca.plan import Task, profile
 from aca.providers.budgeted import LEAST_USD
 from aca.run import Tell
@@ -45,7 +46,7 @@ class Attempts:
     """Everything an attempt needs that is the same for all of a session."""
 
     agents: Agents
-    patience: process.Patience = field(default_factory=process.Patience)
+    patience: Patience = field(default_factory=Patience)
 
     def __post_init__(self) -> None:
         self.sites = Sites(self.session, self.state, self.patience)
@@ -120,7 +121,7 @@ class _Attempt:
             return failure or await self.finish(place)
         except asyncio.CancelledError:
             return self.ending(ev.TaskInterrupted, reason="stopped before it was done")
-        except process.OutsideWorkspaceError as error:
+        except OutsideWorkspaceError as error:
             return self.failed(str(error), "input")
         except (SetupError, TreeError) as error:
             return self.failed(str(error), "task")
@@ -136,7 +137,7 @@ class _Attempt:
         """Whether an agent does it. A group has no work of its own."""
         return self.task.kind == "agent" and self.task.id not in self.all.state.children
 
-    async def work(self, place: process.Place) -> ev.Ending | None:
+    async def work(self, place: Place) -> ev.Ending | None:
         """The task's own work, None when it can be checked now."""
         if self.task.id in self.all.state.children:
             return None
@@ -150,7 +151,7 @@ class _Attempt:
             return self.timed_out()
         return self.judge()
 
-    async def work_command(self, place: process.Place) -> ev.Ending | None:
+    async def work_command(self, place: Place) -> ev.Ending | None:
         assert self.task.command is not None  # the plan was validated
         printed = self.logs / f"{self.number}.output.log"
         failure = await run_command(self.task.command, place, printed, self.timeout)
@@ -243,7 +244,7 @@ class _Attempt:
 
     # -- the ending ---------------------------------------------------------------------------------
 
-    async def finish(self, place: process.Place) -> ev.Ending:
+    async def finish(self, place: Place) -> ev.Ending:
         """Claimed is not done: the checks decide. Subtasks that were handed in come first.
 
         What is merged is what was there before the checks, which leave things behind.
@@ -273,7 +274,7 @@ class _Attempt:
             return self.ending(ev.TaskRefused, reason=reason, detail=clean.text(done.detail))
         return self.ending(ev.TaskBlocked, reason=reason, waits_for="merge")
 
-    def split(self, summary: str, place: process.Place) -> ev.Ending:
+    def split(self, summary: str, place: Place) -> ev.Ending:
         """Accept the subtasks the agent handed in, through the validator that everybody's tasks pass."""
         top, given = replace(place, path=place.root), self.agent.result.subtasks
         patch, faults = subtasks(self.all.state, self.task, given, top.has_file)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from aca import process, secrets
 from aca.events import CheckResult
+from aca.place import Place
 from aca.plan import Check
-from aca.process import Place
 from aca.values import format_duration
 
 TIMEOUT = 600.0

@@ -14,8 +14,8 @@ from aca import budget, clean, prices, prompt
 from aca import events as ev
 from aca.accounting import Accounting
 from aca.limits.gate import Choice, Gate
+from aca.place import Place
 from aca.plan import REPLAY, Task, profile
-from aca.process import Place
 from aca.progress import Shared
 from aca.providers import base, model_of
 from aca.providers.account import ClosedError, SpentError

@@ -14,24 +14,22 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from aca import leftovers
 from aca.errors import MachineError
 from aca.leftovers import become_subreaper, boot_id, end_everything, end_orphans, orphans, started
+from aca.place import Place
 from aca.values import Command
 
 __all__ = [
     "Child",
     "Ended",
     "NotStartedError",
-    "OutsideWorkspaceError",
-    "Patience",
-    "Place",
     "Source",
     "become_subreaper",
     "boot_id",
@@ -43,8 +41,6 @@ __all__ = [
     "stream",
 ]
 
-PRIVATE = ".aca"
-"""What in a workspace is not the tasks': sessions and their journals."""
 LINGER = 10.0
 """How long a child may go on after its output is no longer wanted."""
 _DRAIN = 0.5
@@ -53,83 +49,6 @@ _CHUNK = 1 << 16
 _File = int | IO[bytes]
 Source = Path | int
 """What a child reads: a file, or the reading end of a pipe, which is the child's from then on."""
-
-
-@dataclass(eq=False)
-class Patience:
-    """How long to wait at each step of stopping a child; one value is shared by a whole run."""
-
-    interrupt: float = 10.0
-    """After SIGINT."""
-    terminate: float = 5.0
-    """After SIGTERM, before SIGKILL."""
-    _out: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)
-
-    def run_out(self) -> None:
-        """From now on nothing is waited for, waits in progress included."""
-        self._out.set()
-
-    async def wait(self, ended: asyncio.Future[float], seconds: float) -> None:
-        """Until *ended*, for at most *seconds*, while patience lasts."""
-        out = asyncio.ensure_future(self._out.wait())
-        either: set[asyncio.Future[Any]] = {ended, out}
-        try:
-            await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            out.cancel()
-
-
-class OutsideWorkspaceError(ValueError):
-    """A path that leads out of the workspace."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an attempt works."""
-
-    root: Path
-    """The workspace; tools never reach outside it."""
-    path: Path
-    """The task's working directory, inside ``root``."""
-    env: Mapping[str, str]
-    """The children's whole environment, ``ACA_SESSION``, ``ACA_TASK`` and ``ACA_ATTEMPT`` included."""
-    mark: str
-    """The value of ``ACA_ATTEMPT``, ``<session>/<task>/<attempt>``; finds this attempt's processes."""
-    patience: Patience
-    passed: frozenset[str] = frozenset()
-    """Keys in ``env`` that commands, checks and tools may have, too."""
-
-    def inside(self, name: str) -> Path:
-        """The file *name* means here, links resolved. Raises OutsideWorkspaceError when it is not inside."""
-        if "\0" in name:
-            raise OutsideWorkspaceError("a path cannot contain a null character")
-        try:
-            target = Path(os.path.realpath(self.path / name))
-        except UnicodeEncodeError:
-            raise OutsideWorkspaceError("a path cannot contain half a character") from None
-        root = Path(os.path.realpath(self.root))
-        if not target.is_relative_to(root):
-            raise OutsideWorkspaceError(f"{name} is outside the workspace {self.root}")
-        if target.is_relative_to(root / PRIVATE):
-            raise OutsideWorkspaceError(f"{name} is aca's own and not a task's to touch")
-        return target
-
-    def has_file(self, name: str) -> bool:
-        """Whether *name* is that of a file inside, which a prompt may quote."""
-        try:
-            return self.inside(name).is_file()
-        except (OutsideWorkspaceError, OSError):
-            return False
-
-    def name_of(self, path: Path) -> str:
-        """What *path* is called from where the task works; in full when it is outside the workspace."""
-        try:
-            full = os.path.realpath(self.path / path)
-        except ValueError:  # no file has such a name, but agents say it
-            return str(path)
-        if not Path(full).is_relative_to(os.path.realpath(self.root)):
-            return full
-        return Path(os.path.relpath(full, os.path.realpath(self.path))).as_posix()
 
 
 @dataclass(frozen=True)

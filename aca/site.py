@@ -15,6 +15,7 @@ from pathlib import Path
 from aca import events as ev
 from aca import merge, process, secrets
 from aca.checks import run_check, tail
+from aca.place import Patience, Place
 from aca.plan import Check, Task, profile
 from aca.session import Session
 from aca.state import SessionState
@@ -40,7 +41,7 @@ class Sites:
 
     session: Session
     state: SessionState
-    patience: process.Patience
+    patience: Patience
     queue: merge.Queue | None = None
     """Where work in worktrees is merged; None where there is none."""
     slots: set[int] = field(default_factory=set)
@@ -81,7 +82,7 @@ class Site:
         finally:
             self.all.slots.discard(self.slot)
 
-    async def open(self) -> process.Place:
+    async def open(self) -> Place:
         """The directory to work in. Raises SetupError, OutsideWorkspaceError or OSError."""
         self.ground = await self.workspace.open(self.task.id, self.number)
         place = self.place_on(self.ground)
@@ -93,12 +94,12 @@ class Site:
         """Files that hold both sides of a conflict with what was merged meanwhile."""
         return self.ground.conflicts if self.ground else ()
 
-    def place_on(self, ground: Ground) -> process.Place:
+    def place_on(self, ground: Ground) -> Place:
         """The directory the task works in, and the environment of everything it starts."""
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         env = {**self.surroundings(ground), **self.task.env, **self.marks(mark)}
         passed = self.profile.pass_env | self.task.env.keys()
-        top = process.Place(ground.root, ground.root, env, mark, self.all.patience, passed)
+        top = Place(ground.root, ground.root, env, mark, self.all.patience, passed)
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
         place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
@@ -121,7 +122,7 @@ class Site:
             "ACA_PORT": str(self.all.state.plan.workspace.port + self.slot),
         }
 
-    async def furnish(self, ground: Ground, place: process.Place) -> None:
+    async def furnish(self, ground: Ground, place: Place) -> None:
         """What a fresh tree needs before anybody can work in it. Raises SetupError."""
         if not ground.is_fresh:
             return
@@ -132,7 +133,7 @@ class Site:
 
     # -- what it leaves -----------------------------------------------------------------------------
 
-    async def check(self, checks: Iterable[Check], place: process.Place) -> tuple[ev.CheckResult, ...]:
+    async def check(self, checks: Iterable[Check], place: Place) -> tuple[ev.CheckResult, ...]:
         """What *checks* say of the place as it is now."""
         output = self.logs / f"{self.number}.checks.log"
         return tuple([await run_check(check, place, output) for check in checks])
@@ -171,7 +172,7 @@ class Site:
         return await self.check(dict.fromkeys(checks), place)
 
 
-async def run_command(command: Command, place: process.Place, output: Path, timeout: float) -> str | None:
+async def run_command(command: Command, place: Place, output: Path, timeout: float) -> str | None:
     """Why the command failed, None when it did not. What it prints is appended to *output*."""
     place = replace(place, env=secrets.without(place.env, place.passed))
     ended = await process.run(command, place, output=output, timeout=timeout)

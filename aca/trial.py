@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from aca import process, providers
+from aca import providers
+from aca.place import Patience, Place
 from aca.plan import Permissions
 from aca.providers.base import Assignment, Result
 
@@ -47,7 +48,7 @@ async def _result(name: str, given: Mapping[str, Any], folder: Path) -> Result:
     (work := folder / "work").mkdir()
     mark = f"{folder.name}/trial/1"
     env = {**os.environ, "ACA_SESSION": folder.name, "ACA_TASK": "trial", "ACA_ATTEMPT": mark}
-    place = process.Place(work, work, env, mark, process.Patience(interrupt=2.0, terminate=2.0))
+    place = Place(work, work, env, mark, Patience(interrupt=2.0, terminate=2.0))
     steps = providers.get(name, given).work(_assignment(given, folder / "logs" / "1"), place)
     async with aclosing(cast(Any, steps)) as told:
         return [step async for step in told if isinstance(step, Result)][-1]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from aca.process import Patience, Place
+from aca.place import Patience, Place
 
 
 def place(

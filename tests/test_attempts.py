@@ -14,8 +14,8 @@ from aca import session
 from aca.attempt import Attempts
 from aca.consultation import Agents
 from aca.limits.gate import Gate
+from aca.place import OutsideWorkspaceError
 from aca.plan import Plan
-from aca.process import OutsideWorkspaceError
 from aca.state import SessionState
 from tests.core.stories import task
 from tests.places import place

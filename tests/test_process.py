@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from aca import leftovers, process
-from aca.process import Ended, OutsideWorkspaceError, Patience, Place
+from aca.place import OutsideWorkspaceError, Patience, Place
+from aca.process import Ended
 from tests.places import pid_in, place, running
 
 PR_SET_CHILD_SUBREAPER = 36

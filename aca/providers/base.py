@@ -15,8 +15,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from aca.events import Category, FileChange, Usage
+from aca.place import Place
 from aca.plan import Permissions
-from aca.process import Place
 from aca.providers.account import Account, Unlimited
 from aca.providers.messages import Messages, Silence
 

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from aca import output, secrets
 from aca.events import Usage
-from aca.process import Place
+from aca.place import Place
 from aca.providers.account import ClosedError, SpentError
 from aca.providers.base import (
     Assignment,

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from aca import process
 from aca.errors import Problem
+from aca.place import Place
 from aca.plan import Task
-from aca.process import NotStartedError, Place
+from aca.process import NotStartedError
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
 from aca.providers.programs import GO_ON, CommandLine, find, look

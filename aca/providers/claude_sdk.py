@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, cast
 from aca import process
 from aca.errors import Problem
 from aca.events import MessageSent
+from aca.place import Place
 from aca.plan import Task
-from aca.process import NotStartedError, Place
+from aca.process import NotStartedError
 from aca.providers import claude_cli
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_wire import Wire

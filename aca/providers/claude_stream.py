@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from aca.events import Category, FileChange, Usage
-from aca.process import Ended, Place
+from aca.place import Place
+from aca.process import Ended
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
 from aca.spent import add_usage
 from aca.values import format_duration

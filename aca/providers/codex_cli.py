@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import Field
 
 from aca.errors import Problem
+from aca.place import Place
 from aca.plan import Task
-from aca.process import Place
 from aca.providers import declared_cli
 from aca.providers.base import Assignment, Availability, Step
 from aca.providers.declaration import Declaration

@@ -18,8 +18,9 @@ from aca import output, process
 from aca.errors import Problem
 from aca.events import Usage
 from aca.journal import write_aside
+from aca.place import Place
 from aca.plan import Task
-from aca.process import NotStartedError, Place
+from aca.process import NotStartedError
 from aca.providers.base import Assignment, Availability, Result, Step
 from aca.providers.declaration import Declaration, Rights
 from aca.providers.declared_stream import Reading

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aca.events import Category, FileChange, Usage
-from aca.process import Ended, Place
+from aca.place import Place
+from aca.process import Ended
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from aca.providers.declaration import Declaration, Meaning, Sign, Tokens, Tool, find
 from aca.spent import add_usage

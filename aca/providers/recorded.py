@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from aca.process import Place
+from aca.place import Place
 from aca.providers.base import Assignment, Availability, Provider, Step
 from aca.providers.recording import Recording
 

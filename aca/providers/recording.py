@@ -18,7 +18,7 @@ import msgspec
 from aca import events as ev
 from aca import journal
 from aca.errors import InputError, Problem
-from aca.process import Place
+from aca.place import Place
 from aca.providers import base, retold, script
 from aca.providers.base import Assignment, Changed, Result, Step
 from aca.providers.tree import Difference, Tree, difference

@@ -18,8 +18,8 @@ from pydantic import Field
 from aca import process
 from aca.errors import InputError, Problem
 from aca.events import FileChange, Usage
+from aca.place import Place
 from aca.plan import Task
-from aca.process import Place
 from aca.providers import script
 from aca.providers.base import Assignment, Availability, Changed, Conversed, Noted, Result, Said, Step, Used
 from aca.spent import add_usage

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from aca.process import Place
+from aca.place import Place
 from aca.tools.files import LEFT_ALONE
 
 LARGEST = 1 << 20

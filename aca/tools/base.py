@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 
 from aca.errors import DISK_ERRORS
 from aca.events import FileChange
-from aca.process import OutsideWorkspaceError, Place
+from aca.place import OutsideWorkspaceError, Place
 from aca.values import Model
 
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM}

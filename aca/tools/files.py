@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from aca.events import FileChange
-from aca.process import Place
+from aca.place import Place
 from aca.tools.base import Bench, Tool, ToolError, ToolResult
 from aca.values import Model
 

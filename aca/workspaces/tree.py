@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aca.process import PRIVATE
+from aca.place import PRIVATE
 from aca.workspaces.base import TreeError
 from aca.workspaces.git import GitError, Repository, git
 

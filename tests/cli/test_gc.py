@@ -83,14 +83,14 @@ def test_a_session_taken_up_while_it_is_judged_is_kept(project: Project) -> None
     done, _ = a_finished_and_a_waiting_session(project)
     taken_up = """
         import fcntl, os
-        from aca import app
-        judge, held = app._doom, []
+        from aca import collection
+        judge, held = collection._doom, []
         def slow(one, **said):
             verdict = judge(one, **said)
             held.append(os.open(one.lock_path, os.O_RDWR | os.O_CREAT))
             fcntl.flock(held[-1], fcntl.LOCK_EX)
             return verdict
-        app._doom = slow
+        collection._doom = slow
         """
     told = project.run("gc", "--older-than", "0s", env=sabotage(project, dedent(taken_up))).stdout
     assert f"{done}  kept: it is running" in told

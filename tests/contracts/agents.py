@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from aca import providers
+from aca.place import Patience, Place
 from aca.plan import Permissions
-from aca.process import Patience, Place
 from aca.providers.base import Assignment, Provider, Result, Step
 from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool
 from tests.places import place

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aca.events import FileChange, Usage
-from aca.process import Patience
+from aca.place import Patience
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from tests.contracts.agents import Agent, ending
 from tests.contracts.cli_agents import FAKES, KINDS, fake_codex, real_codex

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from aca.events import FileChange, Usage
-from aca.process import Patience
+from aca.place import Patience
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
 from tests.contracts import agents, cli_agents
 from tests.contracts.agents import LEAVE, REAL, Agent, ending, faked

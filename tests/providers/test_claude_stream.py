@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aca.events import FileChange, Usage
-from aca.process import Ended, Patience, Place
+from aca.place import Patience, Place
+from aca.process import Ended
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from aca.providers.claude_stream import Reading
 

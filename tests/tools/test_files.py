@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aca.events import FileChange
-from aca.process import OutsideWorkspaceError
+from aca.place import OutsideWorkspaceError
 from aca.tools import read
 from aca.tools.base import BROKEN, ToolError, reason
 from tests.tools.bench import use, write
