@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks import peers, work
@@ -15,6 +16,8 @@ from benchmarks.shapes import SHAPES, Graph, layered, lower_bound, sleeps
 
 Make = Callable[[Graph, work.Commands], Contender]
 EIGHT = 8
+PROGRAMS = ("doit", "pre-commit", "llm", "snakemake", "prefect")
+"""Programs whose start is looked at."""
 
 
 def overhead(sizes: list[int], peered: bool) -> Iterator[Contest]:
@@ -65,21 +68,15 @@ def makespan(sizes: list[int], peered: bool) -> Iterator[Contest]:
 def start(_sizes: list[int], peered: bool) -> Iterator[Contest]:
     """How long it takes until a command has said its word."""
     aca = peers.ACA
-    yield Contest(
-        "the first word",
-        [
-            _command("aca --version", [*aca, "--version"]),
-            _command("aca --help", [*aca, "--help"]),
-            _command("aca status, no session", [*aca, "--no-color", "status"], ok=False),
-            _status(1000),
-            _command("bare Python", [sys.executable, "-c", "pass"]),
-            *([_typer()] if peered else []),
-            *(
-                _command(f"{peer} --version", [peers.program(peer), "--version"])
-                for peer in (("doit", "pre-commit", "llm", "snakemake", "prefect") if peered else ())
-            ),
-        ],
-    )
+    ours = [
+        _command("aca --version", [*aca, "--version"]),
+        _command("aca --help", [*aca, "--help"]),
+        _command("aca status, no session", [*aca, "--no-color", "status"], ok=False),
+        _status(1000),
+        _command("bare Python", [sys.executable, "-c", "pass"]),
+    ]
+    theirs, missing = _to_be_had([_typer, *map(_version, PROGRAMS)] if peered else [])
+    yield Contest("the first word", [*ours, *theirs], missing=missing)
 
 
 def parse(sizes: list[int], peered: bool) -> Iterator[Contest]:
@@ -104,14 +101,24 @@ CONTESTS: dict[str, tuple[Callable[[list[int], bool], Iterator[Contest]], list[i
 
 
 def _contest(title: str, graph: Graph, rivals: list[Make]) -> Contest:
-    """Whoever is to be had; a peer that cannot be installed here is named."""
-    commands, contenders, missing = work.true(graph), [], []
-    for make in rivals:
+    commands = work.true(graph)
+    contenders, missing = _to_be_had([partial(make, graph, commands) for make in rivals])
+    return Contest(title, contenders, len(graph), missing)
+
+
+def _to_be_had(makers: Iterable[Callable[[], Contender]]) -> tuple[list[Contender], list[str]]:
+    """Whoever is to be had here, and why the others are not."""
+    contenders, missing = [], []
+    for make in makers:
         try:
-            contenders.append(make(graph, commands))
+            contenders.append(make())
         except peers.MissingError as error:
             missing.append(str(error))
-    return Contest(title, contenders, len(graph), missing)
+    return contenders, missing
+
+
+def _version(peer: str) -> Callable[[], Contender]:
+    return lambda: _command(f"{peer} --version", [peers.program(peer), "--version"])
 
 
 def _bare(graph: Graph, commands: work.Commands, parallel: int = work.PARALLEL) -> Contender:
@@ -167,12 +174,13 @@ def _status(count: int) -> Contender:
 
 def _typer() -> Contender:
     """A program of one command, to see what the library alone takes."""
+    interpreter = peers.python("bare typer")
 
     def prepare(folder: Path) -> Command:
         hello = ("@app.command()", "def hello(name: str = ''): ...", "app()")
         lines = ("import typer", "app = typer.Typer()", *hello)
         (folder / "hello.py").write_text("\n".join(lines))
-        return [peers.python("bare typer"), "hello.py", "--help"]
+        return [interpreter, "hello.py", "--help"]
 
     return Contender("bare typer --help", prepare)
 
