@@ -263,7 +263,7 @@ class Terms(Model):
 class Contract(Model):
     """What a plan was made on and with, and what each of its tasks comes down to. Written by aca."""
 
-    base_commit: str | None = None
+    base_commit: Annotated[str, Field(pattern="^[0-9a-f]{4,64}$")] | None = None
     """HEAD of the git repository that the workspace is in."""
     tools: dict[str, str] = Field(default_factory=dict)
     """Versions of aca and of the agents that are programs."""

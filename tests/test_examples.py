@@ -10,6 +10,7 @@ import pytest
 from aca import events as ev
 from tests.pages import ROOT
 from tests.project import Outcome, Project
+from tests.workspaces.checkout import commit, git
 
 EXAMPLES = sorted(path.name for path in (ROOT / "task_examples").iterdir() if path.is_file())
 SCRIPTS = [name for name in EXAMPLES if ".replay." in name]
@@ -51,6 +52,16 @@ def made(project: Project) -> set[str]:
     assert files(project.home) == {}
     assert {path.name for path in project.root.parent.iterdir()} == {"work", "home"}
     return now.keys() - before.keys()
+
+
+def test_the_quickstart_works_in_a_clone(examples: Project) -> None:
+    """In a repository that ignores where it works: nothing could be merged, so it is done in place."""
+    git(examples, "init", "--quiet", ".")
+    shutil.copy(ROOT / ".gitignore", examples.root)
+    commit(examples, "a clone")
+    run(examples, "quickstart.md")
+    assert (examples.root / "scratch" / "quickstart" / "tally").is_dir()
+    assert git(examples, "branch", "--list", "aca/*") == ""
 
 
 @pytest.mark.parametrize("name", TASK_FILES)

@@ -13,13 +13,16 @@ COMMIT = "`git init && git add -A && git commit`"
 
 
 def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
-    """*plan* with worktrees where agents would share a repository, and what to tell of that."""
+    """*plan* with worktrees where agents would share a repository, and what to tell of that.
+
+    Where git ignores the directory the plan works in, nothing done there could be merged: it stays in place.
+    """
     if plan.defaults.workspace is not None or _at_once(plan) < 2:
         return plan, ""
     if sum(task.workspace is None for task in _agents(plan)) < 2:
         return plan, ""
     repository = git.find(workspace)
-    if repository is None or not git.is_new_enough():
+    if repository is None or not git.is_new_enough() or repository.ignores(plan.cwd):
         return plan, ""
     defaults = plan.defaults.model_copy(update={"workspace": "worktree"})
     return plan.model_copy(update={"defaults": defaults}), _told(repository)

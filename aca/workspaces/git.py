@@ -142,6 +142,11 @@ class Repository:
             self.here("status", "--porcelain", "-z", f"--untracked-files={'all' if untracked else 'no'}")
         )
 
+    def ignores(self, directory: str) -> bool:
+        """Whether nothing below *directory* (from the workspace) is for commits."""
+        inside = f"{directory.rstrip('/')}/any"
+        return git("check-ignore", "-q", "--", inside, cwd=self.workspace, accept=(0, 1, 128))[0] == 0
+
     def uncommitted(self, paths: Sequence[str]) -> list[str]:
         """Those of *paths* (from the top) that are not as they are in the last commit, or in none."""
         found: list[str] = []

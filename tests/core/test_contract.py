@@ -104,7 +104,19 @@ def candidates(value: Any) -> Iterator[Any]:
         yield from ([*value, "more"], [*value, {"run": "more"}])
     else:
         options = (model.Kind, model.Mode, model.Permissions, GivenStatus)
-        yield from (f"{value}x", "7s", "skip", "fail", "info", "own", "parent", "wait", "inplace", "worktree")
+        yield from (
+            f"{value}x",
+            "7s",
+            "skip",
+            "fail",
+            "info",
+            "own",
+            "parent",
+            "wait",
+            "inplace",
+            "worktree",
+            "abcd1234",
+        )
         yield from (word for option in options for word in get_args(option))
 
 
