@@ -49,10 +49,10 @@ def status(
 
 def _told(one: Session, others: Sequence[Session], screen: Screen, everything: bool) -> Iterator[str]:
     from aca.report import tree
-    from aca.report.words import first_line
+    from aca.report.words import first_line, plan_name
 
     state = one.state()
-    yield f"{state.plan.name or 'Plan'}: {tree.counts_text(tree.leaf_counts(state))}"
+    yield f"{plan_name(state.plan)}: {tree.counts_text(tree.leaf_counts(state))}"
     yield from tree.progress(state, screen.marks, None if everything else tree.SHOWN)
     yield ""
     yield from (f"  {name:<9}{first_line(text)}" for name, text in _facts(one, state))

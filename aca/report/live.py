@@ -160,7 +160,7 @@ class LiveTree(Reporter):
 
     def _head(self) -> Text:
         parts = [
-            self.state.plan.name,
+            words.one_line(self.state.plan.name),
             f"{self._tally.text(self.state)} done",
             *self._others(),
             words.lasting(self._clock() - self._began),

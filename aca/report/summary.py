@@ -29,7 +29,7 @@ _RAISED = re.compile(r"`(aca resume --max-[^`]+)`")
 def headline(state: SessionState, ended: ev.RunEnded, marks: Mapping[Status, str]) -> str:
     """The result in one line."""
     mark = marks["completed" if ended.exit_code == Exit.OK else "failed"]
-    name = f"{state.plan.name}: " if state.plan.name else ""
+    name = f"{words.plan_name(state.plan)}: " if state.plan.name else ""
     return f"{mark} {name}{words.first_line(ended.reason)} ({counts_text(leaf_counts(state))})"
 
 
@@ -90,7 +90,7 @@ def short_path(session: Session) -> str:
 def start_line(plan: Plan, session: Session) -> str:
     """What begins now, and where."""
     note = f"; {REPLAYED.replace('was', 'is')}" if replayed(plan) else ""
-    return f"{plan.name or 'Plan'}: session {session.id}{note}"
+    return f"{words.plan_name(plan)}: session {session.id}{note}"
 
 
 def _made(state: SessionState) -> Iterator[tuple[str, str]]:

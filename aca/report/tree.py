@@ -147,7 +147,7 @@ def _head(plan: Plan, state: SessionState) -> str:
     leaves = words.counted(len(state.tasks) - len(state.children), "task")
     at_once = f", up to {plan.max_concurrent_tasks} at once" if plan.execution_mode != "sequential" else ""
     source = f" (from {plan.source.path})" if plan.source else ""
-    return f"{plan.name or 'Plan'}: {leaves}, {plan.execution_mode}{at_once}{source}"
+    return f"{words.plan_name(plan)}: {leaves}, {plan.execution_mode}{at_once}{source}"
 
 
 def _mark(state: SessionState, task: Task, marks: Mapping[Status, str]) -> str:

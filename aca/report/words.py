@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 
+from aca.plan import Plan
 from aca.progress import Status, TaskState
 from aca.spent import money as money
 
@@ -60,6 +61,11 @@ def why(now: TaskState) -> str:
 def plain(text: str) -> str:
     """*text* without anything that would move a terminal's cursor or colour what follows."""
     return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+
+
+def plan_name(plan: Plan) -> str:
+    """What to call *plan* on one line."""
+    return one_line(plan.name) or "Plan"
 
 
 def one_line(text: str, width: int = 100) -> str:

@@ -24,12 +24,14 @@ def approve(
 ) -> int:
     """Approve a plan as it is: --require-approved runs nothing else."""
     from aca.approval import approve as record
-    from aca.report.words import counted
+    from aca.report.words import counted, one_line
 
     refuse_tasks("approve plans")
     plan = record(file, workspace, by or who(), comment, os.environ)
     assert plan.contract is not None  # it was written just now
     assert plan.approval is not None
     on = f" on commit {plan.contract.base_commit[:12]}" if plan.contract.base_commit else ""
-    Screen().result(f"{file}: {counted(len(plan.tasks), 'task')} approved by {plan.approval.by}{on}")
+    Screen().result(
+        f"{file}: {counted(len(plan.tasks), 'task')} approved by {one_line(plan.approval.by)}{on}"
+    )
     return 0
