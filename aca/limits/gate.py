@@ -49,9 +49,9 @@ class Gate:
         """None when *task* may begin, else when to ask again (Unix time); infinity: when something ended."""
         if task.kind != "agent" or self.is_group(task.id):
             return None
+        if self.refusal(task):
+            return None  # to wait would change nothing: it begins, and fails without a call
         ways = self._ways(task)
-        if all((way.provider, way.model) in self._refused for way in ways):
-            return float("inf")
         found = [(way, self._held(way, running)) for way in ways if way.provider in self.keepers]
         if not found or any(held is None for _, held in found):
             return None
@@ -69,6 +69,11 @@ class Gate:
                 if not self._why_not(way):
                     return Choice(way.provider, way.model, f"{why}; {way.provider} does it")
         return ways[0]
+
+    def refusal(self, task: Task) -> str:
+        """Why nobody who could do *task* would: each of them refuses whoever asks. Empty where one may."""
+        found = [self._refused.get((way.provider, way.model), "") for way in self._ways(task)]
+        return found[0] if all(found) else ""
 
     def refused(self, choice: Choice, reason: str) -> None:
         """The provider refuses whoever asks (a wrong key): its other tasks would fail the same way."""

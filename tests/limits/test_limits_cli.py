@@ -220,15 +220,29 @@ def test_a_fallback_that_is_none_is_told(project: Project, server: ModelServer) 
     assert 'did you mean "anthropic"?' in told
 
 
-def test_a_key_that_is_no_good_fails_one_task_and_not_all(project: Project, server: ModelServer) -> None:
-    """The others are not begun; with a good key they go on."""
+def test_a_key_that_is_no_good_is_used_once(project: Project, server: ModelServer) -> None:
+    """The others fail without a call; with a good key they go on."""
     server.script("work", Failure(401, "authentication_error", "invalid key"))
     project.write({"tasks.md": tasks(30), "aca.toml": settings()})
     outcome = project.run("--task-file", "tasks.md", env=environment(server), expect=1)
     assert len(server.requests) == 1
-    assert "1 task failed, 29 not begun" in outcome.stdout
+    assert "30 tasks failed" in outcome.stdout
     assert "openai would refuse every other task, too: none is given to it" in outcome.stderr
     assert "30 completed" in project.run("resume", "--failed", env=environment(server)).stdout
+
+
+def test_what_nobody_would_do_may_be_skipped(project: Project, server: ModelServer) -> None:
+    """With on_failure = "skip" a key that is no good ends in good order, and what needs no model is done."""
+    server.script("work", Failure(401, "authentication_error", "invalid key"))
+    asked = "".join(f'[[tasks]]\nid = "t{n}"\ntitle = "T"\non_failure = "skip"\n' for n in range(5))
+    last = '[[tasks]]\nid = "last"\ntitle = "L"\ncommand = "true"\ndepends_on = ["t4"]\n'
+    project.write({"tasks.toml": asked + last, "aca.toml": settings()})
+    project.run("--task-file", "tasks.toml", env=environment(server), expect=0)
+    states = project.session().state().states
+    assert {states[f"t{number}"].status for number in range(5)} == {"skipped"}
+    assert "invalid key" in states["t4"].reason
+    assert states["last"].status == "completed"
+    assert len(server.requests) == 1
 
 
 def test_an_overloaded_provider_fails_no_task(project: Project, server: ModelServer) -> None:
