@@ -94,6 +94,12 @@ class LimitedAccount:
     def call(self, size: int, longest: int | None = None) -> LimitedCall:
         return LimitedCall(self, size, longest)
 
+    async def pause(self, seconds: float) -> None:
+        if seconds >= SHOWN:
+            self.caller.waits(f"the next try with {self.keeper.provider}", seconds)
+        with self.caller.off_the_clock():
+            await self.keeper.sleep(seconds)
+
 
 class LimitedCall:
     """One call: in line, on its way, over."""
