@@ -19,7 +19,7 @@ from aca.limits.shared import Shelf
 from aca.limits.windows import Window
 from aca.plan import RateLimiting
 from aca.providers.account import ClosedError
-from aca.providers.trouble import Kind
+from aca.providers.trouble import BUSY, Kind
 
 SHOWN = 1.0
 """Seconds; who waits for less says nothing of it."""
@@ -126,7 +126,10 @@ class LimitedCall:
 
     def failed(self, kind: Kind, until: float | None = None) -> None:
         status = f"HTTP {self._status}" if isinstance(self._status, int) else "no answer"
-        reason = f"{self._keeper.provider}'s quota window is closed" if kind == "quota" else status
+        if kind == "quota" and self._status in BUSY:
+            reason = f"{self._keeper.provider} takes no calls for now ({status})"
+        else:
+            reason = f"{self._keeper.provider}'s quota window is closed" if kind == "quota" else status
         self._failure = Failure(kind, until, self._status in BLAMELESS, reason)
 
     # -- its course -------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from aca.limits.outage import Outage
 from aca.limits.rates import MINUTE, Pool, Rate
 from aca.limits.windows import OWN, Closure, Window, noted
 from aca.plan import RateLimiting
-from aca.providers.trouble import Kind
+from aca.providers.trouble import LONGEST_PAUSE, Kind
 
 FORGOTTEN = 10.0
 """Seconds after which somebody who waits and does not ask again is no longer waited for."""
@@ -322,7 +322,8 @@ class Book(msgspec.Struct):
         self.narrowed = now
         self.width = max(1.0, (self._in_flight() + 1) / 2)
         pause = min(limits.max_backoff_seconds, 0.5 * limits.backoff_multiplier ** (self.overloads - 1))
-        self.quiet_until = max(self.quiet_until, until if until is not None else now + pause)
+        until = now + pause if until is None else min(until, now + LONGEST_PAUSE)
+        self.quiet_until = max(self.quiet_until, until)
 
     def _use_own(self, tokens: float, limits: RateLimiting, now: float) -> None:
         """Count *tokens* in the window that the plan sets itself."""

@@ -100,6 +100,15 @@ def test_too_much_halves_once_for_all_who_met_it() -> None:
     assert round(book.width or 0) == 5
 
 
+def test_no_pause_keeps_everybody_away_for_longer_than_a_minute() -> None:
+    """Whoever wants more than that is closed, which is shown, tried and has fallbacks."""
+    book = Book(provider="openai")
+    ask(book, "a")
+    book.end("a", None, Failure("transient", NOW + 86_400, True, "HTTP 503"), OPEN, NOW)
+    assert isinstance(ask(book, "b", now=NOW + 59), Hold)
+    assert ask(book, "b", now=NOW + 61) == Go(probe=False)
+
+
 def test_cached_input_counts_where_the_provider_counts_it() -> None:
     """Anthropic does not, OpenAI does."""
     used = {}

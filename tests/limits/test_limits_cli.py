@@ -189,6 +189,16 @@ def test_a_closed_window_can_end_the_run(project: Project, server: ModelServer) 
     assert "closed: openai's quota window is closed" in project.run("status", env=environment(server)).stdout
 
 
+def test_a_provider_that_is_down_for_long_is_closed(project: Project, server: ModelServer) -> None:
+    """A 503 that names a day is told at once, with its end, and not asked again before."""
+    server.script("work", Failure(503, "api_error", "maintenance", {"retry-after": "86400"}))
+    project.write({"tasks.md": tasks(2), "aca.toml": settings(on_quota="exit")})
+    outcome = project.run("--task-file", "tasks.md", "--json", env=environment(server), expect=75)
+    assert outcome.json["until"] == pytest.approx(time.time() + 86_400, abs=60)
+    assert outcome.json["reason"] == "openai takes no calls for now (HTTP 503)"
+    assert len(server.requests) == 1
+
+
 def test_the_replayed_window_opens_and_the_task_goes_on(project: Project) -> None:
     """When it opens; one line says until when they all wait."""
     opens = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
