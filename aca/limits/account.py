@@ -72,9 +72,10 @@ class Keeper:
         """Why it takes no calls now, and until when."""
         return self.read().shut(self.limits, self.clock())
 
-    def is_trying(self) -> bool:
-        """Whether only one call is to be made, to see if it takes any."""
-        return self.read().is_trying
+    def is_probed(self) -> bool:
+        """Whether one call is being made, to see if it takes any."""
+        book = self.read()
+        return book.is_trying and book.is_probed(self.alive)
 
     def close(self, reason: str, until: float | None) -> None:
         """It takes no calls until *until*, where that is known."""

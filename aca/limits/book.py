@@ -147,8 +147,8 @@ class Book(msgspec.Struct):
         if shut := self.shut(limits, now):
             self.leave(asking.id)
             return shut
-        if self.is_trying and (trying := self._in_flight()):
-            told = f"{self.provider}: {trying} call tries whether it takes calls again"
+        if self.is_trying and self.is_probed(alive):
+            told = f"{self.provider}: one call tries whether it takes calls again"
             return Hold(4 * POLL, 4 * POLL, told)
         waiter = self._waiter(asking, now)
         ahead = self.line[: self.line.index(waiter) + 1]
@@ -178,6 +178,10 @@ class Book(msgspec.Struct):
     def is_trying(self) -> bool:
         """Whether it is not known if calls are taken, so that only one is made."""
         return self.closure is not None or self.outage.is_on
+
+    def is_probed(self, alive: Alive) -> bool:
+        """Whether a call is being made to find that out."""
+        return any(flight.probe and alive(flight.owner) for flight in self.flights.values())
 
     def leave(self, asking: str) -> None:
         """Somebody waits no longer."""

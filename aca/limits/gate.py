@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aca.limits.account import Keeper
@@ -45,14 +45,14 @@ class Gate:
     _refused: dict[tuple[str, str | None], str] = field(default_factory=dict)
     _said: dict[str, float] = field(default_factory=dict)
 
-    def hold(self, task: Task, running: Sequence[Task]) -> float | None:
+    def hold(self, task: Task) -> float | None:
         """None when *task* may begin, else when to ask again (Unix time); infinity: when something ended."""
         if task.kind != "agent" or self.is_group(task.id):
             return None
         if self.refusal(task):
             return None  # to wait would change nothing: it begins, and fails without a call
         ways = self._ways(task)
-        found = [(way, self._held(way, running)) for way in ways if way.provider in self.keepers]
+        found = [(way, self._held(way)) for way in ways if way.provider in self.keepers]
         if not found or any(held is None for _, held in found):
             return None
         way, held = min(found, key=lambda pair: pair[1].again if pair[1] else 0.0)
@@ -99,14 +99,14 @@ class Gate:
         shut = keeper.shut() if keeper else None
         return shut.reason if shut else ""
 
-    def _held(self, way: Choice, running: Sequence[Task]) -> Shut | None:
+    def _held(self, way: Choice) -> Shut | None:
         """What keeps the task from this provider now."""
         keeper = self.keepers[way.provider]
         if refusal := self._refused.get((way.provider, way.model)):
             return Shut(refusal, None, float("inf"))
         if shut := keeper.shut():
             return shut
-        if keeper.is_trying() and any(way.provider == self.choose(one).provider for one in running):
+        if keeper.is_probed():
             why = f"one task tries whether {way.provider} takes calls again"
             return Shut(why, None, self.clock() + PROBED)
         return None

@@ -74,6 +74,17 @@ def test_after_a_closed_window_one_call_tries_and_more_follow() -> None:
     assert not book.is_trying
 
 
+def test_a_call_from_before_a_closing_keeps_nobody_from_trying() -> None:
+    """It may take hours, and proves nothing; a try of a process that is gone is none."""
+    book = Book(provider="openai")
+    assert ask(book, "long", now=NOW - 10) == Go(probe=False)
+    book.close("closed", NOW + 60, NOW)
+    assert ask(book, "a", now=NOW + 60) == Go(probe=True)
+    assert isinstance(ask(book, "b", now=NOW + 60), Hold)
+    assert book.is_probed(lambda _: True)
+    assert not book.is_probed(lambda _: False)
+
+
 def test_an_answer_to_an_earlier_call_opens_nothing() -> None:
     """It was begun before the window was closed."""
     book = Book(provider="openai")

@@ -111,7 +111,7 @@ class Day:
                 execute,
                 ev.RunStarted(pid=0),
                 inbox=Memory(),
-                hold=waits.hold,
+                hold=lambda task, _running: waits.hold(task),
                 clock=virtual.clock,
                 timer=asyncio.get_running_loop().time,
             )
