@@ -33,6 +33,10 @@ BURST = 10.0
 """Seconds' worth that may be used at once where the plan does not say how much."""
 NO_RATE = Rate(1e12, 1e12)
 """More than anybody uses."""
+WIDENED = 30.0
+"""Seconds in which twice as many may call at once after a closing, while nobody is told that it is too much."""
+NARROW_FOR = 3600.0
+"""Seconds after which nobody minds that it was too much, or closed."""
 TOLD_FOR = 3600.0
 """Seconds for which a limit is believed that a provider told."""
 CACHED_IS_FREE = ("anthropic", "claude-cli")
@@ -130,6 +134,8 @@ class Book(msgspec.Struct):
     """How many calls may be made side by side; None where the provider never had too many."""
     narrowed: float = 0.0
     """When that was last halved; calls begun before that have nothing new to say."""
+    reopened: float = 0.0
+    """When the call was begun that found a closing over; 0 once that was followed by too many."""
     overloads: int = 0
     """Answers in a row that it is too much."""
     quiet_until: float = 0.0
@@ -144,6 +150,7 @@ class Book(msgspec.Struct):
     def ask(self, asking: Asking, limits: RateLimiting, now: float, alive: Alive) -> Go | Hold | Shut:
         """May this call be made now? Whoever is told to wait is in line until it asks no more."""
         self._bury(now, alive)
+        self._widen(now)
         if shut := self.shut(limits, now):
             self.leave(asking.id)
             return shut
@@ -302,7 +309,7 @@ class Book(msgspec.Struct):
         self.outage.over()
         begun = flight.begun if flight else 0.0
         if self.closure is not None and begun >= self.closure.at:
-            self.closure, self.width = None, 1.0
+            self.closure, self.width, self.reopened = None, 1.0, begun
         if self.width is not None and begun >= self.narrowed:
             self.width += 1.0 / self.width
             self.width = None if self.width > WIDE else self.width
@@ -320,10 +327,20 @@ class Book(msgspec.Struct):
         """The account takes no calls, until *until* where that is known."""
         self.closure = Closure.of(reason, until, self.closure, now)
 
+    def _widen(self, now: float) -> None:
+        """Time alone makes room, too: an agent that is one long call is answered too seldom to tell."""
+        if self.width is None:
+            return
+        if now - max(self.narrowed, self.reopened) > NARROW_FOR:
+            self.width = None
+        elif self.reopened:
+            self.width = max(self.width, 2.0 ** max(0.0, (now - self.reopened) / WIDENED))
+            self.width = None if self.width > WIDE else self.width
+
     def _narrow(self, until: float | None, limits: RateLimiting, now: float) -> None:
         """Too much: half as many at once from now on, and a pause first."""
         self.overloads += 1
-        self.narrowed = now
+        self.narrowed, self.reopened = now, 0.0
         self.width = max(1.0, (self._in_flight() + 1) / 2)
         pause = min(limits.max_backoff_seconds, 0.5 * limits.backoff_multiplier ** (self.overloads - 1))
         until = now + pause if until is None else min(until, now + LONGEST_PAUSE)

@@ -36,7 +36,7 @@ def test_who_came_first_goes_first() -> None:
 
 def test_nobody_waits_for_the_dead() -> None:
     """Who stopped asking loses its place; a call of a process that is gone is none."""
-    book, limits = Book(provider="openai", width=1.0), RateLimiting()
+    book, limits = Book(provider="openai", width=1.0, narrowed=NOW), RateLimiting()
     assert ask(book, "killed", limits, who="here") == Go(probe=False)
     book.flights["killed"].owner = "gone"
     assert isinstance(book.ask(asking("b"), limits, NOW, lambda _: True), Hold)
@@ -72,6 +72,34 @@ def test_after_a_closed_window_one_call_tries_and_more_follow() -> None:
     assert widths == sorted(widths)
     assert widths[0] <= 3
     assert not book.is_trying
+
+
+def test_after_a_closing_long_calls_are_soon_as_many_as_before() -> None:
+    """Twice as many in every half minute, though none of them has ended; a clock set back does no harm."""
+    book = Book(provider="claude-cli")
+    book.close("closed", NOW + 60, NOW)
+    now = NOW + 60
+    assert ask(book, "first", now=now) == Go(probe=True)
+    book.succeeded("first")
+    begun = [0] * 5
+    for interval in range(5):
+        for number in range(100):
+            name = f"{interval}-{number}"
+            begun[interval] += isinstance(ask(book, name, now=now + 30 * interval), Go)
+            book.leave(name)
+    assert [sum(begun[: interval + 1]) + 1 for interval in range(5)] == [2, 2, 4, 8, 16]
+    assert isinstance(ask(book, "back", now=NOW - 1000), Hold)
+
+
+def test_nobody_is_held_for_an_overload_of_long_ago() -> None:
+    """After an hour it says nothing any more."""
+    book = Book(provider="openai")
+    ask(book, "a")
+    book.end("a", None, OVERLOADED, OPEN, NOW)
+    assert ask(book, "b", now=NOW + 10) == Go(probe=False)
+    assert isinstance(ask(book, "c", now=NOW + 20), Hold)
+    assert ask(book, "c", now=NOW + 3601) == Go(probe=False)
+    assert book.width is None
 
 
 def test_a_call_from_before_a_closing_keeps_nobody_from_trying() -> None:
