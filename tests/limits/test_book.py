@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
+import pytest
+
 from aca.events import Usage
-from aca.limits import identity
+from aca.limits import identity, shared
 from aca.limits.account import Living, owner
 from aca.limits.book import FORGOTTEN, Asking, Book, Failure, Go, Hold, Shut
 from aca.limits.shared import SharedFile
@@ -195,3 +198,23 @@ def test_a_book_is_kept_as_it_was(tmp_path: Path) -> None:
     assert other.read("b") == Book()
     for each in (one, other):
         each.close()
+
+
+def test_a_file_that_others_keep_locked_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that comes too late is this process's own; what was known is known afterwards."""
+    path = tmp_path / "limits.sqlite"
+    monkeypatch.setattr(shared, "PATIENCE", 0.05)
+    shelf = SharedFile(path)
+    with shelf.change("a") as book:
+        book.close("the weekly window is closed", None, NOW)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    assert shelf.read("a") == Book()
+    with shelf.change("a") as book:
+        book.provider = "openai"
+    other.execute("ROLLBACK")
+    other.close()
+    with shelf.change("a") as book:
+        assert book.closure is not None
+        assert book.provider == ""
+    shelf.close()
