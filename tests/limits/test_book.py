@@ -178,6 +178,23 @@ def test_an_account_is_named_without_its_key() -> None:
     assert not any("canary" in name for name in names)
 
 
+def test_two_ways_to_the_same_account_are_one() -> None:
+    """What the SDK of claude uses counts for its command line, too."""
+    login = {"CLAUDE_CODE_OAUTH_TOKEN": "canary"}
+    assert identity.account("claude-sdk", {}, login) == identity.account("claude-cli", {}, login)
+
+
+@pytest.mark.parametrize("url", ["https://me:canary@proxy.example/v1", "https://proxy.example/v1?key=canary"])
+def test_no_secret_of_an_address_is_in_the_name_of_an_account(url: str) -> None:
+    """It makes another account of it, and that is all."""
+    name = identity.account("openai", {"base_url": url}, {})
+    assert name.startswith("openai@proxy.example/v1#")
+    assert "canary" not in name
+    assert name != identity.account("openai", {"base_url": url.replace("canary", "other")}, {})
+    assert "canary" not in identity.account("openai", {"base_url": "https://canary@[::1"}, {})
+    assert identity.account("ollama", {"host": "localhost:11434"}, {}) == "ollama@localhost:11434"
+
+
 def test_a_process_is_told_apart_from_others_of_its_number() -> None:
     """Numbers are given again."""
     living = Living(0.0)
