@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -121,6 +121,8 @@ class LimitedCall:
         self._status = told.get("status", self._status)
         with self._keeper.change() as book:
             book.hear(self._asking.id, told, self._keeper.limits, self._keeper.clock())
+            news = list(book.news())
+        self._warn(news)
 
     def used(self, usage: Usage) -> None:
         self._usage = usage
@@ -156,6 +158,9 @@ class LimitedCall:
                 book.succeeded(self._asking.id)
             book.end(self._asking.id, self._usage, self._failure, self._keeper.limits, now)
             news = list(book.news())
+        self._warn(news)
+
+    def _warn(self, news: Iterable[tuple[str, Window]]) -> None:
         for name, window in news:
             self._caller.neared(name, window)
 

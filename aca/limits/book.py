@@ -302,7 +302,8 @@ class Book(msgspec.Struct):
                 self.pools[name].correct(before, really, flight.begun, rate, now)
         more = sent + usage.output_tokens - flight.sent - flight.answered
         self._use_own(more, limits, now)
-        self.models.setdefault(flight.model, Estimate()).learn(flight.size, sent, usage.output_tokens)
+        if usage.tokens > 0:  # a call that was not made after all teaches nothing
+            self.models.setdefault(flight.model, Estimate()).learn(flight.size, sent, usage.output_tokens)
 
     def _takes_calls(self, flight: Flight | None) -> None:
         self.overloads = 0

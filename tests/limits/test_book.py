@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 
 from aca.events import Usage
 from aca.limits import identity, shared
-from aca.limits.account import Living, owner
+from aca.limits.account import Keeper, LimitedAccount, Living, owner
 from aca.limits.book import FORGOTTEN, Asking, Book, Failure, Go, Hold, Shut
-from aca.limits.shared import SharedFile
+from aca.limits.shared import Private, SharedFile
 from aca.plan import RateLimiting
+from tests.limits.strict_server import Nobody
 
 NOW = 1_800_000_000.0
 OPEN = RateLimiting()
@@ -160,6 +162,30 @@ def test_cached_input_counts_where_the_provider_counts_it() -> None:
         book.end("a", Usage(10, 20, cache_read_tokens=5000), None, limits, NOW)
         used[provider] = book.pools["tokens"].used(NOW)
     assert (round(used["anthropic"]), round(used["openai"])) == (30, 5030)
+
+
+def test_a_call_that_was_not_made_teaches_nothing() -> None:
+    """What the next one will use is guessed as before."""
+    book = Book(provider="openai")
+    for number, usage in enumerate([Usage(1000, 50), Usage(), Usage()]):
+        ask(book, f"{number}")
+        book.end(f"{number}", usage, None, OPEN, NOW)
+    assert book.models["model"].sent(350) == 1000
+
+
+def test_a_window_is_warned_of_while_the_call_goes_on() -> None:
+    """An agent is one call for hours: once it has told, nobody waits for its end."""
+    attempt = Nobody()
+    keeper = Keeper("claude-cli", "claude-cli", OPEN, Private(), lambda: NOW)
+    told = {"status": "allowed_warning", "rateLimitType": "five_hour", "utilization": 0.9, "resetsAt": NOW + 60}
+
+    async def story() -> None:
+        async with LimitedAccount(keeper, attempt, "task", "model").call(10) as call:
+            call.heard(told)
+            assert attempt.warned == ["five_hour"]
+
+    asyncio.run(story())
+    assert attempt.warned == ["five_hour"]
 
 
 # -- who, and where ---------------------------------------------------------------------------------------
