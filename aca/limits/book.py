@@ -81,6 +81,8 @@ class Shut:
     reason: str
     until: float | None
     again: float
+    is_outage: bool = False
+    """Nobody is answered, as opposed to a window that is closed."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Book(msgspec.Struct):
             found.append(Shut(self.closure.reason, self.closure.until, self.closure.again))
         if self.outage.is_on and now < self.outage.until:
             why = f"{self.provider} does not answer: {self.outage.reason}"
-            found.append(Shut(why, None, self.outage.until))
+            found.append(Shut(why, None, self.outage.until, is_outage=True))
         own = self.windows.get(OWN)
         most = limits.max_tokens_per_session
         if most and own and own.ends and now < own.ends and own.tokens >= most:

@@ -16,8 +16,11 @@ ASKED_AGAIN = 30.0
 PROBED = 1.0
 """The same while one call tries."""
 
-Exits = Callable[[str, float | None], None]
-"""Told why and until when, where the plan says to end rather than to wait."""
+LONG_OUTAGE = 600.0
+"""Seconds for which nobody calls because of an outage: for more a run ends that had better not wait."""
+
+Exits = Callable[[str, float], None]
+"""Told why and when to try again, where the plan says to end rather than to wait."""
 Waits = Callable[[str, str, float], None]
 """Told of a task that waits: its id, for what, and about how many seconds."""
 
@@ -39,7 +42,7 @@ class Gate:
     keepers: Mapping[str, Keeper]
     is_group: Callable[[str], bool] = lambda _task: False
     waits: Waits = lambda _task, _reason, _seconds: None
-    exits: Exits = lambda _reason, _until: None
+    exits: Exits = lambda _reason, _again: None
     notice: Callable[[str], None] = lambda _text: None
     clock: Callable[[], float] = time.time
     _refused: dict[tuple[str, str | None], str] = field(default_factory=dict)
@@ -118,8 +121,8 @@ class Gate:
         left = held.again - self.clock()
         if left <= PROBED:
             return
-        if self.plan.rate_limiting.on_quota == "exit":
-            self.exits(held.reason, held.until)
+        if self.plan.rate_limiting.on_quota == "exit" and (not held.is_outage or left > LONG_OUTAGE):
+            self.exits(held.reason, held.again)
             return
         if self._said.get(provider) != held.again:
             self._said[provider] = held.again

@@ -25,7 +25,7 @@ _DETAILS = ("file_path", "notebook_path", "command", "path", "pattern", "url", "
 _LONGEST = 200
 
 SYNTHETIC = "<synthetic>"
-"""The model of messages in which claude itself tells of an error; the result that follows has the same text."""
+"""The model of messages in which claude itself tells of an error; the result has the same text."""
 LOG_IN = "run `claude` once and log in, or set ANTHROPIC_API_KEY"
 SMALLER = "split the task into smaller ones, or refer to fewer files"
 _SIGNS: tuple[tuple[str, Category, str], ...] = (

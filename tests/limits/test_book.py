@@ -177,7 +177,12 @@ def test_a_window_is_warned_of_while_the_call_goes_on() -> None:
     """An agent is one call for hours: once it has told, nobody waits for its end."""
     attempt = Nobody()
     keeper = Keeper("claude-cli", "claude-cli", OPEN, Private(), lambda: NOW)
-    told = {"status": "allowed_warning", "rateLimitType": "five_hour", "utilization": 0.9, "resetsAt": NOW + 60}
+    told = {
+        "status": "allowed_warning",
+        "rateLimitType": "five_hour",
+        "utilization": 0.9,
+        "resetsAt": NOW + 60,
+    }
 
     async def story() -> None:
         async with LimitedAccount(keeper, attempt, "task", "model").call(10) as call:

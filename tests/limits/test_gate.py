@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aca.limits.account import Keeper
-from aca.limits.book import Asking, Go
+from aca.limits.book import Asking, Failure, Go
 from aca.limits.gate import Gate
 from aca.limits.shared import Private
 from aca.plan import Defaults, Plan, RateLimiting, Task
@@ -46,3 +46,29 @@ def test_after_a_closing_a_task_tries_whatever_else_runs() -> None:
     with claude.change() as book:
         book.succeeded("try")
     assert gate.hold(plan.tasks[0]) is None
+
+
+def test_a_run_ends_for_closings_and_long_outages_only() -> None:
+    """Each with the time of the next try, also where nobody knows when it is over."""
+    clock, ends = Clock(), []
+    rates = RateLimiting(on_quota="exit")
+    plan = Plan(rate_limiting=rates, defaults=Defaults(provider="openai"), tasks=(Task(id="a", title="A"),))
+    openai = keeper("openai", clock)
+    gate = Gate(plan, {"openai": openai}, exits=lambda *told: ends.append(told), clock=clock)
+    pauses = []
+    while not ends:
+        with openai.change() as book:
+            book.ask(Asking("x", "here", "a", "", 10, None), openai.limits, clock.now, openai.alive)
+            book.end("x", None, Failure("transient", None, True, "HTTP 529"), openai.limits, clock.now)
+        if again := gate.hold(plan.tasks[0]):
+            shut = openai.shut()
+            assert shut is not None
+            pauses.append(shut.again - clock.now)
+            assert again <= shut.again
+            clock.now = shut.again
+        clock.now += 61
+    assert pauses == [15, 30, 60, 120, 240, 480, 960]
+    openai.close("the window is closed", None)
+    gate.hold(plan.tasks[0])
+    assert ends[0] == ("openai does not answer: HTTP 529", clock.now - 61)
+    assert ends[1] == ("the window is closed", clock.now + 120)

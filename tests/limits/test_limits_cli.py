@@ -266,7 +266,7 @@ def test_what_nobody_would_do_may_be_skipped(project: Project, server: ModelServ
 
 
 def test_an_overloaded_provider_fails_no_task(project: Project, server: ModelServer) -> None:
-    """Three times in a row too much: the task is held, not failed; here the run ends, to go on later."""
+    """Three times in a row too much: the task is held, not failed; no run ends for so short a time."""
     overloaded = Failure(529, "overloaded_error", "overloaded")
     server.script("work", overloaded, overloaded, overloaded)
     project.write(
@@ -275,8 +275,10 @@ def test_an_overloaded_provider_fails_no_task(project: Project, server: ModelSer
             "aca.toml": settings(on_quota="exit", max_backoff_seconds=0.1) + "[defaults]\nretries = 0\n",
         }
     )
-    outcome = project.run("--task-file", "tasks.md", env=environment(server), expect=75)
-    assert "openai does not answer: HTTP 529" in outcome.stdout
+    running = project.start("--task-file", "tasks.md", env=environment(server))
+    running.until(lambda: "openai does not answer: HTTP 529: waiting for the next try" in running.stderr)
+    running.signal(signal.SIGINT)
+    running.finish(expect=130)
     assert len(server.requests) == 3
     assert {now.status for now in project.session().state().states.values()} == {"pending"}
 
