@@ -34,7 +34,7 @@ BURST = 10.0
 NO_RATE = Rate(1e12, 1e12)
 """More than anybody uses."""
 WIDENED = 30.0
-"""Seconds in which twice as many may call at once after a closing, while nobody is told that it is too much."""
+"""Seconds in which twice as many may call at once after a closing, while it is not too much for anybody."""
 NARROW_FOR = 3600.0
 """Seconds after which nobody minds that it was too much, or closed."""
 TOLD_FOR = 3600.0
