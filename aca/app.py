@@ -198,7 +198,7 @@ def _gate(
         limits.keepers(state.plan, known, os.environ),
         is_group=lambda task_id: task_id in state.children,
         waits=lambda task_id, reason, seconds: watch(task_id, base.Waiting(reason, round(seconds, 3))),
-        exits=lambda reason, until: stop.request(Exit.QUOTA, reason, interrupt=False, until=until),
+        exits=lambda reason, again: stop.request(Exit.QUOTA, reason, interrupt=False, until=again),
         notice=notice,
     )
 

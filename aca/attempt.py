@@ -80,7 +80,7 @@ class Attempts:
         if name is not None and any(self.state.shared_by(other) == name for other in running):
             return math.inf
         apart = touches.hold(task, running)
-        return self.agents.gate.hold(task, running) if apart is None else apart
+        return self.agents.gate.hold(task) if apart is None else apart
 
     def blames_plan(self, error: OSError) -> bool:
         """Whether *error* is about a file that the plan names: the disk is sound, and it is none of ours."""

@@ -78,6 +78,9 @@ class Consultation:
     async def hold(self, place: Place, timeout: float) -> None:
         """Let the agent work in *place*. Raises TimeoutError after so many seconds, waiting not counted."""
         self._choose()
+        if refusal := self.all.gate.refusal(self.task):
+            self.result = base.Result("failed", reason=refusal, category="system")
+            return
         provider = self.all.providers.get(self.choice.provider)
         if provider is None:
             reason = f'there is no provider "{self.choice.provider}" in this run'

@@ -11,14 +11,14 @@ SERVICE = "aca"
 
 def key(name: str) -> str:
     """The key called *name*, such as ``OPENAI_API_KEY``; empty where there is none."""
-    return os.environ.get(name) or _kept(name)
+    return os.environ.get(name) or kept(name)
 
 
 def where(name: str) -> str:
     """Where the key is that ``key`` gives, for people; empty where there is none."""
     if os.environ.get(name):
         return f"{name} is set"
-    return f"{name} is in the keyring" if _kept(name) else ""
+    return f"{name} is in the keyring" if kept(name) else ""
 
 
 def cure(name: str) -> str:
@@ -35,7 +35,8 @@ _read: dict[str, str] = {}
 
 
 @cache
-def _kept(name: str) -> str:
+def kept(name: str) -> str:
+    """The key called *name* in the keyring; empty where there is none."""
     try:
         import keyring
 

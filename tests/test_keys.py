@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 
@@ -68,6 +69,20 @@ def test_a_key_is_taken_from_the_keyring(project: Project, server: ModelServer, 
     assert (project.session().task_logs / "look" / "1" / "run-1.log").read_text().strip() == "*" * len(KEY)
     kept = [path for path in project.session().path.rglob("*") if path.is_file()]
     assert [path for path in kept if KEY.encode() in path.read_bytes()] == []
+
+
+def test_a_key_in_the_keyring_has_an_account_of_its_own(project: Project, server: ModelServer) -> None:
+    """The same as where it is in the environment, and another one than without a key."""
+    server.script("work", [text("Done.")])
+    project.write({"tasks.md": TASK, "aca.toml": settings("anthropic")})
+    accounts = []
+    for env in (open_keyring(project, environment(server)), environment(server) | {"ANTHROPIC_API_KEY": KEY}):
+        server.script("work", [text("Done.")])
+        project.run("--task-file", "tasks.md", env=env)
+        known = json.loads((project.sessions()[-1].path / "anthropic" / "rate_limit_state.json").read_text())
+        accounts.append(known["account"])
+    assert accounts[0] == accounts[1]
+    assert "#" in accounts[0]
 
 
 def test_the_environment_comes_first(project: Project, server: ModelServer) -> None:

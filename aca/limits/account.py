@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,7 +19,7 @@ from aca.limits.shared import Shelf
 from aca.limits.windows import Window
 from aca.plan import RateLimiting
 from aca.providers.account import ClosedError
-from aca.providers.trouble import Kind
+from aca.providers.trouble import BUSY, Kind
 
 SHOWN = 1.0
 """Seconds; who waits for less says nothing of it."""
@@ -72,9 +72,10 @@ class Keeper:
         """Why it takes no calls now, and until when."""
         return self.read().shut(self.limits, self.clock())
 
-    def is_trying(self) -> bool:
-        """Whether only one call is to be made, to see if it takes any."""
-        return self.read().is_trying
+    def is_probed(self) -> bool:
+        """Whether one call is being made, to see if it takes any."""
+        book = self.read()
+        return book.is_trying and book.is_probed(self.alive)
 
     def close(self, reason: str, until: float | None) -> None:
         """It takes no calls until *until*, where that is known."""
@@ -93,6 +94,12 @@ class LimitedAccount:
 
     def call(self, size: int, longest: int | None = None) -> LimitedCall:
         return LimitedCall(self, size, longest)
+
+    async def pause(self, seconds: float) -> None:
+        if seconds >= SHOWN:
+            self.caller.waits(f"the next try with {self.keeper.provider}", seconds)
+        with self.caller.off_the_clock():
+            await self.keeper.sleep(seconds)
 
 
 class LimitedCall:
@@ -114,13 +121,18 @@ class LimitedCall:
         self._status = told.get("status", self._status)
         with self._keeper.change() as book:
             book.hear(self._asking.id, told, self._keeper.limits, self._keeper.clock())
+            news = list(book.news())
+        self._warn(news)
 
     def used(self, usage: Usage) -> None:
         self._usage = usage
 
     def failed(self, kind: Kind, until: float | None = None) -> None:
         status = f"HTTP {self._status}" if isinstance(self._status, int) else "no answer"
-        reason = f"{self._keeper.provider}'s quota window is closed" if kind == "quota" else status
+        if kind == "quota" and self._status in BUSY:
+            reason = f"{self._keeper.provider} takes no calls for now ({status})"
+        else:
+            reason = f"{self._keeper.provider}'s quota window is closed" if kind == "quota" else status
         self._failure = Failure(kind, until, self._status in BLAMELESS, reason)
 
     # -- its course -------------------------------------------------------------------------------------
@@ -146,6 +158,9 @@ class LimitedCall:
                 book.succeeded(self._asking.id)
             book.end(self._asking.id, self._usage, self._failure, self._keeper.limits, now)
             news = list(book.news())
+        self._warn(news)
+
+    def _warn(self, news: Iterable[tuple[str, Window]]) -> None:
         for name, window in news:
             self._caller.neared(name, window)
 

@@ -19,7 +19,7 @@ from aca.limits.outage import Outage
 from aca.limits.rates import MINUTE, Pool, Rate
 from aca.limits.windows import OWN, Closure, Window, noted
 from aca.plan import RateLimiting
-from aca.providers.trouble import Kind
+from aca.providers.trouble import LONGEST_PAUSE, Kind
 
 FORGOTTEN = 10.0
 """Seconds after which somebody who waits and does not ask again is no longer waited for."""
@@ -33,6 +33,10 @@ BURST = 10.0
 """Seconds' worth that may be used at once where the plan does not say how much."""
 NO_RATE = Rate(1e12, 1e12)
 """More than anybody uses."""
+WIDENED = 30.0
+"""Seconds in which twice as many may call at once after a closing, while it is not too much for anybody."""
+NARROW_FOR = 3600.0
+"""Seconds after which nobody minds that it was too much, or closed."""
 TOLD_FOR = 3600.0
 """Seconds for which a limit is believed that a provider told."""
 CACHED_IS_FREE = ("anthropic", "claude-cli")
@@ -77,6 +81,8 @@ class Shut:
     reason: str
     until: float | None
     again: float
+    is_outage: bool = False
+    """Nobody is answered, as opposed to a window that is closed."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,8 @@ class Book(msgspec.Struct):
     """How many calls may be made side by side; None where the provider never had too many."""
     narrowed: float = 0.0
     """When that was last halved; calls begun before that have nothing new to say."""
+    reopened: float = 0.0
+    """When the call was begun that found a closing over; 0 once that was followed by too many."""
     overloads: int = 0
     """Answers in a row that it is too much."""
     quiet_until: float = 0.0
@@ -144,11 +152,12 @@ class Book(msgspec.Struct):
     def ask(self, asking: Asking, limits: RateLimiting, now: float, alive: Alive) -> Go | Hold | Shut:
         """May this call be made now? Whoever is told to wait is in line until it asks no more."""
         self._bury(now, alive)
+        self._widen(now)
         if shut := self.shut(limits, now):
             self.leave(asking.id)
             return shut
-        if self.is_trying and (trying := self._in_flight()):
-            told = f"{self.provider}: {trying} call tries whether it takes calls again"
+        if self.is_trying and self.is_probed(alive):
+            told = f"{self.provider}: one call tries whether it takes calls again"
             return Hold(4 * POLL, 4 * POLL, told)
         waiter = self._waiter(asking, now)
         ahead = self.line[: self.line.index(waiter) + 1]
@@ -166,7 +175,7 @@ class Book(msgspec.Struct):
             found.append(Shut(self.closure.reason, self.closure.until, self.closure.again))
         if self.outage.is_on and now < self.outage.until:
             why = f"{self.provider} does not answer: {self.outage.reason}"
-            found.append(Shut(why, None, self.outage.until))
+            found.append(Shut(why, None, self.outage.until, is_outage=True))
         own = self.windows.get(OWN)
         most = limits.max_tokens_per_session
         if most and own and own.ends and now < own.ends and own.tokens >= most:
@@ -178,6 +187,10 @@ class Book(msgspec.Struct):
     def is_trying(self) -> bool:
         """Whether it is not known if calls are taken, so that only one is made."""
         return self.closure is not None or self.outage.is_on
+
+    def is_probed(self, alive: Alive) -> bool:
+        """Whether a call is being made to find that out."""
+        return any(flight.probe and alive(flight.owner) for flight in self.flights.values())
 
     def leave(self, asking: str) -> None:
         """Somebody waits no longer."""
@@ -291,14 +304,15 @@ class Book(msgspec.Struct):
                 self.pools[name].correct(before, really, flight.begun, rate, now)
         more = sent + usage.output_tokens - flight.sent - flight.answered
         self._use_own(more, limits, now)
-        self.models.setdefault(flight.model, Estimate()).learn(flight.size, sent, usage.output_tokens)
+        if usage.tokens > 0:  # a call that was not made after all teaches nothing
+            self.models.setdefault(flight.model, Estimate()).learn(flight.size, sent, usage.output_tokens)
 
     def _takes_calls(self, flight: Flight | None) -> None:
         self.overloads = 0
         self.outage.over()
         begun = flight.begun if flight else 0.0
         if self.closure is not None and begun >= self.closure.at:
-            self.closure, self.width = None, 1.0
+            self.closure, self.width, self.reopened = None, 1.0, begun
         if self.width is not None and begun >= self.narrowed:
             self.width += 1.0 / self.width
             self.width = None if self.width > WIDE else self.width
@@ -316,13 +330,24 @@ class Book(msgspec.Struct):
         """The account takes no calls, until *until* where that is known."""
         self.closure = Closure.of(reason, until, self.closure, now)
 
+    def _widen(self, now: float) -> None:
+        """Time alone makes room, too: an agent that is one long call is answered too seldom to tell."""
+        if self.width is None:
+            return
+        if now - max(self.narrowed, self.reopened) > NARROW_FOR:
+            self.width = None
+        elif self.reopened:
+            self.width = max(self.width, 2.0 ** max(0.0, (now - self.reopened) / WIDENED))
+            self.width = None if self.width > WIDE else self.width
+
     def _narrow(self, until: float | None, limits: RateLimiting, now: float) -> None:
         """Too much: half as many at once from now on, and a pause first."""
         self.overloads += 1
-        self.narrowed = now
+        self.narrowed, self.reopened = now, 0.0
         self.width = max(1.0, (self._in_flight() + 1) / 2)
         pause = min(limits.max_backoff_seconds, 0.5 * limits.backoff_multiplier ** (self.overloads - 1))
-        self.quiet_until = max(self.quiet_until, until if until is not None else now + pause)
+        until = now + pause if until is None else min(until, now + LONGEST_PAUSE)
+        self.quiet_until = max(self.quiet_until, until)
 
     def _use_own(self, tokens: float, limits: RateLimiting, now: float) -> None:
         """Count *tokens* in the window that the plan sets itself."""

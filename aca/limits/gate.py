@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aca.limits.account import Keeper
@@ -16,8 +16,11 @@ ASKED_AGAIN = 30.0
 PROBED = 1.0
 """The same while one call tries."""
 
-Exits = Callable[[str, float | None], None]
-"""Told why and until when, where the plan says to end rather than to wait."""
+LONG_OUTAGE = 600.0
+"""Seconds for which nobody calls because of an outage: for more a run ends that had better not wait."""
+
+Exits = Callable[[str, float], None]
+"""Told why and when to try again, where the plan says to end rather than to wait."""
 Waits = Callable[[str, str, float], None]
 """Told of a task that waits: its id, for what, and about how many seconds."""
 
@@ -39,20 +42,20 @@ class Gate:
     keepers: Mapping[str, Keeper]
     is_group: Callable[[str], bool] = lambda _task: False
     waits: Waits = lambda _task, _reason, _seconds: None
-    exits: Exits = lambda _reason, _until: None
+    exits: Exits = lambda _reason, _again: None
     notice: Callable[[str], None] = lambda _text: None
     clock: Callable[[], float] = time.time
     _refused: dict[tuple[str, str | None], str] = field(default_factory=dict)
     _said: dict[str, float] = field(default_factory=dict)
 
-    def hold(self, task: Task, running: Sequence[Task]) -> float | None:
+    def hold(self, task: Task) -> float | None:
         """None when *task* may begin, else when to ask again (Unix time); infinity: when something ended."""
         if task.kind != "agent" or self.is_group(task.id):
             return None
+        if self.refusal(task):
+            return None  # to wait would change nothing: it begins, and fails without a call
         ways = self._ways(task)
-        if all((way.provider, way.model) in self._refused for way in ways):
-            return float("inf")
-        found = [(way, self._held(way, running)) for way in ways if way.provider in self.keepers]
+        found = [(way, self._held(way)) for way in ways if way.provider in self.keepers]
         if not found or any(held is None for _, held in found):
             return None
         way, held = min(found, key=lambda pair: pair[1].again if pair[1] else 0.0)
@@ -69,6 +72,11 @@ class Gate:
                 if not self._why_not(way):
                     return Choice(way.provider, way.model, f"{why}; {way.provider} does it")
         return ways[0]
+
+    def refusal(self, task: Task) -> str:
+        """Why nobody who could do *task* would: each of them refuses whoever asks. Empty where one may."""
+        found = [self._refused.get((way.provider, way.model), "") for way in self._ways(task)]
+        return found[0] if all(found) else ""
 
     def refused(self, choice: Choice, reason: str) -> None:
         """The provider refuses whoever asks (a wrong key): its other tasks would fail the same way."""
@@ -94,14 +102,14 @@ class Gate:
         shut = keeper.shut() if keeper else None
         return shut.reason if shut else ""
 
-    def _held(self, way: Choice, running: Sequence[Task]) -> Shut | None:
+    def _held(self, way: Choice) -> Shut | None:
         """What keeps the task from this provider now."""
         keeper = self.keepers[way.provider]
         if refusal := self._refused.get((way.provider, way.model)):
             return Shut(refusal, None, float("inf"))
         if shut := keeper.shut():
             return shut
-        if keeper.is_trying() and any(way.provider == self.choose(one).provider for one in running):
+        if keeper.is_probed():
             why = f"one task tries whether {way.provider} takes calls again"
             return Shut(why, None, self.clock() + PROBED)
         return None
@@ -113,8 +121,8 @@ class Gate:
         left = held.again - self.clock()
         if left <= PROBED:
             return
-        if self.plan.rate_limiting.on_quota == "exit":
-            self.exits(held.reason, held.until)
+        if self.plan.rate_limiting.on_quota == "exit" and (not held.is_outage or left > LONG_OUTAGE):
+            self.exits(held.reason, held.again)
             return
         if self._said.get(provider) != held.again:
             self._said[provider] = held.again

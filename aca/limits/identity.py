@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
+
+from aca import keys
 
 _PLACES: dict[str, tuple[str, str]] = {
     "anthropic": ("base_url", "ANTHROPIC_BASE_URL"),
@@ -27,13 +30,36 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "openai": ("OPENAI_API_KEY",),
 }
 """The variables that tell whose account it is. A program that has logged in by itself has one per user."""
+_IN_KEYRING = ("anthropic", "ollama", "openai")
+"""Providers whose key may be in the keyring instead."""
+_SAME = {"claude-sdk": "claude-cli"}
+"""Another way to the same account."""
 
 
 def account(provider: str, options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     """``openai@api.example.org#0f3a...``: the same for the same account, and no way back to the key."""
+    provider = _SAME.get(provider, provider)
     option, variable = _PLACES.get(provider, ("", ""))
-    place = str(options.get(option) or environ.get(variable, ""))
+    place, private = _place(str(options.get(option) or environ.get(variable, "")))
+    secret = [*_keys(provider, options, environ), *private]
+    name = f"{provider}@{place}" if place else provider
+    return f"{name}#{hashlib.sha256(chr(0).join(secret).encode()).hexdigest()[:16]}" if secret else name
+
+
+def _keys(provider: str, options: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """What tells whose account it is, from the environment or else from the keyring."""
     names = _KEYS.get(provider) or tuple(options.get("needs_env", ()))
-    keys = [f"{name}={environ[name]}" for name in names if environ.get(name)]
-    name = provider + (f"@{place.partition('://')[2] or place}" if place else "")
-    return f"{name}#{hashlib.sha256(chr(0).join(keys).encode()).hexdigest()[:16]}" if keys else name
+    found = {name: environ.get(name, "") for name in names}
+    if provider in _IN_KEYRING:
+        found = {name: value or keys.kept(name) for name, value in found.items()}
+    return [f"{name}={value}" for name, value in found.items() if value]
+
+
+def _place(url: str) -> tuple[str, list[str]]:
+    """The host and path of *url*, which may have no scheme; and what else it says, which may be secret."""
+    try:
+        parts = urlsplit(url if "://" in url else f"//{url}")
+    except ValueError:  # such as a bracket that is not closed: whoever calls there will tell
+        return "", [url]
+    user, _, host = parts.netloc.rpartition("@")
+    return host + parts.path, [one for one in (user, parts.query, parts.fragment) if one]

@@ -52,8 +52,13 @@ class Pool(msgspec.Struct):
         self._remember(amount, now)
 
     def correct(self, reserved: float, really: float, used_at: float, rate: Rate, now: float) -> None:
-        """What was reserved at *used_at* has turned out to be another amount."""
+        """What was reserved at *used_at* has turned out to be another amount.
+
+        What was reserved too much longer ago than is remembered has been paid off, and is nobody's any more.
+        """
         self._pass(rate, now)
+        if really < reserved and used_at <= now - _REMEMBERED:
+            return
         self.debt = max(0.0, self.debt + really - reserved)
         if really > reserved:
             self._remember(really - reserved, now)
@@ -97,7 +102,7 @@ class Pool(msgspec.Struct):
 
     def _forget(self, amount: float, used_at: float) -> None:
         for place, (at, one) in enumerate(self.spent):
-            if at >= used_at:
+            if _slot(at) == _slot(used_at):
                 self.spent[place] = (at, max(0.0, one - amount))
                 return
 

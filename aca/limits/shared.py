@@ -66,6 +66,8 @@ class SharedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._own = Private()
+        """For a change while others keep the file locked."""
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -75,10 +77,12 @@ class SharedFile:
 
     def read(self, account: str) -> Book:
         try:
-            row = self._connection.execute(_READ, (account,)).fetchone()
+            return self._read(account)
         except sqlite3.DatabaseError as error:
-            self._connection, row = self._anew(error), None
-        return _read(row)
+            if not _is_busy(error):
+                self._connection = self._anew(error)
+                return Book()
+        return self._own.read(account)
 
     @contextmanager
     def change(self, account: str) -> Iterator[Book]:
@@ -97,18 +101,36 @@ class SharedFile:
             self.close()
 
     def _begin(self, account: str) -> Book:
+        """The book, for nobody else to change; one of this process's own where it cannot be had."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            return _read(self._connection.execute(_READ, (account,)).fetchone())
+            return self._take(account)
         except sqlite3.DatabaseError as error:
-            self._connection = self._anew(error)
-            return Book()
+            if _is_busy(error):
+                log.warning("%s is locked by others for too long: one change is not kept in it", self.path)
+            else:
+                self._connection = self._anew(error)
+                with suppress(sqlite3.DatabaseError):
+                    return self._take(account)
+        return self._own.read(account)
+
+    def _take(self, account: str) -> Book:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            return self._read(account)
+        except sqlite3.DatabaseError:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _read(self, account: str) -> Book:
+        return _decoded(self._connection.execute(_READ, (account,)).fetchone())
 
     def _keep(self, account: str, book: Book) -> None:
+        if not self._connection.in_transaction:
+            return
         try:
             self._connection.execute(_WRITE, (account, _encode(book)))
-            if self._connection.in_transaction:
-                self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:  # a full disk, a file that was removed: it is learned again
             log.warning("%s cannot be written: %s", self.path, error)
             with suppress(sqlite3.Error):
@@ -140,7 +162,13 @@ class SharedFile:
             return self._open(":memory:")
 
 
-def _read(row: tuple[bytes] | None) -> Book:
+def _is_busy(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file is sound and others have it locked."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _decoded(row: tuple[bytes] | None) -> Book:
     if row is None:
         return Book()
     try:

@@ -6,6 +6,7 @@ calls its model on its own gets one call around the whole attempt.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
@@ -55,6 +56,10 @@ class Account(Protocol):
         """
         ...
 
+    async def pause(self, seconds: float) -> None:
+        """Wait before a call that came to nothing is made again: the attempt's time stands still."""
+        ...
+
 
 class _Unlimited:
     def __init__(self, longest: int | None) -> None:
@@ -75,3 +80,6 @@ class Unlimited:
 
     def call(self, size: int, longest: int | None = None) -> AbstractAsyncContextManager[Call]:
         return nullcontext(_Unlimited(longest))
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

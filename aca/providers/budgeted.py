@@ -97,6 +97,10 @@ class Budgeted:
         """The right to make one call, as ``account.Account`` has it."""
         return self._call(size, longest)
 
+    async def pause(self, seconds: float) -> None:
+        """A wait before the next try, as ``account.Account`` has it."""
+        await self._below.pause(seconds)
+
     @asynccontextmanager
     async def _call(self, size: int, longest: int | None) -> AsyncIterator[Call]:
         await self._reserve(size, longest)

@@ -181,7 +181,10 @@ class _Talk:
 
         again = retry_if_exception(lambda error: isinstance(error, ModelError) and error.kind == "transient")
         wait = partial(_pause, self.assignment.backoff)
-        tries = AsyncRetrying(stop=stop_after_attempt(TRIES), wait=wait, retry=again, reraise=True)
+        pause = self.assignment.account.pause
+        tries = AsyncRetrying(
+            stop=stop_after_attempt(TRIES), wait=wait, retry=again, sleep=pause, reraise=True
+        )
         async for attempt in tries:
             with attempt:
                 async with aclosing(cast(Any, self.hear(wire))) as heard:

@@ -24,6 +24,8 @@ WRITING_TOOLS = ("Write", "Edit", "MultiEdit", "NotebookEdit")
 _DETAILS = ("file_path", "notebook_path", "command", "path", "pattern", "url", "query", "description")
 _LONGEST = 200
 
+SYNTHETIC = "<synthetic>"
+"""The model of messages in which claude itself tells of an error; the result has the same text."""
 LOG_IN = "run `claude` once and log in, or set ANTHROPIC_API_KEY"
 SMALLER = "split the task into smaller ones, or refer to fewer files"
 _SIGNS: tuple[tuple[str, Category, str], ...] = (
@@ -90,7 +92,7 @@ class Reading:
         self.finished = False
         for block in _blocks(event):
             text = block.get("text")
-            if block.get("type") == "text" and text and not event.get("parent_tool_use_id"):
+            if block.get("type") == "text" and text and not _is_aside(event):
                 yield Said(str(text))
             elif block.get("type") == "tool_use":
                 tool, given = str(block.get("name")), _table(block.get("input"))
@@ -276,6 +278,11 @@ def _exit(ended: Ended) -> str:
 def _blocks(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
     content = _table(event.get("message")).get("content")
     return (block for block in content if isinstance(block, dict)) if isinstance(content, list) else iter(())
+
+
+def _is_aside(event: dict[str, Any]) -> bool:
+    """Whether it is a subagent's word, or claude's own about an error, which no model has said."""
+    return bool(event.get("parent_tool_use_id")) or _table(event.get("message")).get("model") == SYNTHETIC
 
 
 def _table(value: object) -> dict[str, Any]:

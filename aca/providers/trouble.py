@@ -45,8 +45,10 @@ _BY_STATUS: dict[int, Kind] = {
     401: "authentication", 402: "quota", 403: "permission", 413: "context",
     408: "transient", 409: "transient", 425: "transient", 429: "transient",
 }  # fmt: skip
+BUSY = (503, 529)
+"""HTTP statuses of a vendor that cannot serve anybody for now."""
 LONGEST_PAUSE = 60.0
-"""A model that wants to be left alone for longer than this has a closed quota window."""
+"""Who wants to be left alone for longer than this is closed, as when a quota window is."""
 
 
 @dataclass(eq=False)
@@ -65,7 +67,7 @@ class ModelError(Exception):
         """What it is. What got no answer, or half of one, is a matter of the moment."""
         if self.known:
             return self.known
-        if self.status == 429 and (self.pause or 0) > LONGEST_PAUSE:
+        if self.status in (429, *BUSY) and (self.pause or 0) > LONGEST_PAUSE:
             return "quota"
         words = f"{self.code} {self.told}"
         telling = (kind for pattern, kind in _TELLING if re.search(pattern, words, re.I))
@@ -100,7 +102,7 @@ class ModelError(Exception):
 
     def reason(self, provider: str, key: str) -> str:
         """What happened and what to do, on one line."""
-        cure = CURES[self.kind].format(provider=provider, key=key)
+        cure = "" if self.status in BUSY else CURES[self.kind].format(provider=provider, key=key)
         status = f" (HTTP {self.status})" if self.status and self.status >= 400 else ""
         told = secrets.struck_out(" ".join(self.told.split()))[:500]
         return f"{told}{status}" + (f"; {cure}" if cure else "")

@@ -131,7 +131,10 @@ def use(number, name, **given):
 def used(number, text="fine", is_error=False, **result):
     block = {{"type": "tool_result", "tool_use_id": number, "content": text, "is_error": is_error}}
     say(type="user", message={{"content": [block]}}, tool_use_result=result)
+def synthetic(text):
+    say(type="assistant", message={{"model": "<synthetic>", "content": [{{"type": "text", "text": text}}]}})
 def end(**told):
+    if told.get("is_error") and told.get("result"): synthetic(told["result"])
     usage = {{"input_tokens": 300, "output_tokens": 60}}
     say(**{{"type": "result", "subtype": "success", "is_error": False, "result": "done", "usage": usage,
           "total_cost_usd": 0.002, "permission_denials": [], **told}})

@@ -74,6 +74,16 @@ def test_waiting_is_shown_and_is_not_the_tasks_time(project: Project, server: Mo
     assert outcome.jsonl[-1]["exit_code"] == 0
 
 
+def test_a_pause_that_a_model_asks_for_is_not_the_tasks_time(project: Project, server: ModelServer) -> None:
+    """A task that is told to come back later than its time limit is not timed out; it is shown to wait."""
+    server.script("work", Failure(429, "rate_limit_error", "slow down", {"retry-after": "2"}))
+    project.write({"tasks.md": tasks(1), "aca.toml": settings() + "[defaults]\nretries = 0\n"})
+    args = ("--task-file", "tasks.md", "--timeout", "1500ms", "--jsonl")
+    outcome = project.run(*args, env=environment(server))
+    assert [wait["reason"] for wait in steps(outcome, "waiting")] == ["the next try with openai"]
+    assert outcome.jsonl[-1]["exit_code"] == 0
+
+
 def test_ctrl_c_ends_a_wait_at_once(project: Project, server: ModelServer) -> None:
     """And what waited is pending."""
     server.script("work")
@@ -179,6 +189,16 @@ def test_a_closed_window_can_end_the_run(project: Project, server: ModelServer) 
     assert "closed: openai's quota window is closed" in project.run("status", env=environment(server)).stdout
 
 
+def test_a_provider_that_is_down_for_long_is_closed(project: Project, server: ModelServer) -> None:
+    """A 503 that names a day is told at once, with its end, and not asked again before."""
+    server.script("work", Failure(503, "api_error", "maintenance", {"retry-after": "86400"}))
+    project.write({"tasks.md": tasks(2), "aca.toml": settings(on_quota="exit")})
+    outcome = project.run("--task-file", "tasks.md", "--json", env=environment(server), expect=75)
+    assert outcome.json["until"] == pytest.approx(time.time() + 86_400, abs=60)
+    assert outcome.json["reason"] == "openai takes no calls for now (HTTP 503)"
+    assert len(server.requests) == 1
+
+
 def test_the_replayed_window_opens_and_the_task_goes_on(project: Project) -> None:
     """When it opens; one line says until when they all wait."""
     opens = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
@@ -220,19 +240,33 @@ def test_a_fallback_that_is_none_is_told(project: Project, server: ModelServer) 
     assert 'did you mean "anthropic"?' in told
 
 
-def test_a_key_that_is_no_good_fails_one_task_and_not_all(project: Project, server: ModelServer) -> None:
-    """The others are not begun; with a good key they go on."""
+def test_a_key_that_is_no_good_is_used_once(project: Project, server: ModelServer) -> None:
+    """The others fail without a call; with a good key they go on."""
     server.script("work", Failure(401, "authentication_error", "invalid key"))
     project.write({"tasks.md": tasks(30), "aca.toml": settings()})
     outcome = project.run("--task-file", "tasks.md", env=environment(server), expect=1)
     assert len(server.requests) == 1
-    assert "1 task failed, 29 not begun" in outcome.stdout
+    assert "30 tasks failed" in outcome.stdout
     assert "openai would refuse every other task, too: none is given to it" in outcome.stderr
     assert "30 completed" in project.run("resume", "--failed", env=environment(server)).stdout
 
 
+def test_what_nobody_would_do_may_be_skipped(project: Project, server: ModelServer) -> None:
+    """With on_failure = "skip" a key that is no good ends in good order, and what needs no model is done."""
+    server.script("work", Failure(401, "authentication_error", "invalid key"))
+    asked = "".join(f'[[tasks]]\nid = "t{n}"\ntitle = "T"\non_failure = "skip"\n' for n in range(5))
+    last = '[[tasks]]\nid = "last"\ntitle = "L"\ncommand = "true"\ndepends_on = ["t4"]\n'
+    project.write({"tasks.toml": asked + last, "aca.toml": settings()})
+    project.run("--task-file", "tasks.toml", env=environment(server), expect=0)
+    states = project.session().state().states
+    assert {states[f"t{number}"].status for number in range(5)} == {"skipped"}
+    assert "invalid key" in states["t4"].reason
+    assert states["last"].status == "completed"
+    assert len(server.requests) == 1
+
+
 def test_an_overloaded_provider_fails_no_task(project: Project, server: ModelServer) -> None:
-    """Three times in a row too much: the task is held, not failed; here the run ends, to go on later."""
+    """Three times in a row too much: the task is held, not failed; no run ends for so short a time."""
     overloaded = Failure(529, "overloaded_error", "overloaded")
     server.script("work", overloaded, overloaded, overloaded)
     project.write(
@@ -241,8 +275,10 @@ def test_an_overloaded_provider_fails_no_task(project: Project, server: ModelSer
             "aca.toml": settings(on_quota="exit", max_backoff_seconds=0.1) + "[defaults]\nretries = 0\n",
         }
     )
-    outcome = project.run("--task-file", "tasks.md", env=environment(server), expect=75)
-    assert "openai does not answer: HTTP 529" in outcome.stdout
+    running = project.start("--task-file", "tasks.md", env=environment(server))
+    running.until(lambda: "openai does not answer: HTTP 529: waiting for the next try" in running.stderr)
+    running.signal(signal.SIGINT)
+    running.finish(expect=130)
     assert len(server.requests) == 3
     assert {now.status for now in project.session().state().states.values()} == {"pending"}
 

@@ -55,6 +55,17 @@ def test_what_was_reserved_is_put_right(calls: list[tuple[float, float]]) -> Non
     assert pool.used(1031.0) == pytest.approx(sum(really for _, really in calls), abs=1e-6)
 
 
+def test_a_call_of_over_a_minute_takes_nothing_from_others() -> None:
+    """What it reserved is forgotten by then; that it used less gives nobody room that others used."""
+    rate, pool = Rate(60_000, 60_000), Pool()
+    pool.use(20_000, rate, 0.0)
+    pool.use(30_000, rate, 95.0)
+    pool.use(30_000, rate, 96.0)
+    pool.correct(20_000, 1_000, 0.0, rate, 100.0)
+    assert pool.used(100.0) == 60_000
+    assert pool.wait(30_000, rate, 100.0) > 50
+
+
 def test_a_burst_goes_at_once_and_is_paid_off() -> None:
     """Then it goes on at the pace of the limit."""
     rate, pool = Rate(60, 5), Pool()

@@ -69,8 +69,9 @@ def test_denials_are_read() -> None:
 
 
 def test_a_rate_limit_is_transient() -> None:
-    """The subtype says success; the error says otherwise."""
-    _, result = read("2.1.329-429")
+    """The subtype says success; the error says otherwise, and no model has said anything."""
+    steps, result = read("2.1.329-429")
+    assert not [step for step in steps if isinstance(step, Said)]
     assert (result.stop, result.category) == ("failed", "transient")
     assert result.reason == "API Error: Request rejected (429) · mock 429"
 

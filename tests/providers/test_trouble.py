@@ -17,6 +17,8 @@ from aca.providers.trouble import CATEGORIES, CURES, Kind, ModelError
         (ModelError("overloaded", 200, "overloaded_error"), "transient"),
         (ModelError("slow down", 429, "rate_limit_error"), "transient"),
         (ModelError("slow down", 429, headers={"retry-after": "61"}), "quota"),
+        (ModelError("down for maintenance", 503, headers={"retry-after": "86400"}), "quota"),
+        (ModelError("overloaded", 529, headers={"retry-after": "60"}), "transient"),
         (ModelError("Request too large: too many tokens per minute", 429), "transient"),
         (ModelError("You exceeded your current quota", 429, "insufficient_quota"), "quota"),
         (ModelError("Your credit balance is too low", 400), "quota"),
