@@ -10,7 +10,7 @@ import pytest
 
 from aca import events as ev
 from tests.contracts.models import KEY
-from tests.model_server import Failure, Hang, ModelServer, Turn, text, tool
+from tests.model_server import Cut, Failure, Hang, ModelServer, Turn, text, tool
 from tests.project import Project
 
 LONGEST = 1000
@@ -139,6 +139,18 @@ def test_a_call_that_failed_has_used_nothing(project: Project, server: ModelServ
     project.run("--task-file", "tasks.md", env=environment(server))
     assert len(calls(project)) == 2
     assert project.session().state().spent.tokens == 120
+
+
+def test_an_answer_that_breaks_off_is_paid_for(project: Project, server: ModelServer) -> None:
+    """The server has worked for it: what was reserved counts, as an estimate."""
+    server.script("work", Cut(), [text("Done.")])
+    project.write({"tasks.md": "- [ ] One\n", "aca.toml": SETTINGS})
+    outcome = project.run("--task-file", "tasks.md", env=environment(server))
+    lost, _ = calls(project)
+    spent = project.session().state().spent
+    assert spent.tokens == lost.reserved.tokens + 120
+    assert spent.cost_usd == pytest.approx((lost.reserved.cost_usd or 0) + 0.003)
+    assert ", 1 call estimated" in outcome.stdout
 
 
 # -- of a task and a role ---------------------------------------------------------------------------------
