@@ -76,6 +76,11 @@ class Consultation:
         """What all of its calls used, as they were counted, or what the provider told."""
         return self.account.used if self.account else self.result.usage
 
+    @property
+    def waited(self) -> float:
+        """Seconds in which its time limit stood still."""
+        return self.accounting.waited if self.accounting else 0.0
+
     async def hold(self, place: Place, timeout: float) -> None:
         """Let the agent work in *place*. Raises TimeoutError after so many seconds, waiting not counted."""
         self._choose()

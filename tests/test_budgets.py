@@ -10,7 +10,7 @@ import pytest
 
 from aca import events as ev
 from tests.contracts.models import KEY
-from tests.model_server import Cut, Failure, Hang, ModelServer, Turn, text, tool
+from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool
 from tests.project import Project
 
 LONGEST = 1000
@@ -218,6 +218,29 @@ def test_a_task_s_time_is_used_up_over_all_its_attempts(project: Project) -> Non
     project.run("--task-file", "tasks.md", expect=1)
     [(category, reason)] = failures(project).values()
     assert (category, "its time is used up" in reason) == ("budget", True)
+
+
+def test_a_backup_gets_what_is_left_of_the_time(project: Project) -> None:
+    """And is not begun anew: what it takes longer is the budget's failure."""
+    attributes = "limits.max_duration=1s backup='sleep 30'"
+    project.write({"tasks.md": f"- [ ] One {{#one run='sleep 0.6; false' {attributes}}}\n"})
+    project.run("--task-file", "tasks.md", expect=1)
+    [(category, reason)] = failures(project).values()
+    assert (category, "its time is used up after 1 s more" in reason) == ("budget", True)
+    [took] = [event.seconds for event in project.journal() if isinstance(event, ev.TaskFailed)]
+    assert 1.0 <= took < 1.5
+
+
+def test_waiting_for_others_is_no_time_of_a_task(project: Project, server: ModelServer) -> None:
+    """It waits for the room that another one has set aside, which takes longer than it may."""
+    server.script("work", Drip([text("Done.")], 0.25), when="Slow")
+    server.script("work", [text("Done.")], when="Quick")
+    project.write({"aca.toml": SETTINGS})
+    tasks = "- [ ] Slow {#slow}\n- [ ] Quick {#quick limits.max_duration=1s}\n"
+    project.write({"tasks.md": tasks})
+    project.run("--task-file", "tasks.md", "-j", "2", "--max-tokens", "4000", env=environment(server))
+    ends = {event.task: event.seconds for event in project.journal() if isinstance(event, ev.TaskCompleted)}
+    assert ends["slow"] > 1 > ends["quick"]
 
 
 def test_a_group_s_time_is_that_of_its_parts_together(project: Project) -> None:
