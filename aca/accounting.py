@@ -48,6 +48,8 @@ class Accounting:
     folder: Path
     budgeted: Budgeted | None = None
     """What keeps to budgets on top, where a model is called."""
+    waited: float = 0.0
+    """Seconds off the clock."""
     _call: Call | None = None
     _told: dict[str, Any] = field(default_factory=dict)
     _is_answered: bool = False
@@ -139,6 +141,7 @@ class Accounting:
             yield
         finally:
             limit.reschedule(ends + clock() - began)
+            self.waited += clock() - began
 
     def neared(self, name: str, window: Window) -> None:
         self.attempt.tell(

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aca import clean, history, journal, limits, parse, process, providers, secrets, session, trial, work
 from aca import events as ev
-from aca import history, journal, limits, parse, process, providers, session, trial, work
 from aca.attempt import Attempts
 from aca.collection import collect
 from aca.config import Merged
@@ -50,6 +50,7 @@ from aca.prepare import (
 )
 from aca.providers import base
 from aca.providers.budgeted import uncounted
+from aca.providers.declaration import Declaration
 from aca.providers.recorded import Recorded
 from aca.providers.recording import Recording, refuse_other
 from aca.resumption import Resumption, reopenings, to_resume
@@ -127,6 +128,7 @@ def carry_out(
         try:
             begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
+            _keep_keys_apart(one, state)
             trees = work.ready(one, state)
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
@@ -142,6 +144,16 @@ def carry_out(
 def _take_up(one: Session) -> SessionState:
     journal.drop_torn_tail(one.journal_path)
     return fold(one.plan, journal.read(one.journal_path))
+
+
+def _keep_keys_apart(one: Session, state: SessionState) -> None:
+    """Know the keys that the plan's agents need, and strike them out of what a killed run has left."""
+    for given in state.plan.providers.values():
+        if providers.is_declared(given):
+            secrets.declare(Declaration.model_validate(given).needs_env)
+    for task_id, now in state.states.items():
+        if now.status == "in_progress":
+            clean.strike_out_of_all(one.task_logs / task_id)
 
 
 @contextmanager

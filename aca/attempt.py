@@ -154,26 +154,38 @@ class _Attempt:
     async def work_command(self, place: Place) -> ev.Ending | None:
         assert self.task.command is not None  # the plan was validated
         printed = self.logs / f"{self.number}.output.log"
-        failure = await run_command(self.task.command, place, printed, self.timeout)
+        allowed = self.timeout
+        failure = await run_command(self.task.command, place, printed, allowed)
         if failure is not None and self.task.backup is not None:
-            failure = await run_command(self.task.backup, place, printed, self.timeout)
-        if failure is not None and self.timeout < min(self.profile.timeout, self.elapsed):
-            return self.timed_out()
-        return None if failure is None else self.failed(failure, "task")
+            allowed = max(0.0, min(self.profile.timeout, self.budgeted - self.elapsed))
+            failure = await run_command(self.task.backup, place, printed, allowed)
+        if failure is None:
+            return None
+        is_spent = failure.timed_out and allowed < self.profile.timeout
+        return self.used_up() if is_spent else self.failed(failure.reason, "task")
 
     @property
     def elapsed(self) -> float:
-        return time.monotonic() - self.began
+        """Seconds of work: what it waited for limits is not counted."""
+        return time.monotonic() - self.began - self.agent.waited
 
     @cached_property
     def timeout(self) -> float:
         """Seconds for this attempt: its own, or what a budget leaves where that is less."""
-        return min(self.profile.timeout, budget.seconds_left(self.all.state, self.task))
+        return min(self.profile.timeout, self.budgeted)
+
+    @cached_property
+    def budgeted(self) -> float:
+        """Seconds that budgets left when it began."""
+        return budget.seconds_left(self.all.state, self.task)
+
+    def used_up(self) -> ev.TaskFailed:
+        spent = f"its time is used up after {self.budgeted:g} s more; raise limits.max_duration"
+        return self.failed(spent, "budget")
 
     def timed_out(self) -> ev.TaskFailed:
         if self.timeout < self.profile.timeout:
-            spent = f"its time is used up after {self.timeout:g} s more; raise limits.max_duration"
-            return self.failed(spent, "budget")
+            return self.used_up()
         return self.failed(f"timed out after {self.profile.timeout:g} s", "task")
 
     # -- what the agent's own account of its end means ------------------------------------------------

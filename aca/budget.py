@@ -88,7 +88,7 @@ def room(state: SessionState, cap: Cap, *, reserved: bool = True) -> Room:
     for (task_id, _), call in state.calls.items() if reserved else ():
         if cap.counts(state, task_id):
             tokens += call.reserved.tokens
-            cost += call.reserved.cost_usd or call.allowed_usd or 0.0
+            cost += call.reserved.cost_usd or 0.0
     most_tokens, most_cost = cap.limits.max_tokens, cap.limits.max_cost_usd
     return Room(
         INFINITE if most_tokens is None else most_tokens - tokens,

@@ -18,6 +18,7 @@ from aca.place import Place
 from aca.plan import REPLAY, Task, profile
 from aca.progress import Shared
 from aca.providers import base, model_of
+from aca.providers.about import about
 from aca.providers.account import ClosedError, SpentError
 from aca.providers.budgeted import Budgeted, Purse
 from aca.recap import GREW, REBUILDS, Recap
@@ -75,6 +76,11 @@ class Consultation:
         """What all of its calls used, as they were counted, or what the provider told."""
         return self.account.used if self.account else self.result.usage
 
+    @property
+    def waited(self) -> float:
+        """Seconds in which its time limit stood still."""
+        return self.accounting.waited if self.accounting else 0.0
+
     async def hold(self, place: Place, timeout: float) -> None:
         """Let the agent work in *place*. Raises TimeoutError after so many seconds, waiting not counted."""
         self._choose()
@@ -124,11 +130,13 @@ class Consultation:
             self.all.session.path / name,
         )  # fmt: skip
         if name != REPLAY:
-            model = model_of(name, plan.providers.get(name, {}), self.choice.model)
+            given = plan.providers.get(name, {})
+            model = model_of(name, given, self.choice.model)
             tariff = prices.tariff(plan, name, model)
             accounting.budgeted = Budgeted(
                 self.all.purse, self.task, self.number, tariff, accounting.limited, self.tell,
-                asks=provider.asks, off_the_clock=accounting.off_the_clock,
+                asks=provider.asks, tells_cost=about(name, given).can.cost or tariff.is_known,
+                off_the_clock=accounting.off_the_clock,
             )  # fmt: skip
         return accounting
 

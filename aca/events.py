@@ -99,8 +99,8 @@ class ConversationStarted(Event, frozen=True, tag="conversation_started"):
 
 class CallStarted(Event, frozen=True, tag="call_started"):
     """A model is about to be called, or an agent that calls its model by itself: number ``call`` (from 1) of
-    the attempt. ``reserved`` counts as used until it is known what was used; an agent that can be told so
-    may spend ``allowed_usd``."""
+    the attempt. ``reserved`` counts as used until it is known what was used; its cost is what an agent that
+    can be told so may spend."""
 
     task: str
     attempt: int
@@ -108,7 +108,6 @@ class CallStarted(Event, frozen=True, tag="call_started"):
     provider: str
     model: str = ""
     reserved: Usage = Usage()
-    allowed_usd: float | None = None
 
 
 class CallEnded(Event, frozen=True, tag="call_ended"):

@@ -9,8 +9,20 @@ from pathlib import Path
 
 from aca import keys
 
-VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "OLLAMA_API_KEY")
+OF_PROVIDERS: dict[str, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "claude-cli": ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"),
+    "codex-cli": ("CODEX_API_KEY", "OPENAI_API_KEY"),
+    "ollama": ("OLLAMA_API_KEY",),
+    "openai": ("OPENAI_API_KEY",),
+}
+"""Provider -> the variables that have its key, the first that is set being the one it takes."""
+VARIABLES = tuple(
+    dict.fromkeys([*(name for names in OF_PROVIDERS.values() for name in names), "GEMINI_API_KEY",
+                   "GOOGLE_API_KEY"])
+)  # fmt: skip
 """The names of keys, in the environment and in the keyring."""
+_declared: set[str] = set()
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_|$)", re.IGNORECASE)
 """What the name of a variable has in it whose value is not for others to read."""
 _NO_SECRET = re.compile(r"_(FILE|PATH|DIR|ID|NAME)$", re.IGNORECASE)
@@ -19,9 +31,15 @@ _SHORTEST = 8
 """A shorter value is a placeholder; striking it out would garble ordinary text."""
 
 
+def declare(names: Iterable[str]) -> None:
+    """From now on those of *names* that look like keys are keys, too: what the agents of a plan need."""
+    _declared.update(filter(_is_secret, names))
+
+
 def without(environment: Mapping[str, str], passed: Collection[str] = ()) -> dict[str, str]:
     """*environment* without the keys, but for those that are *passed* on."""
-    return {name: value for name, value in environment.items() if name not in VARIABLES or name in passed}
+    hidden = {*VARIABLES, *_declared}.difference(passed)
+    return {name: value for name, value in environment.items() if name not in hidden}
 
 
 def struck_out(text: str, environment: Mapping[str, str] | None = None) -> str:
@@ -63,11 +81,11 @@ def strike_out_of(path: Path) -> None:
 
 
 def _keys() -> list[str]:
-    return _long_enough(value for name in VARIABLES for value in keys.known(name))
+    return _long_enough(value for name in (*VARIABLES, *_declared) for value in keys.known(name))
 
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:
-    return _long_enough(value for name, value in environment.items() if _SECRET.search(name))
+    return _long_enough(value for name, value in environment.items() if _is_secret(name))
 
 
 def _long_enough(values: Iterable[str]) -> list[str]:

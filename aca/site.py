@@ -172,11 +172,23 @@ class Site:
         return await self.check(dict.fromkeys(checks), place)
 
 
-async def run_command(command: Command, place: Place, output: Path, timeout: float) -> str | None:
+@dataclass(frozen=True)
+class CommandFailure:
+    """Why a command failed, as text, and whether that was its time limit."""
+
+    reason: str
+    timed_out: bool
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+async def run_command(command: Command, place: Place, output: Path, timeout: float) -> CommandFailure | None:
     """Why the command failed, None when it did not. What it prints is appended to *output*."""
     place = replace(place, env=secrets.without(place.env, place.passed))
     ended = await process.run(command, place, output=output, timeout=timeout)
     if ended.exit_code == 0 and not ended.timed_out:
         return None
     why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
-    return f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
+    told = f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
+    return CommandFailure(told, ended.timed_out)

@@ -82,16 +82,34 @@ def test_claude_s_own_cap_of_a_task_fails_it(project: Project) -> None:
     assert 'the cost limit of task "one" is reached: $0.50 of $0.50' in outcome.stdout
 
 
-def test_an_agent_that_was_killed_has_an_unknown_cost(project: Project) -> None:
-    """It is not taken for nothing, nor for all that it was allowed."""
+def test_an_agent_that_was_killed_has_spent_what_it_was_allowed(project: Project) -> None:
+    """Nobody knows better, and a cap holds only where it is not taken for nothing."""
     acts = "if number == 1: open('busy', 'w').close(); time.sleep(60)\nend(total_cost_usd=0.1)"
     install(project, acts, "- [ ] One {#one}\n")
     running = project.start("--task-file", "tasks.md", "--max-cost", "1")
     running.until(lambda: (project.root / "busy").exists())
     running.kill()
-    outcome = project.run("resume", "--max-cost", "1")
+    outcome = project.run("resume", "--max-cost", "2")
     assert allowed(project) == [1.0, 1.0]
-    assert "$0.10 + 1 call of unknown cost, 1 call estimated" in outcome.stdout
+    assert "$1.10, 1 call estimated" in outcome.stdout
+
+
+def test_time_limits_do_not_give_an_agent_its_money_again(project: Project) -> None:
+    """What it was allowed counts as spent when it is cut off, so that it is not tried once more."""
+    install(project, "time.sleep(60)", "- [ ] One {#one timeout=500ms retries=4 retry_delay=0s}\n")
+    outcome = project.run("--task-file", "tasks.md", "--max-cost", "1", expect=5)
+    assert allowed(project) == [1.0]
+    assert "the cost limit is reached: $1.00 of $1.00" in outcome.stdout
+    assert "1 call estimated" in outcome.stdout
+
+
+def test_an_agent_that_cannot_be_started_has_spent_nothing(project: Project) -> None:
+    """What ends by itself before it has said a word leaves the money to the next attempt."""
+    first = "if number == 1: sys.exit(1)"
+    install(project, f"{first}\nend(total_cost_usd=0.25)", "- [ ] One {#one retry_delay=0s}\n")
+    outcome = project.run("--task-file", "tasks.md", "--max-cost", "1")
+    assert allowed(project) == [1.0, 1.0]
+    assert "$0.25 + 1 call of unknown cost" in outcome.stdout
 
 
 # -- the real one -----------------------------------------------------------------------------------------

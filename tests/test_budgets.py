@@ -10,7 +10,7 @@ import pytest
 
 from aca import events as ev
 from tests.contracts.models import KEY
-from tests.model_server import Failure, Hang, ModelServer, Turn, text, tool
+from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool
 from tests.project import Project
 
 LONGEST = 1000
@@ -141,6 +141,18 @@ def test_a_call_that_failed_has_used_nothing(project: Project, server: ModelServ
     assert project.session().state().spent.tokens == 120
 
 
+def test_an_answer_that_breaks_off_is_paid_for(project: Project, server: ModelServer) -> None:
+    """The server has worked for it: what was reserved counts, as an estimate."""
+    server.script("work", Cut(), [text("Done.")])
+    project.write({"tasks.md": "- [ ] One\n", "aca.toml": SETTINGS})
+    outcome = project.run("--task-file", "tasks.md", env=environment(server))
+    lost, _ = calls(project)
+    spent = project.session().state().spent
+    assert spent.tokens == lost.reserved.tokens + 120
+    assert spent.cost_usd == pytest.approx((lost.reserved.cost_usd or 0) + 0.003)
+    assert ", 1 call estimated" in outcome.stdout
+
+
 # -- of a task and a role ---------------------------------------------------------------------------------
 
 
@@ -206,6 +218,31 @@ def test_a_task_s_time_is_used_up_over_all_its_attempts(project: Project) -> Non
     project.run("--task-file", "tasks.md", expect=1)
     [(category, reason)] = failures(project).values()
     assert (category, "its time is used up" in reason) == ("budget", True)
+
+
+def test_a_backup_gets_what_is_left_of_the_time(project: Project) -> None:
+    """And is not begun anew: what it takes longer is the budget's failure."""
+    attributes = "limits.max_duration=1s backup='sleep 30'"
+    project.write({"tasks.md": f"- [ ] One {{#one run='sleep 0.6; false' {attributes}}}\n"})
+    project.run("--task-file", "tasks.md", expect=1)
+    [(category, reason)] = failures(project).values()
+    assert (category, "its time is used up after 1 s more" in reason) == ("budget", True)
+    [took] = [event.seconds for event in project.journal() if isinstance(event, ev.TaskFailed)]
+    assert 1.0 <= took < 1.5
+
+
+def test_waiting_for_others_is_no_time_of_a_task(project: Project, server: ModelServer) -> None:
+    """It waits for the room that another one has set aside; what counts is when it worked."""
+    server.script("work", Drip([text("Done.")], 0.25), when="Slow")
+    server.script("work", [text("Done.")], when="Quick")
+    project.write({"aca.toml": SETTINGS})
+    tasks = "- [ ] Slow {#slow}\n- [ ] Quick {#quick}\n"
+    project.write({"tasks.md": tasks})
+    project.run("--task-file", "tasks.md", "-j", "2", "--max-tokens", "4000", env=environment(server))
+    begun = {event.task: event.at for event in project.journal() if isinstance(event, ev.TaskStarted)}
+    ends = [event for event in project.journal() if isinstance(event, ev.TaskCompleted)]
+    waited = {event.task: event.at - begun[event.task] - event.seconds for event in ends}
+    assert waited["slow"] < 0.5 < waited["quick"]
 
 
 def test_a_group_s_time_is_that_of_its_parts_together(project: Project) -> None:

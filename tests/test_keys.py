@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from aca.secrets import VARIABLES
 from tests.contracts.models import KEY, KINDS, every_kind
 from tests.model_server import ModelServer, text, tool
 from tests.project import Project
@@ -152,6 +153,26 @@ def test_the_checks_of_an_agent_do_not_get_its_key(project: Project) -> None:
     project.write({"aca.toml": declared + "permissions.workspace-write = []\n"})
     project.run("--task-file", "tasks.md", "--provider", "mine", env={"OPENAI_API_KEY": KEY})
     assert project.read("agent").strip() == KEY
+
+
+@pytest.mark.parametrize(
+    "name", ["CLAUDE_CODE_OAUTH_TOKEN", "CODEX_API_KEY", "GEMINI_API_KEY", "ODD_ACCESS_KEY"]
+)
+def test_the_keys_of_agents_stay_out_of_commands_and_files(project: Project, name: str) -> None:
+    """Those aca knows, and those that a declared agent says it needs; also after ``kill -9``."""
+    agent = f"#!/bin/sh\ncat > /dev/null\necho my key is ${name}\ntouch busy\ntest -e again || sleep 60\n"
+    project.write({"agent.sh": agent, "tasks.md": f'- [ ] Look {{#look check="! printenv {name}"}}\n'})
+    declared = '[providers.mine]\nkind = "cli"\noutput = "text"\ncommand = ["sh", "agent.sh"]\n'
+    needs = "" if name in VARIABLES else f'needs_env = ["{name}"]\n'
+    project.write({"aca.toml": f"{declared}{needs}permissions.workspace-write = []\n"})
+    running = project.start("--task-file", "tasks.md", "--provider", "mine", env={name: "of-an-agent-123"})
+    running.until(lambda: (project.root / "busy").exists())
+    running.kill()
+    project.write({"again": ""})
+    project.run("resume", env={name: "of-an-agent-123"})
+    kept = [path.read_bytes() for path in (project.root / ".aca").rglob("*") if path.is_file()]
+    assert not any(b"of-an-agent-123" in one for one in kept)
+    assert any(b"my key is ***" in one for one in kept)
 
 
 def test_the_tool_of_a_model_gets_what_the_plan_names(project: Project, server: ModelServer) -> None:

@@ -271,6 +271,29 @@ def test_a_closed_quota_window_is_played(project: Project, replayed: Project) ->
     assert_the_same(project, replayed)
 
 
+def test_a_budget_that_is_used_up_is_played_as_a_failure(project: Project, replayed: Project) -> None:
+    """In an attempt that passed it, and in one that it kept from beginning."""
+    over = "end(subtype='error_max_budget_usd', is_error=True, result=None, total_cost_usd=0.6)"
+    fake(project, over, "retries = 0")
+    tasks = "1. Both {#both limits.max_cost_usd=0.5}\n   - Part {#part}\n   - Other {#other}\n"
+    project.write({"tasks.md": tasks})
+    project.run("--task-file", "tasks.md", "--record", "record.toml", expect=1)
+    play(project, replayed, expect=1)
+    assert_the_same(project, replayed)
+    state = replayed.session().state()
+    reasons = [state.states[name].reason for name in state.leaves()]
+    assert all("the cost limit of task" in reason for reason in reasons)
+
+
+def test_an_attempt_that_is_not_in_the_record_is_no_success(project: Project, replayed: Project) -> None:
+    """A record tells of every attempt there was: of another one nobody knows how it would end."""
+    steps = '[[tasks.one.steps]]\nattempt = 2\nresult = "done"\n'
+    project.write({"tasks.md": "- [ ] One {#one}\n", "record.toml": f'recorded = "x"\n{steps}'})
+    play(project, replayed, expect=1)
+    reason = replayed.session().state().states["one"].reason
+    assert 'the record has no attempt 1 at the task "one"' in reason
+
+
 # -- side by side -----------------------------------------------------------------------------------------
 
 

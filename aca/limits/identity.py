@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from aca import keys
+from aca import keys, secrets
 
 _PLACES: dict[str, tuple[str, str]] = {
     "anthropic": ("base_url", "ANTHROPIC_BASE_URL"),
@@ -17,19 +17,8 @@ _PLACES: dict[str, tuple[str, str]] = {
     "openai": ("base_url", "OPENAI_BASE_URL"),
 }
 """The option and the variable that say where a provider is."""
-_KEYS: dict[str, tuple[str, ...]] = {
-    "anthropic": ("ANTHROPIC_API_KEY",),
-    "claude-cli": (
-        "CLAUDE_CODE_OAUTH_TOKEN",
-        "ANTHROPIC_AUTH_TOKEN",
-        "ANTHROPIC_API_KEY",
-        "CLAUDE_CONFIG_DIR",
-    ),
-    "codex-cli": ("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"),
-    "ollama": ("OLLAMA_API_KEY",),
-    "openai": ("OPENAI_API_KEY",),
-}
-"""The variables that tell whose account it is. A program that has logged in by itself has one per user."""
+_LOGINS: dict[str, str] = {"claude-cli": "CLAUDE_CONFIG_DIR", "codex-cli": "CODEX_HOME"}
+"""Besides its keys, the variable that tells whose account it is: where a program keeps its login."""
 _IN_KEYRING = ("anthropic", "ollama", "openai")
 """Providers whose key may be in the keyring instead."""
 _SAME = {"claude-sdk": "claude-cli"}
@@ -48,7 +37,8 @@ def account(provider: str, options: Mapping[str, Any], environ: Mapping[str, str
 
 def _keys(provider: str, options: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     """What tells whose account it is, from the environment or else from the keyring."""
-    names = _KEYS.get(provider) or tuple(options.get("needs_env", ()))
+    names = secrets.OF_PROVIDERS.get(provider) or tuple(options.get("needs_env", ()))
+    names += tuple(filter(None, [_LOGINS.get(provider)]))
     found = {name: environ.get(name, "") for name in names}
     if provider in _IN_KEYRING:
         found = {name: value or keys.kept(name) for name, value in found.items()}

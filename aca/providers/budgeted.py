@@ -61,7 +61,6 @@ class _Reserve:
 
     usage: ev.Usage
     longest: int | None = None
-    allowed_usd: float | None = None
 
 
 class Budgeted:
@@ -77,10 +76,12 @@ class Budgeted:
         tell: Callable[[ev.Event], None],
         *,
         asks: bool,
+        tells_cost: bool = True,
         off_the_clock: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._purse, self._task, self._attempt, self._tariff = purse, task, attempt, tariff
         self._below, self._tell, self._asks = below, tell, asks
+        self._tells_cost = tells_cost
         self._off_the_clock = off_the_clock
         self._caps = budget.caps(purse.state, task)
         self._calls = 0
@@ -114,12 +115,15 @@ class Budgeted:
             self._begin(reserve)
             try:
                 yield call
+            except BaseException:
+                call.is_cut_off = True
+                raise
             finally:
                 self._end(call, size)
 
     def _begin(self, reserve: _Reserve) -> None:
         self._calls += 1
-        self.allowed_usd = reserve.allowed_usd
+        self.allowed_usd = None if self._asks else reserve.usage.cost_usd
         self._tell(
             ev.CallStarted(
                 task=self._task.id,
@@ -128,7 +132,6 @@ class Budgeted:
                 provider=self._tariff.provider,
                 model=self._tariff.model,
                 reserved=reserve.usage,
-                allowed_usd=reserve.allowed_usd,
             )
         )
 
@@ -218,12 +221,13 @@ class Budgeted:
         if room.tokens < tokens or room.cost_usd < LEAST_USD:
             return None
         usage = ev.Usage(input_tokens=tokens)
-        if room.cost_usd == budget.INFINITE:
+        if room.cost_usd == budget.INFINITE or not self._tells_cost:
             return _Reserve(usage)
         state = self._purse.state
         common = budget.common_room(state, (cap for cap in self._caps if cap.task != self._task.id))
         parts = max(1, self._purse.at_once - len(state.calls))
-        return _Reserve(usage, allowed_usd=max(LEAST_USD, min(room.cost_usd, common.cost_usd / parts)))
+        allowed = max(LEAST_USD, min(room.cost_usd, common.cost_usd / parts))
+        return _Reserve(msgspec.structs.replace(usage, cost_usd=allowed))
 
 
 class _Counted:
@@ -233,9 +237,14 @@ class _Counted:
         self._below, self._reserve, self._tariff, self._asks = below, reserve, tariff, asks
         self.longest = reserve.longest
         self.told: ev.Usage | None = None
+        self.is_cut_off = False
+        """Ended by us, and not by whom was called."""
+        self._status: object = None
+        """What the answer said of itself: of HTTP, or "allowed" where an agent has begun."""
         self._has_failed = False
 
     def heard(self, told: Mapping[str, Any]) -> None:
+        self._status = told.get("status", self._status)
         self._below.heard(told)
 
     def used(self, usage: ev.Usage) -> None:
@@ -247,14 +256,19 @@ class _Counted:
         self._below.failed(kind, until)
 
     def outcome(self) -> tuple[ev.Usage | None, bool]:
-        """What it used, and whether that is only what was reserved for it. What failed used nothing."""
+        """What it used, and whether that is only what was reserved for it."""
         if self.told is not None:
             return msgspec.structs.replace(self.told, cost_usd=self._tariff.cost(self.told)), False
-        if not self._asks:
-            return None, False
-        if self._has_failed:
-            return ev.Usage(cost_usd=0.0), False
-        return self._reserve.usage, True
+        if self._asks:
+            return (ev.Usage(cost_usd=0.0), False) if self._is_refused else (self._reserve.usage, True)
+        if self._reserve.usage.cost_usd is not None and (self.is_cut_off or self._status is not None):
+            return self._reserve.usage, True
+        return None, False
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether the server did nothing: an answer that breaks off is paid for all the same."""
+        return self._has_failed and isinstance(self._status, int) and self._status >= 400
 
 
 def uncounted(plan: Plan, used: Mapping[str, Sequence[Task]]) -> Iterator[str]:

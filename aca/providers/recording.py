@@ -35,6 +35,8 @@ recorded = {}
 """
 Key = tuple[str, int]
 """An attempt: the task's id and its number."""
+_ENDS = ("fail", "interrupt", "quota")
+"""Steps after which nothing of an attempt is played."""
 _TREE = "before.json"
 """In the logs of an attempt that is being recorded: the workspace as it found it."""
 
@@ -75,7 +77,8 @@ class Recording:
         before = _text(self.path)
         self._text = before or HEAD.format(retold.value(session.id))
         self._takes: list[Take] = []
-        self._cut_off: set[Key] = set()
+        self._judged: set[Key] = set()
+        """Attempts that claimed to be done: aca judges the claim again when it is played."""
         self._last = _last_steps(self.path) if before else {}
         self._keep()  # what cannot be written is to be known before anybody works
 
@@ -90,28 +93,29 @@ class Recording:
         return take
 
     def end(self, take: Take) -> None:
-        """It has ended by itself, or was cut off: then the journal will tell why."""
+        """It has ended by itself, or was cut off; how, and what that means, the journal will tell."""
         self._takes.remove(take)
         found = self._changes(take)
         self._add(take.key, retold.retold(take.told, found, take.place.env), found.left_out)
-        # After an overflow the attempt may go on in a new conversation.
-        if any(isinstance(step, Result) and not step.overflowed for step in take.told):
-            self._cut_off.discard(take.key)
-        else:
-            self._cut_off.add(take.key)
+        if any(isinstance(step, Result) and step.stop in ("done", "denied") for step in take.told):
+            self._judged.add(take.key)
         (take.assignment.logs / _TREE).unlink(missing_ok=True)
 
     def event(self, event: ev.Event, state: SessionState) -> None:
-        """Write down why an attempt was cut off, and what is left of one whose aca was killed."""
-        if isinstance(event, ev.TaskFailed) and (event.task, event.attempt) in self._cut_off:
-            end = {"fail": event.reason, "category": event.category}
-            self._add((event.task, event.attempt), [end])
-        elif isinstance(event, ev.TaskInterrupted) and not event.quota and _is_agent(state, event.task):
-            key = (event.task, event.attempt)
-            if key not in self._last:
-                self._recover(key)
-            if self._last.get(key) != "interrupt":
-                self._add(key, [{"interrupt": event.reason}])
+        """Write down why an attempt failed or was cut off, and what is left of one whose aca was killed.
+
+        One that a budget or a closed window kept from beginning is told only here.
+        """
+        if not isinstance(event, ev.TaskFailed | ev.TaskInterrupted):
+            return
+        if event.attempt == 0 or not _is_agent(state, event.task):
+            return  # no attempt of an agent
+        key = (event.task, event.attempt)
+        if isinstance(event, ev.TaskInterrupted) and key not in self._last:
+            self._recover(key)
+        is_told = key in self._judged if isinstance(event, ev.TaskFailed) else self._last.get(key) in _ENDS
+        if not is_told:
+            self._add(key, [retold.ended(event, os.environ)])
 
     def _recover(self, key: Key) -> None:
         """What a killed attempt said is in its transcript; what it changed shows in the workspace.

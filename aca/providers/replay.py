@@ -69,9 +69,8 @@ class Replay:
             return
         playing = _Playing(assignment, place)
         for step in steps:
-            if step.attempt in (None, assignment.attempt):
-                async for told in playing.play(step):
-                    yield told
+            async for told in playing.play(step):
+                yield told
             if playing.over:
                 break
         yield playing.result
@@ -81,7 +80,10 @@ class Replay:
         steps = read.steps(assignment.task_id, assignment.title)
         if steps is None:
             raise InputError(read.missing(assignment.task_id, assignment.title) or "")
-        return steps
+        played = [step for step in steps if step.attempt in (None, assignment.attempt)]
+        if read.is_record and not played:
+            raise InputError(_unknown(assignment, path))
+        return played
 
     def _script(self, path: Path) -> script.Script:
         """Read once, and again only when the file has changed."""
@@ -205,6 +207,11 @@ class _Playing:
             if step.must:
                 self.end(stop="failed", reason=f"{command}: {why}; see {output}", category="task")
             yield Used("run", command, error=why)
+
+
+def _unknown(assignment: Assignment, path: Path) -> Problem:
+    what = f'the record has no attempt {assignment.attempt} at the task "{assignment.task_id}"'
+    return Problem(what, "the run that was recorded ended before it: record it again", str(path))
 
 
 _CHANGING = ("write", "edit", "delete")

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from aca import events as ev
 from aca.providers import base
 from aca.providers.tree import Difference
 from aca.secrets import struck_out
@@ -23,7 +24,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def retold(told: Sequence[base.Step], found: Difference, environment: Mapping[str, str]) -> list[Entry]:
-    """The steps *told*, then the files *found* changed, then how it ended.
+    """The steps *told*, then the files *found* changed, then what its end gave, for aca to judge again.
 
     Tools are shown, not used again: what they did is in the files. Secrets of *environment* are struck out.
     """
@@ -33,6 +34,17 @@ def retold(told: Sequence[base.Step], found: Difference, environment: Mapping[st
     ends = (step for step in told if isinstance(step, base.Result))
     said = next((step.text for step in reversed(told) if isinstance(step, base.Said)), None)
     return entries + [_cleaned(entry, environment) for result in ends for entry in _ending(result, said)]
+
+
+def ended(event: ev.TaskFailed | ev.TaskInterrupted, environment: Mapping[str, str]) -> Entry:
+    """How an attempt ended that did not get as far as to be judged, as the last of its steps."""
+    reason: str = _cleaned(event.reason, environment)
+    if isinstance(event, ev.TaskFailed):
+        return {"fail": reason, "category": event.category}
+    if not event.quota:
+        return {"interrupt": reason}
+    opens = "unknown" if event.until is None else datetime.fromtimestamp(event.until, UTC)
+    return {"quota": opens, **_given(reason=reason)}
 
 
 def _shown(step: base.Step) -> Iterator[Entry]:
@@ -60,13 +72,6 @@ def _ending(result: base.Result, said: str | None) -> Iterator[Entry]:
         yield {"result": result.text}
     if result.output is not None:
         yield {"output": _without_none(result.output)}
-    if result.stop == "failed" and not result.overflowed:
-        yield {"fail": result.reason, "category": result.category}
-    elif result.stop == "interrupted":
-        yield {"fail": result.reason or "the provider was interrupted", "category": "transient"}
-    elif result.stop == "quota":
-        opens = "unknown" if result.until is None else datetime.fromtimestamp(result.until, UTC)
-        yield {"quota": opens, **_given(reason=result.reason)}
 
 
 def _files(found: Difference, environment: Mapping[str, str]) -> Iterator[Entry]:

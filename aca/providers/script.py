@@ -231,6 +231,8 @@ class Script:
 
     path: Path
     tasks: dict[str, list[Step]] = field(default_factory=dict)
+    is_record: bool = False
+    """Whether ``--record`` wrote it, so that it has every attempt there was."""
 
     def steps(self, task_id: str, title: str) -> list[Step] | None:
         """What to do in this task; None when the script does not say."""
@@ -306,7 +308,8 @@ class _Reading:
         if not isinstance(entries, dict):
             self.wrong(self.find("tasks"), "tasks is not a table", "write [tasks.<id or title>]")
             return Script(self.path)
-        return Script(self.path, {name: list(self.entry(name, entry)) for name, entry in entries.items()})
+        tasks = {name: list(self.entry(name, entry)) for name, entry in entries.items()}
+        return Script(self.path, tasks, is_record="recorded" in data)
 
     def entry(self, name: str, entry: object) -> Iterator[Step]:
         if not isinstance(entry, dict) or not isinstance(steps := entry.get("steps"), list):

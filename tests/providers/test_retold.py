@@ -67,6 +67,13 @@ def test_everything_told_becomes_a_step_in_order() -> None:
     ]
 
 
+def test_where_a_secret_lies_is_no_secret() -> None:
+    """The path of a certificate stands in ordinary files, which are played as they were."""
+    assert retold([Said("see /etc/ssl/key.pem")], Difference(), {"SSL_KEY_FILE": "/etc/ssl/key.pem"}) == [
+        {"say": "see /etc/ssl/key.pem"}
+    ]
+
+
 def test_half_a_character_is_replaced() -> None:
     """Agents print them; no file takes them."""
     assert retold([Said("\ud800x")], Difference(), {}) == [{"say": "?x"}]
