@@ -241,6 +241,50 @@ def test_a_toml_plan_that_cannot_be_written_back_is_left_alone(planned: Project)
     assert planned.read("plan.toml") == text
 
 
+PARALLEL = {
+    "plan.json": """{"format_version": 1, "execution_mode": "parallel", "max_concurrent_tasks": 2,
+        "defaults": {"provider": "replay"}, "providers": {"replay": {"script": "replay.toml"}},
+        "tasks": [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}]}""",
+    "plan.toml": """\
+        format_version = 1
+        execution_mode = "parallel"
+        max_concurrent_tasks = 2
+        [defaults]  # for all
+        provider = "replay"
+        [providers.replay]
+        script = "replay.toml"
+        [[tasks]]
+        id = "a"
+        title = "A"
+        [[tasks]]
+        id = "b"
+        title = "B"
+        """,
+}
+"""Two agents at once, and not a word of where they work."""
+
+
+@pytest.mark.parametrize("name", list(PARALLEL))
+def test_where_agents_work_is_approved_too(planned: Project, name: str) -> None:
+    """A run gives worktrees to agents that would share a repository: the approval says so, and holds."""
+    planned.write({name: PARALLEL[name]})
+    commit(planned)
+    assert "git worktree of its own" in planned.run("plan", "approve", name).stderr
+    assert re.search(r'"?workspace"?\W+worktree', planned.read(name))
+    planned.run("run", name, "--require-approved", "--dry-run")
+    assert planned.run("plan", "approve", name).stderr == ""
+
+
+def test_a_toml_plan_without_defaults_gets_a_table_of_them(planned: Project) -> None:
+    """Where its agents work is written there."""
+    text = PARALLEL["plan.toml"].replace('[defaults]  # for all\n        provider = "replay"\n', "")
+    text = text.replace('id = "a"', 'id = "a"\n        provider = "replay"')
+    planned.write({"plan.toml": text.replace('id = "b"', 'id = "b"\n        provider = "replay"')})
+    planned.run("plan", "approve", "plan.toml")
+    assert '[defaults]\nworkspace = "worktree"\n' in planned.read("plan.toml")
+    planned.run("run", "plan.toml", "--require-approved", "--dry-run")
+
+
 # -- secrets ----------------------------------------------------------------------------------------------
 
 

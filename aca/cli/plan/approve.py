@@ -27,9 +27,11 @@ def approve(
     from aca.report.words import counted
 
     refuse_tasks("approve plans")
-    plan = record(file, workspace, by or who(), comment, os.environ)
+    plan, note = record(file, workspace, by or who(), comment, os.environ)
     assert plan.contract is not None  # it was written just now
     assert plan.approval is not None
     on = f" on commit {plan.contract.base_commit[:12]}" if plan.contract.base_commit else ""
+    if note:
+        Screen().remark(note)
     Screen().result(f"{file}: {counted(len(plan.tasks), 'task')} approved by {plan.approval.by}{on}")
     return 0
