@@ -25,8 +25,8 @@ def approve(
     """Record in *file*, a plan, that *by* has approved it; returns it as it is written then, and a note.
 
     Where agents work is decided as a run would decide it, and written down: the note tells that.
-    Its base commit and tools become those at hand, for it is with them that it was reviewed. Raises
-    InputError where it cannot be used, and DriftError where its task file has changed since.
+    Its base commit, tools and references become those at hand, for it is with them that it was
+    reviewed. Raises InputError where it cannot be used, and DriftError where its task file has changed.
     """
     document = parse.read(file, base=workspace)
     if not document.is_plan:
@@ -35,11 +35,11 @@ def approve(
     plan = parse.validate(document.data, document.problem, document.problems)
     refuse_secrets(document.data, document.problem, environ)
     _refuse_what_is_open(plan, document)
-    drift.refuse(plan, document, workspace, ("approval", "base_commit", "tools"))
+    drift.refuse(plan, document, workspace, ("approval", "base_commit", "tools", "references"))
     plan, note = choice.choose(plan, workspace)
     now = drift.present(plan, workspace, used_providers(plan))
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    made = contract.approved(contract.settled(plan, now.base_commit, now.tools), by, at, comment)
+    made = contract.approved(contract.settled(plan, now), by, at, comment)
     journal.write_aside(file, _text(made, document).encode())
     return made, note
 

@@ -84,7 +84,7 @@ def settled(prepared: Prepared, workspace: Path) -> Prepared:
     plan = prepared.plan
     if plan.contract is None:
         now = drift.present(plan, workspace, used_providers(plan))
-        plan = contract.settled(plan, now.base_commit, now.tools)
+        plan = contract.settled(plan, now)
     return replace(prepared, plan=plan)
 
 

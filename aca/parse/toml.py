@@ -65,7 +65,7 @@ def without(text: str, tables: Collection[str]) -> str:
 
 
 def with_line(text: str, table: str, line: str) -> str:
-    """*text*, which is TOML, with *line* first in its outermost *table*, which is made where there is none."""
+    """*text*, which is TOML, with *line* first in its outermost *table*, made where there is none."""
     lines = text.split("\n")
     for number, name in _Scan(text, 1).headers:
         header = lines[number - 1].partition("#")[0]

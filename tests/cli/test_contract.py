@@ -114,6 +114,16 @@ def test_a_commit_that_is_not_here_is_refused(planned: Project) -> None:
     assert "that commit is not in this clone" in told
 
 
+def test_the_repository_of_the_workspace_counts_whoever_calls(planned: Project) -> None:
+    """A hook of another repository names that one in the environment of everything it starts."""
+    elsewhere = planned.root.parent / "elsewhere"
+    subprocess.run(["git", "init", "--quiet", str(elsewhere)], check=True)
+    hook = {"GIT_DIR": str(elsewhere / ".git"), "GIT_INDEX_FILE": str(elsewhere / ".git" / "index")}
+    planned.run("plan", "approve", "plan.json", env=hook)
+    assert plan(planned)["contract"]["base_commit"] == git(planned, "rev-parse", "HEAD")
+    planned.run("run", "plan.json", "--require-approved", "--dry-run", env=hook)
+
+
 def test_everything_that_has_moved_is_told_at_once(planned: Project) -> None:
     """Source and tree; allowing one of them is not enough."""
     planned.write({"tasks.md": f"{TASKS}- [ ] More\n", "other.txt": "x"})
@@ -198,6 +208,20 @@ def test_a_plan_is_approved_for_the_tree_at_hand(planned: Project) -> None:
     assert plan(planned)["contract"]["base_commit"] == head
     planned.write({"tasks.md": f"{TASKS}- [ ] More\n"})
     assert "tasks.md has changed" in planned.run("plan", "approve", "plan.json", expect=6).stderr
+
+
+def test_a_file_that_a_task_refers_to_is_part_of_what_was_approved(planned: Project) -> None:
+    """Its text is said to the agent, so another text, committed or not, is another task."""
+    planned.write({"spec.md": "Be kind.\n", "tasks.md": TASKS.replace("Write it", "Write it -> spec.md")})
+    commit(planned)
+    planned.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", "plan.json")
+    planned.run("plan", "approve", "plan.json")
+    planned.write({"spec.md": "Delete it all.\n"})
+    told = planned.run("run", "plan.json", "--dry-run", expect=6).stderr
+    assert "(contract.references): spec.md" in told
+    planned.run("run", "plan.json", "--dry-run", "--allow-drift", "references")
+    planned.run("plan", "approve", "plan.json")
+    planned.run("run", "plan.json", "--require-approved")
 
 
 def test_a_task_approves_no_plan(planned: Project) -> None:
