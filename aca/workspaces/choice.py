@@ -20,7 +20,7 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
         return plan, ""
     repository = git.find(workspace)
     if repository is None or not git.is_new_enough():
-        return plan, ""
+        return plan, sharing(plan)
     defaults = plan.defaults.model_copy(update={"workspace": "worktree"})
     return plan.model_copy(update={"defaults": defaults}), _told(repository)
 
@@ -28,6 +28,17 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
 def _told(repository: git.Repository) -> str:
     note = "each task works in a git worktree of its own, as several agents run at once"
     return f"{note}\n   what you have not committed is not in them" if repository.is_dirty() else note
+
+
+def sharing(plan: Plan) -> str:
+    """What to tell where agents work in one directory at once and not all of them say what they touch."""
+    agents = [task for task in _agents(plan) if profile(plan, task).workspace == "inplace"]
+    if _at_once(plan) < 2 or len(agents) < 2 or all(task.touches for task in agents):
+        return ""
+    cure = (
+        "-j 1 runs one at a time, touches keeps apart what meets, and in a git repository each has a worktree"
+    )
+    return f"several agents work in this directory at once and may change the same files\n   {cure}"
 
 
 def uses_worktrees(plan: Plan) -> bool:
@@ -47,8 +58,15 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     yield from _sharing(plan)
 
 
-def moved(before: Plan, after: Plan) -> Iterator[Fault]:
-    """The tasks of a session that has begun stay where they are: their work would be left behind."""
+def moved(before: Plan, after: Plan, workspace: Path) -> Iterator[Fault]:
+    """The tasks of a session that has begun stay where they are: their work would be left behind.
+
+    So those that took turns in a repository cannot begin to work there at once: a new session would give
+    them worktrees.
+    """
+    if _at_once(before) < 2 and sharing(after) and git.find(workspace) is not None:
+        why = "agents would change the same files at once: the tasks of this session work in place"
+        yield Fault(("max_concurrent_tasks",), why, "leave -j out, or begin a new session")
     for old, new in zip(_to_do(before), _to_do(after), strict=True):
         kinds = profile(before, old).workspace, profile(after, new).workspace
         if kinds[0] != kinds[1]:
