@@ -56,6 +56,7 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
             yield Fault(("defaults", "workspace"), why, f'{COMMIT} makes one; or write workspace = "inplace"')
         yield from _copies(plan, workspace)
     yield from _sharing(plan)
+    yield from _crossings(plan)
 
 
 def moved(before: Plan, after: Plan, workspace: Path) -> Iterator[Fault]:
@@ -100,14 +101,31 @@ def _sharing(plan: Plan) -> Iterator[Fault]:
     yield Fault(("defaults", "workspace"), why, cure)
 
 
+def _crossings(plan: Plan) -> Iterator[Fault]:
+    """What is made in one kind of place is not in the other before it is merged and committed."""
+    places = {task.id: profile(plan, task).workspace for task in _leaves(plan)}
+    for index, task in enumerate(plan.tasks):
+        for name in task.dependencies if task.id in places else ():
+            if places.get(name, places[task.id]) != places[task.id]:
+                why = (
+                    f'task "{task.id}" works {_WORDS[places[task.id]]} and would not see '
+                    f'what "{name}" makes, which works {_WORDS[places[name]]}'
+                )
+                yield Fault(("tasks", index, "workspace"), why, "give both the same workspace")
+
+
+def _leaves(plan: Plan) -> list[Task]:
+    groups = {task.parent_id for task in plan.tasks}
+    return [task for task in _to_do(plan) if task.id not in groups]
+
+
 def _at_once(plan: Plan) -> int:
     return 1 if plan.execution_mode == "sequential" else plan.max_concurrent_tasks
 
 
 def _agents(plan: Plan) -> list[Task]:
     """The agent tasks that are to be done; groups are none."""
-    groups = {task.parent_id for task in plan.tasks}
-    return [task for task in _to_do(plan) if task.kind == "agent" and task.id not in groups]
+    return [task for task in _leaves(plan) if task.kind == "agent"]
 
 
 def _to_do(plan: Plan) -> list[Task]:

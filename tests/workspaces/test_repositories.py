@@ -237,6 +237,15 @@ def test_agents_at_once_in_a_directory_without_git_are_told_of(project: Project)
     assert "several agents" not in project.run("run", "tasks.md", "-j", "2", "--dry-run").stderr
 
 
+def test_a_task_must_see_the_work_of_what_it_needs(project: Project) -> None:
+    """What is made in a worktree is not in the directory itself, and the other way round."""
+    repository(project, {"a.txt": "a\n", ".gitignore": IGNORE})
+    tasks(project, "- [ ] One {#one}\n- [ ] Two {#two needs=one workspace=inplace}\n", SCRIPT)
+    told = project.run("run", "tasks.md", "--workspace-mode", "worktree", expect=2).stderr
+    assert 'task "two" works in place and would not see what "one" makes, which works in a worktree' in told
+    project.run("run", "tasks.md", "--workspace-mode", "inplace", "--dry-run")
+
+
 def test_a_file_to_copy_that_is_not_there_is_refused(project: Project) -> None:
     """Before anything has run."""
     repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
