@@ -314,7 +314,7 @@ def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:
     state = found.state
     plan = effective(state.plan, laid_over(state.overrides, overrides))
     left = Prepared(_left(state, plan), Merged())
-    stays = choice.moved(_left(state, state.plan), left.plan)
+    stays = choice.moved(_left(state, state.plan), left.plan, found.origin.workspace)
     told = [Problem(one.message, one.cure) for one in stays]
     if told := [*provider_problems(left, found.origin.workspace), *told]:
         raise InputError(told)

@@ -13,16 +13,20 @@ from aca.errors import InputError, Problem
 from aca.parse import toml
 from aca.plan import Plan, dump
 from aca.prepare import refuse_secrets, used_providers, without_provider
+from aca.workspaces import choice
 
 WRITTEN = ("contract", "approval")
 """The tables of a plan that aca writes, and puts at its end."""
 
 
-def approve(file: Path, workspace: Path, by: str, comment: str, environ: Mapping[str, str]) -> Plan:
-    """Record in *file*, a plan, that *by* has approved it; returns it as it is written then.
+def approve(
+    file: Path, workspace: Path, by: str, comment: str, environ: Mapping[str, str]
+) -> tuple[Plan, str]:
+    """Record in *file*, a plan, that *by* has approved it; returns it as it is written then, and a note.
 
-    Its base commit and tools become those at hand, for it is with them that it was reviewed. Raises
-    InputError where it cannot be used, and DriftError where its task file has changed since.
+    Where agents work is decided as a run would decide it, and written down: the note tells that.
+    Its base commit, tools and references become those at hand, for it is with them that it was
+    reviewed. Raises InputError where it cannot be used, and DriftError where its task file has changed.
     """
     document = parse.read(file, base=workspace)
     if not document.is_plan:
@@ -31,12 +35,13 @@ def approve(file: Path, workspace: Path, by: str, comment: str, environ: Mapping
     plan = parse.validate(document.data, document.problem, document.problems)
     refuse_secrets(document.data, document.problem, environ)
     _refuse_what_is_open(plan, document)
-    drift.refuse(plan, document, workspace, ("approval", "base_commit", "tools"))
+    drift.refuse(plan, document, workspace, ("approval", "base_commit", "tools", "references"))
+    plan, note = choice.choose(plan, workspace)
     now = drift.present(plan, workspace, used_providers(plan))
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    made = contract.approved(contract.settled(plan, now.base_commit, now.tools), by, at, comment)
+    made = contract.approved(contract.settled(plan, now), by, at, comment)
     journal.write_aside(file, _text(made, document).encode())
-    return made
+    return made, note
 
 
 def _refuse_what_is_open(plan: Plan, document: parse.Document) -> None:
@@ -51,8 +56,10 @@ def _text(plan: Plan, document: parse.Document) -> str:
     """JSON as aca writes it. TOML stays as its author has it, with new tables at its end."""
     if document.format == "json":
         return parse.dump_text(plan, "json")
-    kept = toml.without(document.text, WRITTEN).rstrip("\n")
-    text = f"{kept}\n\n{tomli_w.dumps({key: dump(plan)[key] for key in WRITTEN})}"
+    kept = toml.without(document.text, WRITTEN)
+    if plan.defaults.workspace and "workspace" not in document.data.get("defaults", {}):
+        kept = toml.with_line(kept, "defaults", f'workspace = "{plan.defaults.workspace}"')
+    text = f"{kept.rstrip()}\n\n{tomli_w.dumps({key: dump(plan)[key] for key in WRITTEN})}"
     _check(text, plan, document)
     return text
 
@@ -64,6 +71,9 @@ def _check(text: str, plan: Plan, document: parse.Document) -> None:
         data = toml.load(again, text)
     except InputError:
         data = {}
-    if {key: data.get(key) for key in WRITTEN} != {key: dump(plan)[key] for key in WRITTEN}:
-        cure = "write contract and approval as tables, or take them out: aca writes them"
+    wanted = dump(plan)
+    place = wanted.get("defaults", {}).get("workspace")
+    is_same = data.get("defaults", {}).get("workspace") == place
+    if not is_same or any(data.get(key) != wanted[key] for key in WRITTEN):
+        cure = "write contract, approval and defaults as tables: aca writes into them"
         raise InputError(document.problem(("contract",), "this plan cannot be written back as it is", cure))

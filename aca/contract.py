@@ -81,9 +81,9 @@ def _terms(plan: Plan, task: Task, is_group: bool) -> Terms:
     return limits.model_copy(update=agent)
 
 
-def settled(plan: Plan, base_commit: str | None, tools: Mapping[str, str]) -> Plan:
-    """*plan* with its contract, and without an approval that was of another one."""
-    made = Contract(base_commit=base_commit, tools=dict(tools), tasks=terms(plan))
+def settled(plan: Plan, now: Contract) -> Plan:
+    """*plan* with its contract, made on and with what is here *now*, without an approval of another one."""
+    made = now.model_copy(update={"tasks": terms(plan)})
     return _with_what_holds(plan.model_copy(update={"contract": made}))
 
 

@@ -1,8 +1,7 @@
-"""What has moved since a plan was made: its approval, its task file, the tree it is for, the tools."""
+"""What has moved since a plan was made: approval, task file, tree, tools, and the files it refers to."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -10,16 +9,33 @@ from aca import __version__, contract, parse, providers, session
 from aca.errors import DriftError
 from aca.plan import Contract, Plan
 from aca.providers.about import is_program
+from aca.workspaces import git
+from aca.workspaces.git import GitError
 
-FIELDS = ("approval", "source", "base_commit", "tools")
+FIELDS = ("approval", "source", "base_commit", "tools", "references")
 """What may have moved; ``--allow-drift`` takes each of them."""
 _NAMED = 5
 """How many changed fields or files are named; the rest is counted."""
 
 
 def present(plan: Plan, workspace: Path, used: Collection[str]) -> Contract:
-    """Tree and tools as they are now; *used* are the plan's providers. Agents are asked for their version."""
-    return Contract(base_commit=head(workspace), tools=_tools(plan, used))
+    """Tree, tools, references as they are now. The plan's providers, *used*, are asked for their version."""
+    references = {name: _digest(workspace / name) for name in _references(plan)}
+    return Contract(base_commit=head(workspace), tools=_tools(plan, used), references=references)
+
+
+def _references(plan: Plan) -> list[str]:
+    """The files that tasks refer to. What is done needs none any more."""
+    open_tasks = [task for task in plan.tasks if task.status != "completed"]
+    return list(dict.fromkeys(name for task in open_tasks for name in task.file_refs))
+
+
+def _digest(path: Path) -> str:
+    """Empty where the file is not there or cannot be read: running the plan says so."""
+    try:
+        return session.digest(path.read_bytes())
+    except OSError:
+        return ""
 
 
 def _tools(plan: Plan, used: Collection[str]) -> dict[str, str]:
@@ -60,6 +76,7 @@ def _moved(plan: Plan, document: parse.Document, workspace: Path) -> Iterator[tu
     yield "source", _of_source(plan, file, workspace)
     yield "base_commit", _of_tree(plan, file, workspace)
     yield "tools", _of_tools(plan)
+    yield "references", _of_references(plan, file, workspace)
 
 
 def _of_approval(plan: Plan, document: parse.Document) -> str:
@@ -107,11 +124,11 @@ def _since(base: str, plan: Plan, file: Path, workspace: Path) -> str:
         return "there is no commit here to compare with"
     if now == base:
         return ""
-    done = _git(workspace, "diff", "--name-only", "--no-renames", "-z", "--relative", base, now)
-    if done is None or done.returncode != 0:
+    said = _asked(workspace, "diff", "--name-only", "--no-renames", "-z", "--relative", base, now)
+    if said is None:
         return f"HEAD is {now[:12]} now, and that commit is not in this clone"
     own = {parse.relative(file, workspace), plan.source.path if plan.source else ""}
-    names = [name for name in done.stdout.decode(errors="replace").split("\0") if name and name not in own]
+    names = [name for name in said.split("\0") if name and name not in own]
     return f"HEAD is {now[:12]} now, which changes {_listed(names)}" if names else ""
 
 
@@ -126,6 +143,20 @@ def _of_tools(plan: Plan) -> str:
     return (
         f"other tools are here than the plan was made with (contract.tools): {', '.join(moved)}\n"
         "   make or approve the plan again, or run it with these with --allow-drift tools"
+    )
+
+
+def _of_references(plan: Plan, file: Path, workspace: Path) -> str:
+    """What a task refers to is said to its agent: with another text it is another task."""
+    said = plan.contract.references if plan.contract else {}
+    here = [name for name in _references(plan) if name in said]
+    changed = [name for name in here if _digest(workspace / name) != said[name]]
+    if not changed:
+        return ""
+    return (
+        f"files that tasks refer to are not what they were when {file} was made (contract.references): "
+        f"{_listed(changed)}\n"
+        "   make or approve the plan again, or run it with them as they are with --allow-drift references"
     )
 
 
@@ -152,14 +183,12 @@ def refuse_unapproved(plan: Plan, file: Path, is_plan: bool) -> None:
 
 def head(workspace: Path) -> str | None:
     """The commit that *workspace* is on; None outside of a repository, and before the first commit."""
-    done = _git(workspace, "rev-parse", "--verify", "--quiet", "HEAD")
-    return done.stdout.decode().strip() if done is not None and done.returncode == 0 else None
+    said = _asked(workspace, "rev-parse", "--verify", "--quiet", "HEAD")
+    return None if said is None else said.strip()
 
 
-def _git(workspace: Path, *words: str) -> subprocess.CompletedProcess[bytes] | None:
+def _asked(workspace: Path, *words: str) -> str | None:
     try:
-        return subprocess.run(
-            ["git", *words], cwd=workspace, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-    except FileNotFoundError:
+        return git.git(*words, cwd=workspace)[1]
+    except GitError:
         return None

@@ -267,6 +267,8 @@ class Contract(Model):
     """HEAD of the git repository that the workspace is in."""
     tools: dict[str, str] = Field(default_factory=dict)
     """Versions of aca and of the agents that are programs."""
+    references: dict[str, str] = Field(default_factory=dict)
+    """sha256 of each file that a task refers to, by its path: their text is said to agents."""
     tasks: dict[str, Terms] = Field(default_factory=dict)
 
 

@@ -84,7 +84,7 @@ def settled(prepared: Prepared, workspace: Path) -> Prepared:
     plan = prepared.plan
     if plan.contract is None:
         now = drift.present(plan, workspace, used_providers(plan))
-        plan = contract.settled(plan, now.base_commit, now.tools)
+        plan = contract.settled(plan, now)
     return replace(prepared, plan=plan)
 
 
@@ -92,7 +92,7 @@ def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
     """*prepared* with worktrees for agents that would share a repository, where nothing is said of that."""
     plan, note = choice_of_place.choose(prepared.plan, workspace)
     if plan is prepared.plan:
-        return prepared
+        return replace(prepared, note="\n".join(filter(None, (prepared.note, note))))
     prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
     return replace(prepared, plan=plan, note="\n".join(filter(None, (prepared.note, note))))
 

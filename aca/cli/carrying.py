@@ -53,9 +53,21 @@ def carry_out(
         watchers = app.Watchers([watching], watching.step, watching.notice)
         ended = app.carry_out(one, watchers, overrides, failed=failed, record=screen.output.record)
     _conclude(one, watching.state, ended, time.monotonic() - began, screen)
-    if ended.exit_code == 0 and watching.state.plan.workspace.merge and watching.state.integrated:
-        screen.remark(merged(one))
+    if ended.exit_code == 0 and watching.state.plan.workspace.merge:
+        return land(one, watching.state, screen)
     return ended.exit_code
+
+
+def land(one: Session, state: SessionState, screen: Screen) -> int:
+    """Merge the work of a finished session; where that cannot be done it waits for a person to do it."""
+    from aca.errors import Exit, SessionError
+
+    try:
+        screen.remark(merged(one))
+    except SessionError as error:
+        screen.remark(str(error))
+        return Exit.WAITING if state.integrated else Exit.OK
+    return Exit.OK
 
 
 def reporter(one: Session, state: SessionState, screen: Screen) -> Reporter:

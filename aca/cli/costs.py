@@ -44,13 +44,14 @@ def costs(
     by = by or ("session" if everything else "task")
     screen = Screen()
     chosen = session.listing(workspace) if everything else [find_session(workspace, name)]
-    made = costs.rows((charge for one in chosen for charge in _charges(one, screen, everything)), by)
+    found = {one.id: told for one in chosen if (told := _charges(one, screen, everything)) is not None}
+    made = costs.rows(costs.once(found), by)
     screen.document(costs.documents(made, by)) if json else screen.results(costs.table(made, by))
     return 0
 
 
-def _charges(one: Session, screen: Screen, lenient: bool) -> list[Charge]:
-    """Those of one session; with *lenient* one that cannot be read is passed over, and said so."""
+def _charges(one: Session, screen: Screen, lenient: bool) -> list[Charge] | None:
+    """Those of one session; with *lenient* None for one that cannot be read, and said so."""
     from aca import journal
     from aca.report.costs import charges
     from aca.session import UNSOUND
@@ -61,4 +62,4 @@ def _charges(one: Session, screen: Screen, lenient: bool) -> list[Charge]:
         if not lenient:
             raise
         screen.remark(f"session {one.id} is left out: {str(error).splitlines()[0]}")
-        return []
+        return None

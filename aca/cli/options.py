@@ -120,7 +120,7 @@ def each_of(*words: str) -> Callable[[list[str] | None], list[str] | None]:
     return chosen
 
 
-DRIFT = ("approval", "source", "base_commit", "tools")
+DRIFT = ("approval", "source", "base_commit", "tools", "references")
 """What may have moved since a plan was made."""
 
 Workspace = Annotated[
@@ -317,7 +317,7 @@ class Selection:
             "--allow-drift",
             metavar="FIELD",
             callback=each_of(*DRIFT),
-            help="Run a plan though this has changed since: approval, source, base_commit or tools.",
+            help="Run a plan though this has changed: approval, source, base_commit, tools or references.",
         ),
     ] = None
     require_approved: Annotated[

@@ -40,7 +40,9 @@ def resume(
     found = app.to_resume(workspace, name, failed)
     if not found.state.unfinished():
         work.reap(workspace)  # a run that was killed at its very end has left its trees
-        return _nothing_to_do(found.origin, found.state, screen)
+        code = _nothing_to_do(found.origin, found.state, screen)
+        is_to_be_merged = settings.flags().get("workspace", {}).get("merge", False)
+        return carrying.land(found.origin, found.state, screen) if code == 0 and is_to_be_merged else code
     carrying.check_record(output, "" if found.until is not None else found.origin.id)
     one = app.go_on(found, settings.flags(), screen.remark)
     return carrying.carry_out(one, found.state, screen, settings.flags(), failed=failed)

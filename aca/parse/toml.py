@@ -64,6 +64,16 @@ def without(text: str, tables: Collection[str]) -> str:
     return "\n".join(lines)
 
 
+def with_line(text: str, table: str, line: str) -> str:
+    """*text*, which is TOML, with *line* first in its outermost *table*, made where there is none."""
+    lines = text.split("\n")
+    for number, name in _Scan(text, 1).headers:
+        header = lines[number - 1].partition("#")[0]
+        if name == table and header.strip(" \t[]") == table:
+            return "\n".join([*lines[:number], line, *lines[number:]])
+    return text.rstrip("\n") + f"\n\n[{table}]\n{line}\n"
+
+
 class _Scan:
     """One walk over the tokens of text that is known to be TOML."""
 

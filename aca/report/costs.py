@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ class Charge:
     at: float
     usage: ev.Usage | None
     estimated: bool
+    origin: str = ""
+    """The session that this was taken over from, where it is of a fork's past."""
 
 
 class Book(SessionState):
@@ -50,7 +52,15 @@ class Book(SessionState):
         gets = profile(self.plan, task)
         provider, model = (call.provider, call.model) if call else (gets.provider, gets.model)
         who = ", ".join(filter(None, (provider, model)))
-        self.charges.append(Charge(self.session, task.id, task.role or "", who, event.at, usage, estimated))
+        self.charges.append(
+            Charge(
+                self.session, task.id, task.role or "", who, event.at, usage, estimated, self._origin(event)
+            )
+        )
+
+    def _origin(self, event: ev.Event) -> str:
+        origin, _, until = self.forked_from.partition(":")
+        return origin if origin and event.seq <= int(until) else ""
 
 
 KEYS: dict[str, Callable[[Charge], str]] = {
@@ -92,6 +102,11 @@ def charges(plan: Plan, events: Iterable[ev.Event]) -> list[Charge]:
     for event in events:
         book.apply(event)
     return book.charges
+
+
+def once(found: Mapping[str, Iterable[Charge]]) -> Iterator[Charge]:
+    """The charges of several sessions, by id, but what a fork has from one of them only there."""
+    return (charge for charges in found.values() for charge in charges if charge.origin not in found)
 
 
 def rows(found: Iterable[Charge], by: str) -> list[Row]:

@@ -23,7 +23,7 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
         return plan, ""
     repository = git.find(workspace)
     if repository is None or not git.is_new_enough() or repository.ignores(plan.cwd):
-        return plan, ""
+        return plan, sharing(plan)
     defaults = plan.defaults.model_copy(update={"workspace": "worktree"})
     return plan.model_copy(update={"defaults": defaults}), _told(repository)
 
@@ -31,6 +31,17 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
 def _told(repository: git.Repository) -> str:
     note = "each task works in a git worktree of its own, as several agents run at once"
     return f"{note}\n   what you have not committed is not in them" if repository.is_dirty() else note
+
+
+def sharing(plan: Plan) -> str:
+    """What to tell where agents work in one directory at once and not all of them say what they touch."""
+    agents = [task for task in _agents(plan) if profile(plan, task).workspace == "inplace"]
+    if _at_once(plan) < 2 or len(agents) < 2 or all(task.touches for task in agents):
+        return ""
+    cure = (
+        "-j 1 runs one at a time, touches keeps apart what meets, and in a git repository each has a worktree"
+    )
+    return f"several agents work in this directory at once and may change the same files\n   {cure}"
 
 
 def uses_worktrees(plan: Plan) -> bool:
@@ -48,10 +59,18 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
             yield Fault(("defaults", "workspace"), why, f'{COMMIT} makes one; or write workspace = "inplace"')
         yield from _copies(plan, workspace)
     yield from _sharing(plan)
+    yield from _crossings(plan)
 
 
-def moved(before: Plan, after: Plan) -> Iterator[Fault]:
-    """The tasks of a session that has begun stay where they are: their work would be left behind."""
+def moved(before: Plan, after: Plan, workspace: Path) -> Iterator[Fault]:
+    """The tasks of a session that has begun stay where they are: their work would be left behind.
+
+    So those that took turns in a repository cannot begin to work there at once: a new session would give
+    them worktrees.
+    """
+    if _at_once(before) < 2 and sharing(after) and git.find(workspace) is not None:
+        why = "agents would change the same files at once: the tasks of this session work in place"
+        yield Fault(("max_concurrent_tasks",), why, "leave -j out, or begin a new session")
     for old, new in zip(_to_do(before), _to_do(after), strict=True):
         kinds = profile(before, old).workspace, profile(after, new).workspace
         if kinds[0] != kinds[1]:
@@ -85,14 +104,31 @@ def _sharing(plan: Plan) -> Iterator[Fault]:
     yield Fault(("defaults", "workspace"), why, cure)
 
 
+def _crossings(plan: Plan) -> Iterator[Fault]:
+    """What is made in one kind of place is not in the other before it is merged and committed."""
+    places = {task.id: profile(plan, task).workspace for task in _leaves(plan)}
+    for index, task in enumerate(plan.tasks):
+        for name in task.dependencies if task.id in places else ():
+            if places.get(name, places[task.id]) != places[task.id]:
+                why = (
+                    f'task "{task.id}" works {_WORDS[places[task.id]]} and would not see '
+                    f'what "{name}" makes, which works {_WORDS[places[name]]}'
+                )
+                yield Fault(("tasks", index, "workspace"), why, "give both the same workspace")
+
+
+def _leaves(plan: Plan) -> list[Task]:
+    groups = {task.parent_id for task in plan.tasks}
+    return [task for task in _to_do(plan) if task.id not in groups]
+
+
 def _at_once(plan: Plan) -> int:
     return 1 if plan.execution_mode == "sequential" else plan.max_concurrent_tasks
 
 
 def _agents(plan: Plan) -> list[Task]:
     """The agent tasks that are to be done; groups are none."""
-    groups = {task.parent_id for task in plan.tasks}
-    return [task for task in _to_do(plan) if task.kind == "agent" and task.id not in groups]
+    return [task for task in _leaves(plan) if task.kind == "agent"]
 
 
 def _to_do(plan: Plan) -> list[Task]:

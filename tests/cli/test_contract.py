@@ -114,6 +114,16 @@ def test_a_commit_that_is_not_here_is_refused(planned: Project) -> None:
     assert "that commit is not in this clone" in told
 
 
+def test_the_repository_of_the_workspace_counts_whoever_calls(planned: Project) -> None:
+    """A hook of another repository names that one in the environment of everything it starts."""
+    elsewhere = planned.root.parent / "elsewhere"
+    subprocess.run(["git", "init", "--quiet", str(elsewhere)], check=True)
+    hook = {"GIT_DIR": str(elsewhere / ".git"), "GIT_INDEX_FILE": str(elsewhere / ".git" / "index")}
+    planned.run("plan", "approve", "plan.json", env=hook)
+    assert plan(planned)["contract"]["base_commit"] == git(planned, "rev-parse", "HEAD")
+    planned.run("run", "plan.json", "--require-approved", "--dry-run", env=hook)
+
+
 def test_everything_that_has_moved_is_told_at_once(planned: Project) -> None:
     """Source and tree; allowing one of them is not enough."""
     planned.write({"tasks.md": f"{TASKS}- [ ] More\n", "other.txt": "x"})
@@ -200,6 +210,20 @@ def test_a_plan_is_approved_for_the_tree_at_hand(planned: Project) -> None:
     assert "tasks.md has changed" in planned.run("plan", "approve", "plan.json", expect=6).stderr
 
 
+def test_a_file_that_a_task_refers_to_is_part_of_what_was_approved(planned: Project) -> None:
+    """Its text is said to the agent, so another text, committed or not, is another task."""
+    planned.write({"spec.md": "Be kind.\n", "tasks.md": TASKS.replace("Write it", "Write it -> spec.md")})
+    commit(planned)
+    planned.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", "plan.json")
+    planned.run("plan", "approve", "plan.json")
+    planned.write({"spec.md": "Delete it all.\n"})
+    told = planned.run("run", "plan.json", "--dry-run", expect=6).stderr
+    assert "(contract.references): spec.md" in told
+    planned.run("run", "plan.json", "--dry-run", "--allow-drift", "references")
+    planned.run("plan", "approve", "plan.json")
+    planned.run("run", "plan.json", "--require-approved")
+
+
 def test_a_task_approves_no_plan(planned: Project) -> None:
     """The word asked for is a person's."""
     told = planned.run("plan", "approve", "plan.json", env={"ACA_ATTEMPT": "s/t/1"}, expect=2).stderr
@@ -239,6 +263,50 @@ def test_a_toml_plan_that_cannot_be_written_back_is_left_alone(planned: Project)
     told = planned.run("plan", "approve", "plan.toml", expect=2).stderr
     assert "plan.toml:1: this plan cannot be written back as it is" in told
     assert planned.read("plan.toml") == text
+
+
+PARALLEL = {
+    "plan.json": """{"format_version": 1, "execution_mode": "parallel", "max_concurrent_tasks": 2,
+        "defaults": {"provider": "replay"}, "providers": {"replay": {"script": "replay.toml"}},
+        "tasks": [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}]}""",
+    "plan.toml": """\
+        format_version = 1
+        execution_mode = "parallel"
+        max_concurrent_tasks = 2
+        [defaults]  # for all
+        provider = "replay"
+        [providers.replay]
+        script = "replay.toml"
+        [[tasks]]
+        id = "a"
+        title = "A"
+        [[tasks]]
+        id = "b"
+        title = "B"
+        """,
+}
+"""Two agents at once, and not a word of where they work."""
+
+
+@pytest.mark.parametrize("name", list(PARALLEL))
+def test_where_agents_work_is_approved_too(planned: Project, name: str) -> None:
+    """A run gives worktrees to agents that would share a repository: the approval says so, and holds."""
+    planned.write({name: PARALLEL[name]})
+    commit(planned)
+    assert "git worktree of its own" in planned.run("plan", "approve", name).stderr
+    assert re.search(r'"?workspace"?\W+worktree', planned.read(name))
+    planned.run("run", name, "--require-approved", "--dry-run")
+    assert planned.run("plan", "approve", name).stderr == ""
+
+
+def test_a_toml_plan_without_defaults_gets_a_table_of_them(planned: Project) -> None:
+    """Where its agents work is written there."""
+    text = PARALLEL["plan.toml"].replace('[defaults]  # for all\n        provider = "replay"\n', "")
+    text = text.replace('id = "a"', 'id = "a"\n        provider = "replay"')
+    planned.write({"plan.toml": text.replace('id = "b"', 'id = "b"\n        provider = "replay"')})
+    planned.run("plan", "approve", "plan.toml")
+    assert '[defaults]\nworkspace = "worktree"\n' in planned.read("plan.toml")
+    planned.run("run", "plan.toml", "--require-approved", "--dry-run")
 
 
 # -- secrets ----------------------------------------------------------------------------------------------

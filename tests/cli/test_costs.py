@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aca.events import TaskCompleted
 from tests.project import Project
 
 SCRIPT = """\
@@ -55,6 +56,20 @@ def test_by_what_it_is_asked(project: Project, by: str, names: list[str]) -> Non
     total = told["total"]
     assert (total["calls"], total["input_tokens"], total["cost_usd"]) == (3, 1307, None)
     assert total["at_least"]["cost_usd"] == 0.025
+
+
+def test_what_a_fork_has_from_its_origin_counts_once(project: Project) -> None:
+    """In all sessions together; alone, the fork tells all that has led to it."""
+    front = project.replay('tasks."*".steps = [{usage = {input_tokens = 10, cost_usd = 0.01}}]\n')
+    project.write({"tasks.md": front + "- [ ] One {#one}\n- [ ] Two {#two}\n"})
+    project.run("--task-file", "tasks.md")
+    origin = project.sessions()[0]
+    first = next(event for event in project.journal(origin) if isinstance(event, TaskCompleted))
+    project.run("resume", f"{origin.id}:{first.seq}")
+    assert project.run("costs", "--json").json["total"]["calls"] == 2
+    told = project.run("costs", "--all", "--json").json
+    assert [row["calls"] for row in told["rows"]] == [2, 1]
+    assert told["total"]["cost_usd"] == pytest.approx(0.03)
 
 
 def test_all_sessions_together(project: Project) -> None:

@@ -74,8 +74,13 @@ FULL: dict[str, Any] = {
 """A plan that says everything that can be said."""
 
 
+NOW = model.Contract(
+    base_commit="c0ffee", tools={"aca": "1", "claude-cli": "2"}, references={"a.md": "cd" * 32}
+)
+
+
 def approved_plan() -> dict[str, Any]:
-    plan = contract.settled(Plan.model_validate(FULL), "c0ffee", {"aca": "1", "claude-cli": "2"})
+    plan = contract.settled(Plan.model_validate(FULL), NOW)
     return dump(contract.approved(plan, "ann", "2026-01-02T03:04:05Z", "fine"))
 
 
@@ -213,7 +218,7 @@ def shuffled(value: Any, data: st.DataObject) -> Any:
 @given(plans())
 def test_an_approved_plan_is_what_was_approved(plan: Plan) -> None:
     """After it has been written and read, too."""
-    plan = contract.approved(contract.settled(plan, None, {}), "ann", "now")
+    plan = contract.approved(contract.settled(plan, model.Contract()), "ann", "now")
     again = Plan.model_validate(dump(plan))
     assert again == plan
     assert contract.changes(again) == []

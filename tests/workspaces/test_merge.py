@@ -86,6 +86,25 @@ def test_a_run_can_end_in_it(project: Project) -> None:
     assert project.read("second.txt") == "second"
 
 
+def test_a_merge_that_is_refused_at_the_end_waits_for_a_person(project: Project) -> None:
+    """The work is done, and not lost: resumed with ``--merge`` the session is merged."""
+    repository(project, {"a.txt": "one\ntwo\nthree\n", ".gitignore": "tasks.md\nreplay.toml\n"})
+    tasks(project, TWO, WRITES)
+    project.write({"a.txt": "mine\n"})
+    told = project.run("run", "tasks.md", "-j", "2", "--merge", expect=4).stderr
+    assert "changes that are not committed" in told
+    assert "changes that are not committed" in project.run("resume", "--merge", expect=4).stderr
+    git(project, "checkout", "--", "a.txt")
+    assert "fast-forward" in project.run("resume", "--merge").stderr
+    assert project.read("first.txt") == "first"
+
+
+def test_to_merge_what_was_made_in_place_is_nothing(project: Project) -> None:
+    """And is said, for somebody has asked for it."""
+    tasks(project, TWO.partition("\n")[0] + "\n", '[tasks.first]\nsteps = [{say = "done"}]\n')
+    assert "there is nothing to merge" in project.run("run", "tasks.md", "--merge").stderr
+
+
 def test_a_run_that_failed_does_not(project: Project) -> None:
     """What is done can still be merged by hand, and the rest resumed."""
     repository(project, {"a.txt": "one\n", ".gitignore": "tasks.md\nreplay.toml\n"})

@@ -219,6 +219,33 @@ def test_a_session_stays_in_the_place_it_began_in(project: Project) -> None:
     project.run("resume")
 
 
+def test_a_session_in_place_does_not_become_several_at_once(project: Project) -> None:
+    """Its tasks took turns in one directory, and would now change the same files."""
+    repository(project, {"a.txt": "a"})
+    tasks(project, "- [ ] Never {#never run=false}\n- [ ] One {#one}\n- [ ] Two {#two}\n", SCRIPT)
+    project.run("run", "tasks.md", "--fail-fast", expect=1)
+    told = project.run("resume", "--failed", "-j", "2", expect=2).stderr
+    assert "agents would change the same files at once" in told
+
+
+def test_agents_at_once_in_a_directory_without_git_are_told_of(project: Project) -> None:
+    """Nothing keeps them apart there; nothing is said where each says what it touches."""
+    tasks(project, "- [ ] One {#one}\n- [ ] Two {#two}\n", SCRIPT)
+    told = project.run("run", "tasks.md", "-j", "2", "--dry-run").stderr
+    assert "several agents work in this directory at once" in told
+    tasks(project, "- [ ] One {#one touches=a}\n- [ ] Two {#two touches=b}\n", SCRIPT)
+    assert "several agents" not in project.run("run", "tasks.md", "-j", "2", "--dry-run").stderr
+
+
+def test_a_task_must_see_the_work_of_what_it_needs(project: Project) -> None:
+    """What is made in a worktree is not in the directory itself, and the other way round."""
+    repository(project, {"a.txt": "a\n", ".gitignore": IGNORE})
+    tasks(project, "- [ ] One {#one}\n- [ ] Two {#two needs=one workspace=inplace}\n", SCRIPT)
+    told = project.run("run", "tasks.md", "--workspace-mode", "worktree", expect=2).stderr
+    assert 'task "two" works in place and would not see what "one" makes, which works in a worktree' in told
+    project.run("run", "tasks.md", "--workspace-mode", "inplace", "--dry-run")
+
+
 def test_a_file_to_copy_that_is_not_there_is_refused(project: Project) -> None:
     """Before anything has run."""
     repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})

@@ -27,11 +27,12 @@ def approve(
     from aca.report.words import counted, one_line
 
     refuse_tasks("approve plans")
-    plan = record(file, workspace, by or who(), comment, os.environ)
+    plan, note = record(file, workspace, by or who(), comment, os.environ)
     assert plan.contract is not None  # it was written just now
     assert plan.approval is not None
     on = f" on commit {plan.contract.base_commit[:12]}" if plan.contract.base_commit else ""
-    Screen().result(
-        f"{file}: {counted(len(plan.tasks), 'task')} approved by {one_line(plan.approval.by)}{on}"
-    )
+    if note:
+        Screen().remark(note)
+    by_whom = one_line(plan.approval.by)
+    Screen().result(f"{file}: {counted(len(plan.tasks), 'task')} approved by {by_whom}{on}")
     return 0
