@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from aca.workspaces.git import GitError, Repository, git
 _START = "aca-start"
 _SPARED = "aca-spared"
 _INDEX = "aca-index"
+_AS_FILE = f"100644 {'1' * 40}"
+_AS_REPOSITORY = f"160000 {'1' * 40}"
+_NESTED = "{} is a git repository of its own, which cannot be kept as files: remove {}.git, or ignore {}"
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,32 @@ class Tree:
         """A lock that is there was left by a process that was killed: nobody else works in here."""
         (self._own / "index.lock").unlink(missing_ok=True)
         self._run("checkout", "--quiet", "--force", "--detach", commit)
-        self._run("clean", "-ffdq", *(f"--exclude=/{name}" for name in self._spared()))
+        self._clean()
         self._note_start(commit)
 
     def _note_start(self, commit: str) -> None:
         (self._own / _START).write_text(commit, encoding="ascii")
 
     def settle(self) -> None:
-        """From now on, what is there and not in git counts as nobody's work."""
-        found = self._run("ls-files", "-o", "-z", "--exclude-standard", "--directory", "--no-empty-directory")
-        (self._own / _SPARED).write_bytes(os.fsencode(found))
+        """From now on, what is there and not in git counts as nobody's work, as long as it stays so."""
+        marks = "".join(f"{self._mark(name)} {name}\0" for name in self._others())
+        (self._own / _SPARED).write_bytes(os.fsencode(marks))
+
+    def _clean(self) -> None:
+        """Remove what is not in git but what was set up. Raises GitError where that is not as it was."""
+        spared, others = self._spared(), set(self._others())
+        for name, mark in spared.items():
+            now = self._mark(name)
+            if not now or (name in others and now != mark):
+                raise GitError(f"{name} is not as it was set up")
+        known = (
+            f"{_AS_REPOSITORY if name.endswith('/') else _AS_FILE}\t{name.rstrip('/')}\0"
+            for name in spared
+            if name in others
+        )
+        with self._scratch() as index:  # what is in the index, git spares
+            self._run("update-index", "-z", "--index-info", stdin="".join(known), index=index)
+            self._run("clean", "-ffdq", index=index)
 
     def remove(self) -> None:
         """Remove it, and all that git knows of it."""
@@ -110,23 +129,61 @@ class Tree:
         return self.repository.commit(tree, [start, head], message)
 
     def _snapshot(self) -> str:
-        """The tree of all files, through an index of our own: the task's stays as it is."""
-        index = self._own / _INDEX
-        if (self._own / "index").exists():
-            shutil.copyfile(self._own / "index", index)  # so that what has not changed is not read
-        wanted = [":/", f":(top,exclude,glob)**/{PRIVATE}/**"]
-        wanted += [f":(top,exclude,literal){name.rstrip('/')}" for name in self._spared()]
-        arguments = ("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul")
-        try:
-            self._run(*arguments, stdin="\0".join(wanted), index=index)
+        """The tree of all files but those that were set up and are as they were."""
+        known = (":/", f":(top,exclude,glob)**/{PRIVATE}/**")
+        with self._scratch() as index:
+            self._run(
+                "add",
+                "--update",
+                "--pathspec-from-file=-",
+                "--pathspec-file-nul",
+                stdin="\0".join(known),
+                index=index,
+            )
+            new = "".join(f"{name}\0" for name in self._new(index))
+            self._run("update-index", "--add", "--remove", "-z", "--stdin", stdin=new, index=index)
             return self._run("write-tree", index=index).strip()
+
+    def _new(self, index: Path) -> Iterator[str]:
+        """The files that are the task's work and not in *index* yet. Raises TreeError."""
+        spared = self._spared()
+        for name in self._others(index):
+            if spared.get(name) == self._mark(name) or PRIVATE in name.split("/"):
+                continue
+            if name.endswith("/"):
+                raise TreeError(_NESTED.format(name, name, name))
+            yield name
+
+    def _others(self, index: Path | None = None) -> list[str]:
+        """Every file that is neither in the index nor ignored; of a repository in here its name and ``/``."""
+        return self._run("ls-files", "-o", "-z", "--exclude-standard", index=index).split("\0")[:-1]
+
+    def _mark(self, name: str) -> str:
+        """What tells whether a file is as it was; empty where there is none."""
+        if name.endswith("/"):
+            return "repository"
+        with suppress(OSError):
+            found = (self.path / name).lstat()
+            return f"{found.st_mode:o}:{found.st_size}:{found.st_mtime_ns}"
+        return ""
+
+    def _spared(self) -> dict[str, str]:
+        """What was set up: names and marks."""
+        with suppress(OSError):
+            entries = os.fsdecode((self._own / _SPARED).read_bytes()).split("\0")[:-1]
+            return {name: mark for mark, _, name in (entry.partition(" ") for entry in entries)}
+        return {}
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """An index of our own: the task's stays as it is."""
+        index = self._own / _INDEX
+        try:
+            if (self._own / "index").exists():
+                shutil.copyfile(self._own / "index", index)  # so that what has not changed is not read
+            yield index
         finally:
             index.unlink(missing_ok=True)
-
-    def _spared(self) -> Sequence[str]:
-        with suppress(OSError):
-            return [name for name in os.fsdecode((self._own / _SPARED).read_bytes()).split("\0") if name]
-        return ()
 
     @property
     def _own(self) -> Path:
