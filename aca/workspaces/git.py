@@ -204,6 +204,14 @@ class Repository:
         pairs = zip(fields[::2], fields[1::2], strict=True)
         return tuple(FileChange(path, _ACTIONS.get(status, "modified")) for status, path in pairs)
 
+    def links(self, old: str, new: str) -> list[tuple[str, bool]]:
+        """The submodules that *new* has and *old* has not so: path, and whether it was none before."""
+        fields = self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new).split("\0")[:-1]
+        pairs = zip(fields[::2], fields[1::2], strict=True)
+        return [
+            (path, not said.startswith(":160000")) for said, path in pairs if said.split(" ")[1] == "160000"
+        ]
+
     def diff(self, old: str, new: str, paths: Iterable[str] = ()) -> str:
         """The patch from one commit to the other, for people and for ``git apply``."""
         wanted = [f":(top,literal){path}" for path in paths]

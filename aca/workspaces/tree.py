@@ -22,7 +22,10 @@ _SPARED = "aca-spared"
 _INDEX = "aca-index"
 _AS_FILE = f"100644 {'1' * 40}"
 _AS_REPOSITORY = f"160000 {'1' * 40}"
-_NESTED = "{} is a git repository of its own, which cannot be kept as files: remove {}.git, or ignore {}"
+_NESTED = "{} is a git repository of its own, which cannot be kept as files: remove {}/.git, or ignore {}"
+_UNREACHABLE = (
+    "the commit that the submodule {} shows is nowhere else: push it first, or set the submodule back"
+)
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,21 @@ class Tree:
             tree, head = self._snapshot(), self._run("rev-parse", "--verify", "HEAD^{commit}").strip()
         except GitError as error:
             raise TreeError(f"what the task left in {self.path} cannot be kept: {error}") from None
+        for name, is_new in self.repository.links(start, tree):
+            if is_new:
+                raise TreeError(_NESTED.format(name, name, name))
+            if not self._is_elsewhere(name):
+                raise TreeError(_UNREACHABLE.format(name))
         if head == start and tree == self.repository.tree(start):
             return start
         return self.repository.commit(tree, [start, head], message)
+
+    def _is_elsewhere(self, name: str) -> bool:
+        """Whether what the submodule *name* shows is at its origin too; its repository goes with the tree."""
+        with suppress(GitError, OSError):
+            arguments = ("for-each-ref", "--contains=HEAD", "refs/remotes")
+            return bool(git(*arguments, cwd=self.path / name, env=self.repository.marks)[1])
+        return False
 
     def _snapshot(self) -> str:
         """The tree of all files but those that were set up and are as they were."""
@@ -151,7 +166,7 @@ class Tree:
             if spared.get(name) == self._mark(name) or PRIVATE in name.split("/"):
                 continue
             if name.endswith("/"):
-                raise TreeError(_NESTED.format(name, name, name))
+                raise TreeError(_NESTED.format(*[name.rstrip("/")] * 3))
             yield name
 
     def _others(self, index: Path | None = None) -> list[str]:

@@ -234,3 +234,24 @@ def test_changes_besides_what_a_task_touches_are_told(project: Project) -> None:
     tasks(project, '- [ ] First {#first touches="first.txt"}\n- [ ] Second {needs=first}\n', SCRIPT)
     assert "first also changed a.txt" in project.run("run", "tasks.md", "-j", "2").stdout
     assert "a.txt, which is not among what it touches" in project.run("show", "first").stdout
+
+
+@pytest.mark.parametrize("added", ["", " && git add nested && git commit -qm nested"])
+def test_a_repository_made_inside_a_tree_is_refused(project: Project, added: str) -> None:
+    """Only a link to it could be kept, which leads nowhere; its task is told what to do."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    git(project, "config", "--global", "user.name", "agent")
+    git(project, "config", "--global", "user.email", "agent@localhost")
+    made = f"git init -q nested && cd nested && echo x > x && git add x && git commit -qm x && cd ..{added}"
+    script = f"""
+        [tasks.first]
+        steps = [{{run = '''{made}''', must = true, attempt = 1}},
+                 {{run = "mkdir -p nested && rm -rf nested/.git && echo x > nested/x", attempt = 2}}]
+        [tasks.second]
+        steps = [{{run = "true"}}]
+        """
+    tasks(project, TWO, script, settings="retry_delay: 0\n")
+    told = project.run("run", "tasks.md", "-j", "2", expect=None).stderr
+    assert "nested is a git repository of its own" in told
+    assert "remove nested/.git" in told
+    assert merged(project, "nested/x") == "x"
