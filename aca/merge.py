@@ -67,6 +67,7 @@ class Queue:
             results = await check(made, self.tip != kept.base)
             if broken := [result for result in results if not result.passed]:
                 return await finished(partial(self._red, kept, broken))
+            await finished(partial(self.trees.hold, made))
             await self.trees.remove(task.id)
             self.tip = made
             return Merged(made)

@@ -41,6 +41,14 @@ IDENTITY = {
     "GIT_COMMITTER_EMAIL": "aca@localhost",
 }
 _ACTIONS: dict[str, Literal["created", "modified", "deleted"]] = {"A": "created", "D": "deleted"}
+_BEGUN = {
+    "merge": "MERGE_HEAD",
+    "cherry-pick": "CHERRY_PICK_HEAD",
+    "revert": "REVERT_HEAD",
+    "rebase": "rebase-merge",
+    "rebase or am": "rebase-apply",
+}
+"""What may be under way in a working tree -> the file in git's directory that says so."""
 _AT_ONCE = 500
 """How many paths are given to one call: command lines have a limit."""
 
@@ -141,6 +149,13 @@ class Repository:
         return bool(
             self.here("status", "--porcelain", "-z", f"--untracked-files={'all' if untracked else 'no'}")
         )
+
+    def under_way(self) -> str:
+        """What somebody has begun here and neither finished nor aborted; empty where it is nothing."""
+        for name, file in _BEGUN.items():
+            if Path(self.here("rev-parse", "--path-format=absolute", "--git-path", file).strip()).exists():
+                return name
+        return ""
 
     def uncommitted(self, paths: Sequence[str]) -> list[str]:
         """Those of *paths* (from the top) that are not as they are in the last commit, or in none."""
@@ -244,8 +259,9 @@ class Repository:
         """Whether the branch (its whole name) is what some worktree shows."""
         return bool(self.run("for-each-ref", "--format=%(worktreepath)", branch).strip())
 
-    def set_ref(self, name: str, commit: str) -> None:
-        self.run("update-ref", "--no-deref", name, commit)
+    def set_ref(self, name: str, commit: str, old: str | None = None) -> None:
+        """Have *name* be *commit*; with *old*, only where it is that now, or, being empty, is not there."""
+        self.run("update-ref", "--no-deref", name, commit, *(() if old is None else (old,)))
 
     def delete_refs(self, names: Iterable[str]) -> None:
         self.run("update-ref", "--stdin", "-z", stdin="".join(f"delete {name}\0\0" for name in names))
