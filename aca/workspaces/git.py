@@ -41,6 +41,27 @@ IDENTITY = {
     "GIT_COMMITTER_EMAIL": "aca@localhost",
 }
 _ACTIONS: dict[str, Literal["created", "modified", "deleted"]] = {"A": "created", "D": "deleted"}
+_LOCAL = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NAMESPACE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+"""What belongs to one repository, as ``git rev-parse --local-env-vars`` says, settings left out."""
 _BEGUN = {
     "merge": "MERGE_HEAD",
     "cherry-pick": "CHERRY_PICK_HEAD",
@@ -59,10 +80,14 @@ class GitError(MachineError):
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
     """*environ* without what points git to some repository: aca may itself be run by a hook."""
+    return {name: value for name, value in environ.items() if name not in _LOCAL}
+
+
+def _own(environ: Mapping[str, str]) -> dict[str, str]:
+    """What aca's own calls are to know of *environ*: of git's variables settings and who the user is."""
+    kept = ("GIT_CONFIG_", "GIT_AUTHOR_", "GIT_COMMITTER_")
     return {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith("GIT_") or name.startswith("GIT_CONFIG_")
+        name: value for name, value in environ.items() if not name.startswith("GIT_") or name.startswith(kept)
     }
 
 
@@ -75,7 +100,7 @@ def git(
 ) -> tuple[int, str]:
     """Run ``git ARGUMENTS``; its exit code, which is one of *accept*, and its output. Raises GitError."""
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    surroundings = {**clean(os.environ), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
+    surroundings = {**_own(os.environ), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
     try:
         # A group of its own, so that Ctrl-C in the terminal does not cut git off in the middle.
         done = subprocess.run(

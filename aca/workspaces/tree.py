@@ -227,14 +227,32 @@ def trees_below(repository: Repository, folder: Path) -> list[Tree]:
 def copy_into(tree: Path, workspace: Path, patterns: Iterable[str]) -> None:
     """Copy what fits *patterns* in the workspace to the same places in *tree*, where nothing is yet."""
     for source in (found for pattern in patterns for found in sorted(workspace.glob(pattern))):
-        target = tree / source.relative_to(workspace)
-        if target.exists() or target.is_symlink():
+        place = source.relative_to(workspace)
+        target = tree / place
+        if {PRIVATE, ".git"} & {*place.parts} or target.exists() or target.is_symlink():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, target, symlinks=True)
-        else:
-            shutil.copy2(source, target, follow_symlinks=False)
+        _copy(source, target, workspace.resolve())
+
+
+def _copy(source: Path, target: Path, workspace: Path) -> None:
+    """Copy without what is git's or aca's. A link that would lead elsewhere from *target* is its target."""
+    if source.name in (PRIVATE, ".git"):
+        return
+    if source.is_symlink() and _leads_out(source, workspace):
+        source = source.resolve()
+    if source.is_symlink() or not source.is_dir():
+        shutil.copy2(source, target, follow_symlinks=False)
+        return
+    target.mkdir(exist_ok=True)
+    for inner in sorted(source.iterdir()):
+        _copy(inner, target / inner.name, workspace)
+
+
+def _leads_out(link: Path, workspace: Path) -> bool:
+    """Whether it is relative and leads to something outside."""
+    is_relative = link.exists() and not link.readlink().is_absolute()
+    return is_relative and not link.resolve().is_relative_to(workspace)
 
 
 def _line(file: Path) -> str:
