@@ -21,7 +21,8 @@ TRIES = 2
 DETAIL = 8000
 """How many characters of what others did a task is told, at most."""
 
-_MARKER = r"^(<{7}|>{7}) "
+_MARKER = r"^(<{7}|>{7}) [0-9a-f]{40,64}(:|$)"
+"""What aca's own merges leave, which name commits: an example of a conflict in a text is none."""
 _TASK = "Aca-Task"
 
 Checking = Callable[[str, bool], Awaitable[tuple[CheckResult, ...]]]
@@ -67,6 +68,7 @@ class Queue:
             results = await check(made, self.tip != kept.base)
             if broken := [result for result in results if not result.passed]:
                 return await finished(partial(self._red, kept, broken))
+            await finished(partial(self.trees.hold, made))
             await self.trees.remove(task.id)
             self.tip = made
             return Merged(made)
@@ -85,7 +87,7 @@ class Queue:
         return repository.commit(joined.tree, [self.tip], f"{message}\n\n{trailers}")
 
     def _marked(self, kept: Kept) -> list[str]:
-        """Files into which the task has brought conflict markers, or in which it has left them."""
+        """Files in which the task has left the conflict markers it was given."""
         repository = self.trees.repository
         changes = repository.changes(kept.base, kept.commit)
         paths = [change.path for change in changes if change.action != "deleted"]

@@ -32,7 +32,16 @@ def outside(touches: Iterable[str], paths: Iterable[str]) -> list[str]:
 @lru_cache(maxsize=1 << 16)
 def overlap(one: str, other: str) -> bool:
     """Whether there may be a file that both patterns mean. Says yes where it is not certain."""
-    return _meet(_names(one), _names(other))
+    return _meet(_names(one), _names(other)) or _is_above(one, other) or _is_above(other, one)
+
+
+def _is_above(one: str, other: str) -> bool:
+    """Whether *one* is a plain path, with a dot in it or not, and *other* means something below that."""
+    above, below = (tuple(name for name in path.split("/") if name not in ("", ".")) for path in (one, other))
+    start = below[: len(above)]
+    if _WILD.search(one) or "**" in start or not len(above) < len(below):
+        return False
+    return all(map(_may_be_same, above, start))
 
 
 def _names(pattern: str) -> tuple[str, ...]:

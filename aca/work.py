@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from aca import events as ev
 from aca.errors import SessionError
@@ -22,6 +22,7 @@ from aca.workspaces.worktree import (
     branch,
     home,
     kept_ref,
+    merged_ref,
     of_session,
     remove_empty,
 )
@@ -46,7 +47,8 @@ class Branch:
 
     def event(self, event: ev.Event, state: SessionState) -> None:
         if isinstance(event, ev.TaskCompleted | ev.TaskSplit) and event.integrated:
-            self._trees.advance()
+            with suppress(GitError):  # what is merged is held already; the next one moves the branch as well
+                self._trees.advance()
 
 
 # -- the user's branch --------------------------------------------------------------------------------
@@ -70,6 +72,8 @@ def merge(one: Session) -> Landed:
     name = repository.branch() or "HEAD, which is on no branch"
     if repository.contains(repository.head, commit):
         return Landed("nothing", commit, name)
+    if begun := repository.under_way():
+        raise SessionError(f"a {begun} is under way in {one.workspace}\n   finish it or abort it first")
     if repository.is_dirty(untracked=False):
         raise SessionError(
             "there are changes that are not committed\n   commit or stash them first: git stash"
@@ -106,8 +110,13 @@ def is_merged(one: Session, state: SessionState) -> bool:
         return True
     repository = git.find(one.workspace)
     if repository is None or not repository.has(state.integrated):
-        return True  # there is nothing left that could be lost
-    said = repository.run("for-each-ref", f"--contains={state.integrated}", "--format=%(refname)")
+        return False  # it may be elsewhere for a while
+    return _is_with_the_user(repository, state.integrated)
+
+
+def _is_with_the_user(repository: Repository, commit: str) -> bool:
+    """Whether *commit* is on some branch or tag that is not aca's own."""
+    said = repository.run("for-each-ref", f"--contains={commit}", "--format=%(refname)")
     return any(
         not ref.startswith(("refs/aca/", "refs/heads/aca/", "refs/stash")) for ref in said.splitlines()
     )
@@ -167,25 +176,49 @@ def restore(one: Session, made: Piece, *, before: bool, force: bool) -> list[str
     if changed and not force:
         files = ", ".join(changed[:5])
         raise SessionError(f"this would replace changes that are not committed: {files}\n   --force does so")
-    source, gone = (made.base, "created") if before else (made.commit, "deleted")
-    wanted = [change.path for change in changes if change.action != gone]
-    repository.write_out(source, wanted)
-    for change in changes:
-        if change.action == gone:
-            (repository.top / change.path).unlink(missing_ok=True)
+    source, added = (made.base, "created") if before else (made.commit, "deleted")
+    gone = [change.path for change in changes if change.action == added]
+    for path in paths:
+        _refuse_links(repository.top, path, gone)
+    for path in gone:
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            (repository.top / path).unlink()
+    repository.write_out(source, [path for path in paths if path not in gone])
     return paths
+
+
+def _refuse_links(top: Path, path: str, gone: Sequence[str]) -> None:
+    """Raises SessionError where a link that stays is on the way to *path*."""
+    for parent in list(PurePosixPath(path).parents)[:-1]:
+        if (top / parent).is_symlink() and str(parent) not in gone:
+            raise SessionError(
+                f"{parent} is a link: {path} would be somewhere else\n   remove the link first"
+            )
 
 
 # -- what nobody needs any more -----------------------------------------------------------------------
 
 
 def forget(one: Session) -> None:
-    """Remove worktrees, branch and refs of a session that is being removed."""
+    """Remove worktrees, branch and refs of a session that is being removed.
+
+    A branch that is checked out stays, and so does one with commits that would be nowhere else.
+    """
     repository = git.find(one.workspace)
     if repository is None:
         return
     _remove_trees(repository, home(one.workspace, os.environ) / one.id)
-    repository.delete_refs(repository.refs(f"refs/aca/{one.id}/", branch(one.id)))
+    name, refs = branch(one.id), repository.refs(f"refs/aca/{one.id}/", branch(one.id))
+    if name in refs and not _is_spent(repository, name, refs[name], refs.get(merged_ref(one.id), "")):
+        del refs[name]
+    repository.delete_refs(refs)
+
+
+def _is_spent(repository: Repository, name: str, tip: str, merged: str) -> bool:
+    """Whether nobody looks at the branch and all that is on it is aca's own or on one of the user's."""
+    if repository.is_checked_out(name):
+        return False
+    return _is_with_the_user(repository, tip) or bool(merged and repository.contains(merged, tip))
 
 
 def reap(workspace: Path) -> None:
@@ -194,8 +227,9 @@ def reap(workspace: Path) -> None:
     repository = git.find(workspace) if folder.is_dir() else None
     if repository is None:
         return
+    trees = sorted(folder.iterdir())  # first: a session that begins meanwhile is then in the listing
     known = {one.id: one for one in listing(workspace)}
-    for path in sorted(folder.iterdir()):
+    for path in trees:
         if path.name not in known:
             _keep_strays(repository, path)
             _remove_trees(repository, path)

@@ -9,6 +9,7 @@ from aca.faults import Fault, stays_inside
 from aca.plan import Plan, Task, profile
 from aca.workspaces import git
 
+_TAKEN = "refs/heads/aca"
 COMMIT = "`git init && git add -A && git commit`"
 
 
@@ -54,9 +55,12 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     if uses_worktrees(plan):
         if not git.is_new_enough():
             yield Fault(("defaults", "workspace"), git.CURE, 'install it, or write workspace = "inplace"')
-        elif git.find(workspace) is None:
+        elif (repository := git.find(workspace)) is None:
             why = f"worktrees need a git repository with a commit, and {workspace} is not in one"
             yield Fault(("defaults", "workspace"), why, f'{COMMIT} makes one; or write workspace = "inplace"')
+        elif _TAKEN in repository.refs(_TAKEN):
+            why = "a branch is called aca: there can be no branch aca/<session> beside it"
+            yield Fault(("defaults", "workspace"), why, "rename it: git branch -m aca another-name")
         yield from _copies(plan, workspace)
     yield from _sharing(plan)
     yield from _crossings(plan)

@@ -41,6 +41,35 @@ IDENTITY = {
     "GIT_COMMITTER_EMAIL": "aca@localhost",
 }
 _ACTIONS: dict[str, Literal["created", "modified", "deleted"]] = {"A": "created", "D": "deleted"}
+_LOCAL = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NAMESPACE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+"""What belongs to one repository, as ``git rev-parse --local-env-vars`` says, settings left out."""
+_BEGUN = {
+    "merge": "MERGE_HEAD",
+    "cherry-pick": "CHERRY_PICK_HEAD",
+    "revert": "REVERT_HEAD",
+    "rebase": "rebase-merge",
+    "rebase or am": "rebase-apply",
+}
+"""What may be under way in a working tree -> the file in git's directory that says so."""
 _AT_ONCE = 500
 """How many paths are given to one call: command lines have a limit."""
 
@@ -51,10 +80,14 @@ class GitError(MachineError):
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
     """*environ* without what points git to some repository: aca may itself be run by a hook."""
+    return {name: value for name, value in environ.items() if name not in _LOCAL}
+
+
+def _own(environ: Mapping[str, str]) -> dict[str, str]:
+    """What aca's own calls are to know of *environ*: of git's variables settings and who the user is."""
+    kept = ("GIT_CONFIG_", "GIT_AUTHOR_", "GIT_COMMITTER_")
     return {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith("GIT_") or name.startswith("GIT_CONFIG_")
+        name: value for name, value in environ.items() if not name.startswith("GIT_") or name.startswith(kept)
     }
 
 
@@ -67,7 +100,7 @@ def git(
 ) -> tuple[int, str]:
     """Run ``git ARGUMENTS``; its exit code, which is one of *accept*, and its output. Raises GitError."""
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    surroundings = {**clean(os.environ), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
+    surroundings = {**_own(os.environ), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
     try:
         # A group of its own, so that Ctrl-C in the terminal does not cut git off in the middle.
         done = subprocess.run(
@@ -147,6 +180,13 @@ class Repository:
         inside = f"{directory.rstrip('/')}/any"
         return git("check-ignore", "-q", "--", inside, cwd=self.workspace, accept=(0, 1, 128))[0] == 0
 
+    def under_way(self) -> str:
+        """What somebody has begun here and neither finished nor aborted; empty where it is nothing."""
+        for name, file in _BEGUN.items():
+            if Path(self.here("rev-parse", "--path-format=absolute", "--git-path", file).strip()).exists():
+                return name
+        return ""
+
     def uncommitted(self, paths: Sequence[str]) -> list[str]:
         """Those of *paths* (from the top) that are not as they are in the last commit, or in none."""
         found: list[str] = []
@@ -209,6 +249,14 @@ class Repository:
         pairs = zip(fields[::2], fields[1::2], strict=True)
         return tuple(FileChange(path, _ACTIONS.get(status, "modified")) for status, path in pairs)
 
+    def links(self, old: str, new: str) -> list[tuple[str, bool]]:
+        """The submodules that *new* has and *old* has not so: path, and whether it was none before."""
+        fields = self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new).split("\0")[:-1]
+        pairs = zip(fields[::2], fields[1::2], strict=True)
+        return [
+            (path, not said.startswith(":160000")) for said, path in pairs if said.split(" ")[1] == "160000"
+        ]
+
     def diff(self, old: str, new: str, paths: Iterable[str] = ()) -> str:
         """The patch from one commit to the other, for people and for ``git apply``."""
         wanted = [f":(top,literal){path}" for path in paths]
@@ -241,8 +289,9 @@ class Repository:
         """Whether the branch (its whole name) is what some worktree shows."""
         return bool(self.run("for-each-ref", "--format=%(worktreepath)", branch).strip())
 
-    def set_ref(self, name: str, commit: str) -> None:
-        self.run("update-ref", "--no-deref", name, commit)
+    def set_ref(self, name: str, commit: str, old: str | None = None) -> None:
+        """Have *name* be *commit*; with *old*, only where it is that now, or, being empty, is not there."""
+        self.run("update-ref", "--no-deref", name, commit, *(() if old is None else (old,)))
 
     def delete_refs(self, names: Iterable[str]) -> None:
         self.run("update-ref", "--stdin", "-z", stdin="".join(f"delete {name}\0\0" for name in names))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,12 @@ from aca.workspaces.git import GitError, Repository, git
 _START = "aca-start"
 _SPARED = "aca-spared"
 _INDEX = "aca-index"
+_AS_FILE = f"100644 {'1' * 40}"
+_AS_REPOSITORY = f"160000 {'1' * 40}"
+_NESTED = "{} is a git repository of its own, which cannot be kept as files: remove {}/.git, or ignore {}"
+_UNREACHABLE = (
+    "the commit that the submodule {} shows is nowhere else: push it first, or set the submodule back"
+)
 
 
 @dataclass(frozen=True)
@@ -76,16 +82,32 @@ class Tree:
         """A lock that is there was left by a process that was killed: nobody else works in here."""
         (self._own / "index.lock").unlink(missing_ok=True)
         self._run("checkout", "--quiet", "--force", "--detach", commit)
-        self._run("clean", "-ffdq", *(f"--exclude=/{name}" for name in self._spared()))
+        self._clean()
         self._note_start(commit)
 
     def _note_start(self, commit: str) -> None:
         (self._own / _START).write_text(commit, encoding="ascii")
 
     def settle(self) -> None:
-        """From now on, what is there and not in git counts as nobody's work."""
-        found = self._run("ls-files", "-o", "-z", "--exclude-standard", "--directory", "--no-empty-directory")
-        (self._own / _SPARED).write_bytes(os.fsencode(found))
+        """From now on, what is there and not in git counts as nobody's work, as long as it stays so."""
+        marks = "".join(f"{self._mark(name)} {name}\0" for name in self._others())
+        (self._own / _SPARED).write_bytes(os.fsencode(marks))
+
+    def _clean(self) -> None:
+        """Remove what is not in git but what was set up. Raises GitError where that is not as it was."""
+        spared, others = self._spared(), set(self._others())
+        for name, mark in spared.items():
+            now = self._mark(name)
+            if not now or (name in others and now != mark):
+                raise GitError(f"{name} is not as it was set up")
+        known = (
+            f"{_AS_REPOSITORY if name.endswith('/') else _AS_FILE}\t{name.rstrip('/')}\0"
+            for name in spared
+            if name in others
+        )
+        with self._scratch() as index:  # what is in the index, git spares
+            self._run("update-index", "-z", "--index-info", stdin="".join(known), index=index)
+            self._run("clean", "-ffdq", index=index)
 
     def remove(self) -> None:
         """Remove it, and all that git knows of it."""
@@ -105,28 +127,78 @@ class Tree:
             tree, head = self._snapshot(), self._run("rev-parse", "--verify", "HEAD^{commit}").strip()
         except GitError as error:
             raise TreeError(f"what the task left in {self.path} cannot be kept: {error}") from None
+        for name, is_new in self.repository.links(start, tree):
+            if is_new:
+                raise TreeError(_NESTED.format(name, name, name))
+            if not self._is_elsewhere(name):
+                raise TreeError(_UNREACHABLE.format(name))
         if head == start and tree == self.repository.tree(start):
             return start
         return self.repository.commit(tree, [start, head], message)
 
+    def _is_elsewhere(self, name: str) -> bool:
+        """Whether what the submodule *name* shows is at its origin too; its repository goes with the tree."""
+        with suppress(GitError, OSError):
+            arguments = ("for-each-ref", "--contains=HEAD", "refs/remotes")
+            return bool(git(*arguments, cwd=self.path / name, env=self.repository.marks)[1])
+        return False
+
     def _snapshot(self) -> str:
-        """The tree of all files, through an index of our own: the task's stays as it is."""
-        index = self._own / _INDEX
-        if (self._own / "index").exists():
-            shutil.copyfile(self._own / "index", index)  # so that what has not changed is not read
-        wanted = [":/", f":(top,exclude,glob)**/{PRIVATE}/**"]
-        wanted += [f":(top,exclude,literal){name.rstrip('/')}" for name in self._spared()]
-        arguments = ("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul")
-        try:
-            self._run(*arguments, stdin="\0".join(wanted), index=index)
+        """The tree of all files but those that were set up and are as they were."""
+        known = (":/", f":(top,exclude,glob)**/{PRIVATE}/**")
+        with self._scratch() as index:
+            self._run(
+                "add",
+                "--update",
+                "--pathspec-from-file=-",
+                "--pathspec-file-nul",
+                stdin="\0".join(known),
+                index=index,
+            )
+            new = "".join(f"{name}\0" for name in self._new(index))
+            self._run("update-index", "--add", "--remove", "-z", "--stdin", stdin=new, index=index)
             return self._run("write-tree", index=index).strip()
+
+    def _new(self, index: Path) -> Iterator[str]:
+        """The files that are the task's work and not in *index* yet. Raises TreeError."""
+        spared = self._spared()
+        for name in self._others(index):
+            if spared.get(name) == self._mark(name) or PRIVATE in name.split("/"):
+                continue
+            if name.endswith("/"):
+                raise TreeError(_NESTED.format(*[name.rstrip("/")] * 3))
+            yield name
+
+    def _others(self, index: Path | None = None) -> list[str]:
+        """Every file that is neither in the index nor ignored; of a repository in here its name and ``/``."""
+        return self._run("ls-files", "-o", "-z", "--exclude-standard", index=index).split("\0")[:-1]
+
+    def _mark(self, name: str) -> str:
+        """What tells whether a file is as it was; empty where there is none."""
+        if name.endswith("/"):
+            return "repository"
+        with suppress(OSError):
+            found = (self.path / name).lstat()
+            return f"{found.st_mode:o}:{found.st_size}:{found.st_mtime_ns}"
+        return ""
+
+    def _spared(self) -> dict[str, str]:
+        """What was set up: names and marks."""
+        with suppress(OSError):
+            entries = os.fsdecode((self._own / _SPARED).read_bytes()).split("\0")[:-1]
+            return {name: mark for mark, _, name in (entry.partition(" ") for entry in entries)}
+        return {}
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """An index of our own: the task's stays as it is."""
+        index = self._own / _INDEX
+        try:
+            if (self._own / "index").exists():
+                shutil.copyfile(self._own / "index", index)  # so that what has not changed is not read
+            yield index
         finally:
             index.unlink(missing_ok=True)
-
-    def _spared(self) -> Sequence[str]:
-        with suppress(OSError):
-            return [name for name in os.fsdecode((self._own / _SPARED).read_bytes()).split("\0") if name]
-        return ()
 
     @property
     def _own(self) -> Path:
@@ -155,14 +227,32 @@ def trees_below(repository: Repository, folder: Path) -> list[Tree]:
 def copy_into(tree: Path, workspace: Path, patterns: Iterable[str]) -> None:
     """Copy what fits *patterns* in the workspace to the same places in *tree*, where nothing is yet."""
     for source in (found for pattern in patterns for found in sorted(workspace.glob(pattern))):
-        target = tree / source.relative_to(workspace)
-        if target.exists() or target.is_symlink():
+        place = source.relative_to(workspace)
+        target = tree / place
+        if {PRIVATE, ".git"} & {*place.parts} or target.exists() or target.is_symlink():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, target, symlinks=True)
-        else:
-            shutil.copy2(source, target, follow_symlinks=False)
+        _copy(source, target, workspace.resolve())
+
+
+def _copy(source: Path, target: Path, workspace: Path) -> None:
+    """Copy without what is git's or aca's. A link that would lead elsewhere from *target* is its target."""
+    if source.name in (PRIVATE, ".git"):
+        return
+    if source.is_symlink() and _leads_out(source, workspace):
+        source = source.resolve()
+    if source.is_symlink() or not source.is_dir():
+        shutil.copy2(source, target, follow_symlinks=False)
+        return
+    target.mkdir(exist_ok=True)
+    for inner in sorted(source.iterdir()):
+        _copy(inner, target / inner.name, workspace)
+
+
+def _leads_out(link: Path, workspace: Path) -> bool:
+    """Whether it is relative and leads to something outside."""
+    is_relative = link.exists() and not link.readlink().is_absolute()
+    return is_relative and not link.resolve().is_relative_to(workspace)
 
 
 def _line(file: Path) -> str:

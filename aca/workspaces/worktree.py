@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from aca.state import SessionState
 from aca.workspaces.base import Ground, Kept, TreeError, finished
 from aca.workspaces.git import Repository, find
 from aca.workspaces.tree import Tree, copy_into, trees_below
+
+log = logging.getLogger(__name__)
 
 INTEGRATION = ".integration"
 """The tree in which what is merged is checked; no task can be called so."""
@@ -41,6 +44,11 @@ def home(workspace: Path, environ: Mapping[str, str]) -> Path:
 def branch(session: str) -> str:
     """The branch on which the session's merged work is."""
     return f"refs/heads/aca/{session}"
+
+
+def merged_ref(session: str) -> str:
+    """What holds the session's merged work, whatever becomes of its branch; no task is called so."""
+    return f"refs/aca/{session}/%merged"
 
 
 def kept_ref(session: str, task_id: str, attempt: int) -> str:
@@ -107,10 +115,23 @@ class Worktrees:
                 self._keep_unkept(task_id, now.attempts)
         self.advance()
 
+    def hold(self, commit: str) -> None:
+        """Have git keep what is merged by now."""
+        self.repository.set_ref(merged_ref(self.session.id), commit)
+
     def advance(self) -> None:
-        """Move the session's branch to where the journal says it is, unless somebody looks at it."""
-        if not self.repository.is_checked_out(branch(self.session.id)):
-            self.repository.set_ref(branch(self.session.id), self.state.integrated)
+        """Move the session's branch to where the journal says it is.
+
+        It stays where it is while somebody looks at it, or when somebody has made commits on it.
+        """
+        name, tip = branch(self.session.id), self.state.integrated
+        self.hold(tip)
+        now = self.repository.refs(name).get(name, "")
+        if now and not self.repository.contains(tip, now):
+            short = name.removeprefix("refs/heads/")
+            log.warning("%s has commits that are not aca's and stays as it is; %s is merged", short, tip)
+        elif not self.repository.is_checked_out(name):
+            self.repository.set_ref(name, tip, now)
 
     def remove_unneeded(self) -> None:
         """Remove the trees in which nobody will go on."""

@@ -81,3 +81,11 @@ def test_what_is_outside() -> None:
     """Nothing is where nothing was said."""
     assert outside(["src", "*.md"], ["src/a.py", "README.md", "docs/a.md"]) == ["docs/a.md"]
     assert outside([], ["a"]) == []
+
+
+@pytest.mark.parametrize("below", ["src/v1.2/a.py", "src/v1.2/**", "src/*/a.py", "src/v1.2/deep/*.py"])
+def test_a_directory_with_a_dot_in_its_name_meets_what_is_below_it(below: str) -> None:
+    """In either order; a file of that name beside it does not."""
+    assert overlap("src/v1.2", below)
+    assert overlap(below, "src/v1.2")
+    assert not overlap("src/v1.3", "src/v1.2/a.py")

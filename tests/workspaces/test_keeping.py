@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from tests.project import Project
-from tests.workspaces.checkout import git, kept, left, merged, repository, seen, tasks, worktrees
+from tests.workspaces.checkout import commit, git, kept, left, merged, repository, seen, tasks, worktrees
 
 TWO = "- [ ] First {#first}\n- [ ] Second {#second needs=first}\n"
 SCRIPT = """
@@ -149,9 +149,80 @@ def test_a_branch_that_is_checked_out_is_left_alone(project: Project) -> None:
     project.run("approve", "ask")
     project.run("resume")
     assert git(project, "status", "--porcelain") == ""
+    assert git(project, "show", f"refs/aca/{one}/%merged:y") == "y"
     git(project, "checkout", "--quiet", "main")
     project.run("merge")
     assert project.read("y") == "y"
+
+
+def test_commits_of_the_user_on_the_sessions_branch_stay(project: Project) -> None:
+    """The branch is moved on only over what is aca's own; what is merged is held besides."""
+    repository(project, {"a.txt": "one\n", ".gitignore": "tasks.md\nreplay.toml\n"})
+    items = "- [ ] First {#first}\n- [ ] Ask {kind=approval needs=first}\n- [ ] Third {#third needs=ask}\n"
+    script = '[tasks."*"]\nsteps = [{run = "echo x > $ACA_TASK", must = true}]\n'
+    tasks(project, items, script)
+    project.run("run", "tasks.md", "-j", "2", expect=4)
+    one = project.session().id
+    git(project, "checkout", "--quiet", f"aca/{one}")
+    project.write({"mine.txt": "mine"})
+    mine = commit(project, "mine")
+    git(project, "checkout", "--quiet", "main")
+    project.run("approve", "ask")
+    project.run("resume")
+    logs = "".join(file.read_text() for file in project.session().path.rglob("*.log"))
+    assert f"aca/{one} has commits that are not aca's" in logs
+    assert git(project, "rev-parse", f"aca/{one}") == mine
+    project.run("merge")
+    assert (project.read("third"), (project.root / "mine.txt").exists()) == ("x\n", False)
+    project.run("gc", "--older-than", "0s")
+    assert project.sessions() == []
+    assert git(project, "rev-parse", f"aca/{one}") == mine
+
+
+def test_a_branch_that_is_checked_out_outlives_its_session(project: Project) -> None:
+    """Nobody's HEAD is left without a commit."""
+    one = a_finished_session(project)
+    git(project, "checkout", "--quiet", f"aca/{one}")
+    project.run("gc", "--older-than", "0s", "--force")
+    assert project.sessions() == []
+    assert git(project, "status", "--porcelain", "--branch") == f"## aca/{one}"
+
+
+def test_a_session_whose_repository_is_gone_is_not_taken_for_merged(project: Project) -> None:
+    """It may come back."""
+    one = a_finished_session(project)
+    (project.root / ".git").rename(project.root.parent / "away")
+    assert f"{one}  kept, needs --force" in project.run("gc", "--older-than", "0s").stdout
+
+
+def test_nothing_is_restored_through_a_link(project: Project) -> None:
+    """It could lead anywhere."""
+    repository(project, {"a.txt": "one\n", ".gitignore": "tasks.md\nreplay.toml\n"})
+    tasks(
+        project, TWO, '[tasks.first]\nsteps = [{write = "d/x", content = "x"}]\n[tasks.second]\nsteps = []\n'
+    )
+    project.run("run", "tasks.md", "-j", "2")
+    outside = project.home / "outside"
+    outside.mkdir()
+    (outside / "x").write_text("precious")
+    (project.root / "d").symlink_to(outside)
+    for arguments in (["--force"], ["--force", "--before"]):
+        assert "d is a link" in project.run("restore", "first", *arguments, expect=2).stderr
+    assert (outside / "x").read_text() == "precious"
+
+
+def test_a_file_that_became_a_directory_is_restored_both_ways(project: Project) -> None:
+    """And a directory that became a file."""
+    repository(project, {"f": "file\n", "d/x": "x\n", ".gitignore": "tasks.md\nreplay.toml\n"})
+    run = "rm f && mkdir f && echo y > f/y && rm -r d && echo d > d"
+    tasks(
+        project, TWO, f'[tasks.first]\nsteps = [{{run = "{run}", must = true}}]\n[tasks.second]\nsteps = []\n'
+    )
+    project.run("run", "tasks.md", "-j", "2")
+    project.run("restore", "first")
+    assert (project.read("f/y"), project.read("d")) == ("y\n", "d\n")
+    project.run("restore", "first", "--before", "--force")
+    assert (project.read("f"), project.read("d/x")) == ("file\n", "x\n")
 
 
 def test_twenty_at_once_over_the_same_files(project: Project) -> None:

@@ -121,3 +121,15 @@ def test_a_session_that_worked_in_place_has_nothing_to_merge(project: Project) -
     project.write({"tasks.md": '- [ ] A {run="true"}\n'})
     project.run("run", "tasks.md")
     assert "has worked in place" in project.run("merge", expect=2).stderr
+
+
+def test_a_merge_of_the_user_that_is_under_way_is_left_alone(project: Project) -> None:
+    """Also where nothing of it differs from the last commit."""
+    a_finished_session(project)
+    git(project, "checkout", "--quiet", "-b", "other")
+    project.write({"mine.txt": "mine"})
+    other = commit(project, "mine")
+    git(project, "checkout", "--quiet", "main")
+    git(project, "merge", "--quiet", "--no-ff", "--no-commit", "-s", "ours", "other")
+    assert "is under way" in project.run("merge", expect=2).stderr
+    assert (project.root / ".git" / "MERGE_HEAD").read_text().strip() == other

@@ -261,3 +261,76 @@ def test_changes_besides_what_a_task_touches_are_told(project: Project) -> None:
     tasks(project, '- [ ] First {#first touches="first.txt"}\n- [ ] Second {needs=first}\n', SCRIPT)
     assert "first also changed a.txt" in project.run("run", "tasks.md", "-j", "2").stdout
     assert "a.txt, which is not among what it touches" in project.run("show", "first").stdout
+
+
+@pytest.mark.parametrize("added", ["", " && git add nested && git commit -qm nested"])
+def test_a_repository_made_inside_a_tree_is_refused(project: Project, added: str) -> None:
+    """Only a link to it could be kept, which leads nowhere; its task is told what to do."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    git(project, "config", "--global", "user.name", "agent")
+    git(project, "config", "--global", "user.email", "agent@localhost")
+    made = f"git init -q nested && cd nested && echo x > x && git add x && git commit -qm x && cd ..{added}"
+    script = f"""
+        [tasks.first]
+        steps = [{{run = '''{made}''', must = true, attempt = 1}},
+                 {{run = "mkdir -p nested && rm -rf nested/.git && echo x > nested/x", attempt = 2}}]
+        [tasks.second]
+        steps = [{{run = "true"}}]
+        """
+    tasks(project, TWO, script, settings="retry_delay: 0\n")
+    told = project.run("run", "tasks.md", "-j", "2", expect=None).stderr
+    assert "nested is a git repository of its own" in told
+    assert "remove nested/.git" in told
+    assert merged(project, "nested/x") == "x"
+
+
+def test_a_branch_that_is_called_aca_is_told_of(project: Project) -> None:
+    """Before anything has run: git has no room for the session's own below it."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    git(project, "branch", "aca")
+    tasks(project, TWO, SCRIPT)
+    told = project.run("run", "tasks.md", "-j", "2", expect=2).stderr
+    assert "a branch is called aca" in told
+    assert "git branch -m aca" in told
+    assert project.sessions() == []
+
+
+def test_nothing_of_git_is_copied_and_links_lead_to_the_same(project: Project) -> None:
+    """A relative link out of the workspace would lead nowhere from a worktree."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE + "local\n"})
+    (project.root.parent / "shared.txt").write_text("shared")
+    git(project, "init", "--quiet", "local/lib")
+    project.write({"local/real.txt": "real"})
+    (project.root / "local" / "out.txt").symlink_to("../../shared.txt")
+    (project.root / "local" / "in.txt").symlink_to("real.txt")
+    see = "grep -q shared local/out.txt && test ! -e local/lib/.git && test -L local/in.txt"
+    script = f'[tasks."*"]\nsteps = [{{run = "{see} && test ! -e .aca", must = true}}]\n'
+    tasks(project, TWO, script, settings='workspace: {copy: [local, ".[ag]*"]}\n')
+    project.run("run", "tasks.md", "-j", "2", "--retries", "0")
+
+
+def test_a_task_knows_who_the_user_is_but_of_no_other_repository(project: Project) -> None:
+    """aca may be run by a hook; an author or an ssh command that is set is set for tasks too."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    env = {
+        "GIT_INDEX_FILE": "/nowhere",
+        "GIT_DIR": "/nowhere",
+        "GIT_AUTHOR_NAME": "me",
+        "GIT_SSH_COMMAND": "ssh",
+    }
+    see = "test -z $GIT_DIR$GIT_INDEX_FILE && test $GIT_AUTHOR_NAME$GIT_SSH_COMMAND = messh"
+    items = f"- [ ] First {{run='{see}'}}\n- [ ] Second {{run='{see}'}}\n"
+    tasks(project, items, "", settings="workspace: worktree\npass_env: [GIT_AUTHOR_NAME, GIT_SSH_COMMAND]\n")
+    project.run("run", "tasks.md", "-j", "2", "--retries", "0", env=env)
+
+
+def test_an_example_of_a_conflict_is_none(project: Project) -> None:
+    """Only the markers that aca has put into a file must be gone again."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    text = "<<<<<<< HEAD\\nours\\n=======\\ntheirs\\n>>>>>>> topic\\n"
+    script = (
+        f'[tasks.first]\nsteps = [{{write = "how-to.md", content = "{text}"}}]\n[tasks.second]\nsteps = []\n'
+    )
+    tasks(project, TWO, script)
+    project.run("run", "tasks.md", "-j", "2")
+    assert "<<<<<<< HEAD" in merged(project, "how-to.md")

@@ -325,3 +325,25 @@ def test_subtasks_work_in_the_kind_of_place_their_parent_does(project: Project) 
     tasks(project, items, script)
     project.run("run", "tasks.md", "-j", "2")
     assert ((project.root / "here").exists(), (project.root / "there").exists()) == (True, False)
+
+
+def test_work_beside_and_in_what_was_brought_along_is_kept(project: Project) -> None:
+    """Only what stays as it was copied or set up is nobody's work, whatever its name."""
+    a_repository(project)
+    project.write({"notes/mine.txt": "mine\n", "notes/a[b]*.txt": "odd\n", "notes/-n": "n\n"})
+    settings = 'retry_delay: 0\nworkspace: {copy: ["notes"], setup: "mkdir new && echo x > new/made"}\n'
+    script = """
+        [tasks.first]
+        steps = [
+          {run = "test -f 'notes/a[b]*.txt' && test -f notes/-n && test -f new/made", must = true},
+          {write = "notes/theirs.txt", content = "theirs"}, {write = "new/work.txt", content = "work"},
+          {run = "echo more >> notes/mine.txt", attempt = 1}, {fail = "not yet", attempt = 1},
+        ]
+        [tasks.second]
+        steps = []
+        """
+    tasks(project, TWO, script, settings=settings)
+    project.run("run", "tasks.md", "-j", "2")
+    names = git(project, "ls-tree", "-r", "--name-only", f"aca/{project.session().id}").split()
+    assert names == [".gitignore", "a.txt", "new/work.txt", "notes/mine.txt", "notes/theirs.txt"]
+    assert merged(project, "notes/mine.txt") == "mine\nmore"
