@@ -278,7 +278,10 @@ class _Attempt:
         """*ending*, once the work is part of the session's; or why it cannot be."""
         if not isinstance(ending, ev.TaskCompleted | ev.TaskSplit):
             return ending
-        done = await self.site.merge(ending.summary)
+        is_split = isinstance(ending, ev.TaskSplit)
+        done = await self.site.merge(ending.summary, lambda: is_split or self.unheard() is None)
+        if done is None:
+            return self.unheard() or self.ending(ev.TaskInterrupted, reason="it was not over")
         if isinstance(done, merge.Merged):
             return msgspec.structs.replace(ending, integrated=done.commit)
         reason = clean.text(done.reason)

@@ -52,11 +52,13 @@ class Queue:
     tip: str
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def merge(self, task: Task, kept: Kept, summary: str, check: Checking) -> Merged | Refused:
+    async def merge(
+        self, task: Task, kept: Kept, summary: str, check: Checking, is_over: Callable[[], bool]
+    ) -> Merged | Refused | None:
         """Join *kept* to what is merged, see whether that holds, and take the task's tree away.
 
         Nothing is waited for once ``tip`` has moved, so that a task whose work counts cannot be cut off
-        before it says so.
+        before it says so. None where the work turns out not to be over while it is checked.
         """
         if not kept.files:
             await self.trees.remove(task.id)
@@ -68,6 +70,8 @@ class Queue:
             results = await check(made, self.tip != kept.base)
             if broken := [result for result in results if not result.passed]:
                 return await finished(partial(self._red, kept, broken))
+            if not is_over():
+                return None
             await finished(partial(self.trees.hold, made))
             await self.trees.remove(task.id)
             self.tip = made

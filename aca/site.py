@@ -6,7 +6,7 @@ import errno
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -152,11 +152,14 @@ class Site:
         except TreeError as error:
             log.warning("task %s, attempt %s: %s", self.task.id, self.number, error)
 
-    async def merge(self, summary: str) -> merge.Merged | merge.Refused:
-        """Let what was kept become part of the session's work. In place, it is that already."""
+    async def merge(self, summary: str, is_over: Callable[[], bool]) -> merge.Merged | merge.Refused | None:
+        """Let what was kept become part of the session's work. In place, it is that already.
+
+        None where *is_over* said no, after all that takes time.
+        """
         if self.kept is None or self.all.queue is None:
             return merge.Merged("")
-        return await self.all.queue.merge(self.task, self.kept, summary, self.check_merged)
+        return await self.all.queue.merge(self.task, self.kept, summary, self.check_merged, is_over)
 
     async def check_merged(self, commit: str, joined: bool) -> tuple[ev.CheckResult, ...]:
         """What the plan checks of merged work, and where others' is in it, the task's own checks again."""

@@ -194,6 +194,26 @@ def test_checks_of_the_plan_hold_on_every_commit_of_the_branch(project: Project)
     assert [name for name in names if name.startswith("n")] == ["n2"]
 
 
+def test_what_was_said_while_the_merged_result_was_checked_is_heard(project: Project) -> None:
+    """It was promised to the agent, so the work is not over: it goes on with that, and is merged then."""
+    a_repository(project)
+    root = project.root.parent / "signs"
+    root.mkdir()
+    waits = f"touch {root}/began; until test -f {root}/go; do sleep 0.02; done"
+    script = '[tasks.first]\nsteps = [{write = "n1", content = ""}]\n'
+    settings = f"workspace: {{checks: ['{waits}']}}\n"
+    tasks(project, "- [ ] First {#first workspace=worktree}\n", script, settings=settings)
+    running = project.start("run", "tasks.md")
+    running.until((root / "began").exists)
+    project.run("send", "first", "Please in blue.")
+    running.until(lambda: any(isinstance(event, ev.MessageSent) for event in project.journal()))
+    (root / "go").touch()
+    running.finish(expect=0)
+    kinds = (ev.TaskInterrupted, ev.MessageDelivered, ev.TaskCompleted)
+    assert [type(event) for event in project.journal() if isinstance(event, kinds)] == list(kinds)
+    assert merged(project, "n1") == ""
+
+
 def test_what_git_ignores_and_a_tree_needs_is_brought_along(project: Project) -> None:
     """Copied files, a setup that runs once per tree, a port of one's own; none of it is anybody's work."""
     a_repository(project)
