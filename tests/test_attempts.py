@@ -147,7 +147,7 @@ def test_an_interruption_that_nobody_asked_for_is_a_failure(project: Project) ->
 
 
 def test_a_window_that_opens_nobody_knows_when(project: Project) -> None:
-    """No time is told, rather than a wrong one."""
+    """The attempt tells no time rather than a wrong one; the run says when it is tried again."""
     outcome = run_claude(
         project,
         'say(type="rate_limit_event", rate_limit_info={"status": "rejected"})\n'
@@ -157,7 +157,7 @@ def test_a_window_that_opens_nobody_knows_when(project: Project) -> None:
     )
     [event] = [event for event in project.journal() if isinstance(event, ev.TaskInterrupted)]
     assert (event.quota, event.until) == (True, None)
-    assert "aca resume   (goes on where it stopped)" in outcome.stdout
+    assert "aca resume   (after " in outcome.stdout
 
 
 # -- conversations ----------------------------------------------------------------------------------------
