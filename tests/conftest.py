@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.project import Project
+
+# How long one example takes depends on what else the machine does.
+settings.register_profile("aca", deadline=None)
+settings.load_profile("aca")
 
 
 def pytest_configure() -> None:
