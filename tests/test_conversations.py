@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from aca import events as ev
-from tests.contracts.models import KEY, KINDS
+from tests.contracts.models import KINDS
 from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project
 from tests.real_parts import claude
+from tests.test_model_apis import environment, settings
 
 RULES = "Every greeting is polite, and nobody is left out of it."
 TASKS = f"""\
@@ -30,17 +31,6 @@ WHO = "\n".join(f"- person number {number}" for number in range(40))
 def server() -> Iterator[ModelServer]:
     with ModelServer() as one:
         yield one
-
-
-def environment(server: ModelServer) -> dict[str, str]:
-    url = server.url("work")
-    where = {"ANTHROPIC_BASE_URL": url, "OPENAI_BASE_URL": url, "OLLAMA_HOST": url}
-    return {**where, **{one.key: KEY for one in KINDS.values()}}
-
-
-def settings(kind: str) -> str:
-    options = "".join(f'{name} = "{value}"\n' for name, value in KINDS[kind].options.items())
-    return f'provider = "{KINDS[kind].provider}"\n[providers.{KINDS[kind].provider}]\n{options}'
 
 
 def conversations(project: Project) -> dict[str, str]:
