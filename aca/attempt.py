@@ -30,6 +30,7 @@ from aca.run import Tell
 from aca.session import Session
 from aca.site import SetupError, Site, Sites, run_command
 from aca.state import SessionState
+from aca.values import format_memory
 from aca.workspaces.base import TreeError
 
 SUMMARY_CHARS = 2000
@@ -108,8 +109,12 @@ class _Attempt:
         """The ending tells what was kept. One that says the work is merged is not waited for any more."""
         self.logs.mkdir(exist_ok=True)
         with self.site.occupied():
-            ending = await self.until_stopped()
-            await self.site.leave()
+            try:
+                ending = await self.until_stopped()
+                await self.site.leave()
+            finally:
+                await self.site.close()
+        ending = self.contained(ending)
         if (kept := self.site.kept) is None:
             return ending
         return msgspec.structs.replace(ending, commit=kept.commit, base=kept.base, files=kept.files)
@@ -279,6 +284,7 @@ class _Attempt:
         if not isinstance(ending, ev.TaskCompleted | ev.TaskSplit):
             return ending
         is_split = isinstance(ending, ev.TaskSplit)
+        await self.site.close()  # nothing is to be awaited after the merge
         done = await self.site.merge(ending.summary, lambda: is_split or self.unheard() is None)
         if done is None:
             return self.unheard() or self.ending(ev.TaskInterrupted, reason="it was not over")
@@ -288,6 +294,17 @@ class _Attempt:
         if self.all.state.states[self.task.id].refusals < merge.TRIES:
             return self.ending(ev.TaskRefused, reason=reason, detail=clean.text(done.detail))
         return self.ending(ev.TaskBlocked, reason=reason, waits_for="merge")
+
+    def contained(self, ending: ev.Ending) -> ev.Ending:
+        """*ending* with what its container used, which may be why it failed."""
+        used, container = self.site.used, self.profile.docker
+        if used is None:
+            return ending
+        if isinstance(ending, ev.TaskFailed) and used.oom_kills:
+            limit = container.memory_limit if container else None
+            of = f": limit {format_memory(limit)}" if limit else ""
+            ending = msgspec.structs.replace(ending, reason=f"out of memory{of}\n{ending.reason}")
+        return msgspec.structs.replace(ending, container=used)
 
     def split(self, summary: str, place: Place) -> ev.Ending:
         """Accept the subtasks the agent handed in, through the validator that everybody's tasks pass."""

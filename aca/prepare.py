@@ -307,7 +307,7 @@ def used_providers(plan: Plan) -> dict[str, list[Task]]:
     used: dict[str, list[Task]] = {}
     for task, gets in _agents(plan):
         for name, model in _ways(gets):
-            own = {"model": model, "permissions": gets.permissions}
+            own = {"model": model, "permissions": gets.permissions, "docker": gets.docker is not None}
             used.setdefault(name, []).append(task.model_copy(update=own))
     return used
 

@@ -213,6 +213,10 @@ class Settings:
         bool | None,
         typer.Option("--merge", help="Merge what the worktrees made into your branch once all is done."),
     ] = None
+    docker: Annotated[
+        bool | None,
+        typer.Option("--docker/--no-docker", help="Let tasks work in containers, as [docker] says, or not."),
+    ] = None
     retries: Annotated[
         int | None,
         typer.Option(
@@ -281,6 +285,7 @@ SETTINGS = {
     "permissions": "defaults.permissions",
     "workspace_mode": "defaults.workspace",
     "merge": "workspace.merge",
+    "docker": "docker.enabled",
     "retries": "defaults.retries",
     "timeout": "defaults.timeout",
     "max_cost": "limits.max_cost_usd",
