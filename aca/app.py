@@ -38,6 +38,7 @@ from aca.consultation import Agents, Watch
 from aca.errors import (
     Exit,
     InputError,
+    MachineError,
     Problem,
     SessionError,
     SessionInUseError,
@@ -326,6 +327,14 @@ def end_orphans(workspace: Path, notice: Callable[[str], None], mine: Session | 
     if pids := process.end_orphans(dead):
         notice(f"ended {len(pids)} process(es) that an earlier aca left behind: {pids}")
     containers.reap(workspace, os.environ, notice, mine)
+
+
+def left_containers(workspace: Path, *, remove: bool) -> list[str]:
+    """The containers that killed acas left behind, which are gone with *remove*; none without an engine."""
+    try:
+        return containers.names_left(workspace, os.environ, remove=remove)
+    except MachineError:
+        return []
 
 
 # -- resume, tell, look -------------------------------------------------------------------------------

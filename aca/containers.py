@@ -205,6 +205,23 @@ def leftovers(workspace: Path, environ: Mapping[str, str], mine: Session | None 
     return Leftovers(engine, engine.left(workspace, running, mine.id if mine else ""))
 
 
+def names_left(workspace: Path, environ: Mapping[str, str], *, remove: bool = False) -> list[str]:
+    """What they are called, and with *remove* were called. Raises EngineError."""
+    left = leftovers(workspace, environ)
+    if remove:
+        left.remove()
+    left.engine.close()
+    return [f"{one.kind} {one.name}" for one in left.found]
+
+
+def engine_name(environ: Mapping[str, str]) -> str:
+    """Which engine there is, such as ``Docker 20.10.24``. Raises EngineError."""
+    engine = connect(environ)
+    name = engine.name
+    engine.close()
+    return name
+
+
 def reap(workspace: Path, environ: Mapping[str, str], notice: Notice, mine: Session | None = None) -> None:
     """Remove what killed runs have left, where there may be anything: no engine is asked otherwise."""
     dead = [one for one in _marked(workspace) if one == mine or not one.is_running()]
@@ -220,12 +237,9 @@ def reap(workspace: Path, environ: Mapping[str, str], notice: Notice, mine: Sess
     for one in dead:
         docker.over(one)
     if left.found:
-        notice(f"removed what an earlier aca left behind: {_told(left.found)}")
+        told = ", ".join(f"{one.kind} {one.name}" for one in left.found)
+        notice(f"removed what an earlier aca left behind: {told}")
 
 
 def _marked(workspace: Path) -> Collection[Session]:
     return [one for one in session.listing(workspace) if (one.path / docker.MARK).exists()]
-
-
-def _told(found: Collection[Left]) -> str:
-    return ", ".join(f"{one.kind} {one.name}" for one in found)

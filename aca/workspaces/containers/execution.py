@@ -21,6 +21,8 @@ from aca.workspaces.containers.engine import Engine, EngineError, naming
 
 ANNOUNCED = 'echo $$ >&2; exec "$@"'
 """A program is started by a shell that first says its process id, which is that of its group, too."""
+MINGLED = f"{ANNOUNCED} 2>&1"
+"""The same for one whose output is all for one file, in the order in which it is printed."""
 _STDERR = 2
 _POLL = 0.05
 
@@ -72,7 +74,7 @@ class Execution:
         with naming(f"starting {argv[0]} in container {self._container}"):
             made = self._engine.api.exec_create(
                 self._container,
-                ["/bin/sh", "-c", ANNOUNCED, "sh", *argv],
+                ["/bin/sh", "-c", MINGLED if stdout == stderr else ANNOUNCED, "sh", *argv],
                 stdin=stdin is not None,
                 environment=dict(environment),
                 workdir=str(directory),
