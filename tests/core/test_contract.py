@@ -28,7 +28,8 @@ FULL: dict[str, Any] = {
     "fail_fast": True,
     "cwd": "work",
     "checkpoint_interval": "10m",
-    "limits": {"max_cost_usd": 5.0, "max_tokens": 1000, "max_duration": "8h", "max_retries": 9},
+    "limits": {"max_cost_usd": 5.0, "max_tokens": 1000, "max_duration": "8h", "max_retries": 9,
+               "max_added_tasks": 7},
     "defaults": {
         "provider": "replay", "model": "big", "permissions": "read-only", "system_prompt": "Be brief.",
         "retries": 3, "retry_delay": "2s", "timeout": "20m", "conversation": "role", "workspace": "inplace",
