@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from aca import events as ev
 from aca import container, plan, tools, values
+from aca import events as ev
 from aca.cli.options import DRIFT
 from aca.cli.root import program
 from aca.config import ENVIRONMENT
