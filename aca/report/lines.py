@@ -78,6 +78,7 @@ class Lines(Reporter):
     def _(self, event: ev.NoteLeft) -> str:
         return f"notes: {words.first_line(event.text)}"
 
+    @_say.register
     def _(self, event: ev.TaskFellBack) -> str:
         return f"done by {', '.join(filter(None, (event.provider, event.model)))}: {event.reason}"
 
