@@ -302,11 +302,11 @@ def _signals(stop: Stop, patience: Patience, notice: Callable[[str], None]) -> I
     def interrupt(code: Exit, name: str) -> None:
         got.append(name)
         if len(got) > 1:
-            notice(f"{name} again: killing what runs now")
             patience.run_out()
+            notice(f"{name} again: killing what runs now")
         else:
-            notice(f"{name}: interrupting what runs ({name} again kills it now); `aca resume` goes on")
             stop.request(code, f"interrupted by {name}", interrupt=True)
+            notice(f"{name}: interrupting what runs ({name} again kills it now); `aca resume` goes on")
 
     wanted = {
         signal.SIGINT: (Exit.INTERRUPTED, "Ctrl-C"),

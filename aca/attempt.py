@@ -21,7 +21,7 @@ import msgspec
 from aca import budget, clean, merge, output, touches
 from aca import events as ev
 from aca.consultation import Agents, Consultation
-from aca.errors import DISK_ERRORS, MachineError
+from aca.errors import MACHINE_ERRORS, MachineError
 from aca.patch import subtasks
 from aca.place import OutsideWorkspaceError, Patience, Place
 from aca.plan import Task, profile
@@ -65,7 +65,7 @@ class Attempts:
         try:
             return await _Attempt(self, self.state.tasks[task_id], attempt, tell).run()
         except OSError as error:
-            if error.errno in DISK_ERRORS:
+            if error.errno in MACHINE_ERRORS:
                 raise MachineError(f"{error.filename or self.session.path}: {error.strerror}") from error
             if not self.session.path.exists():
                 raise MachineError(f"{self.session.path} is gone: something has removed it") from error
@@ -85,7 +85,7 @@ class Attempts:
 
     def blames_plan(self, error: OSError) -> bool:
         """Whether *error* is about a file that the plan names: the disk is sound, and it is none of ours."""
-        if not isinstance(error.filename, str) or error.errno in DISK_ERRORS - _OF_ONE_FILE:
+        if not isinstance(error.filename, str) or error.errno in MACHINE_ERRORS - _OF_ONE_FILE:
             return False
         return not Path(error.filename).is_relative_to(self.session.path)
 

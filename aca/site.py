@@ -28,6 +28,8 @@ from aca.workspaces.worktree import Worktrees
 
 log = logging.getLogger(__name__)
 
+NAME_CHARS = 500
+"""How much of a command that failed is told: it may hold a whole script."""
 OUTPUT_CHARS = 400
 """How much of a failed command's output goes into the reason."""
 
@@ -214,5 +216,10 @@ async def run_command(command: Command, place: Place, output: Path, timeout: flo
     if ended.exit_code == 0 and not ended.timed_out:
         return None
     why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
-    told = f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
+    told = f"{_named(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
     return CommandFailure(told, ended.timed_out)
+
+
+def _named(command: Command) -> str:
+    text = command_text(command)
+    return text if len(text) <= NAME_CHARS else f"{text[:NAME_CHARS]}..."

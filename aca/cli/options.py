@@ -88,10 +88,13 @@ def dollars(amount: float | None) -> float | None:
 
 def directory(path: Path) -> Path:
     """A directory that exists, as an absolute path."""
-    if not path.is_dir():
+    try:
+        if path.is_dir():
+            return path.resolve()
         what = "is not a directory" if path.exists() else "does not exist"
-        raise typer.BadParameter(f"{path} {what}")
-    return path.resolve()
+    except (OSError, ValueError) as error:
+        what = f"cannot be a directory: {getattr(error, 'strerror', error)}"
+    raise typer.BadParameter(f"{path} {what}")
 
 
 def one_of(*words: str) -> Callable[[str | None], str | None]:
