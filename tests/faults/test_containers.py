@@ -1,0 +1,61 @@
+"""SIGKILL while containers are made, used and removed: the next start removes what is left, and goes on."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from aca import events as ev
+from tests.containers import PROXY, SETTINGS, contained, networks, ours, with_proxy
+from tests.project import Project
+
+__all__ = ["contained"]
+TASKS = f"""\
+---
+{SETTINGS}, proxy_image: '{PROXY}', allow_hosts: api.anthropic.com}}
+max_concurrent_tasks: 2
+---
+- [ ] One {{#one run="echo 1 >>one; sleep 0.2"}}
+- [ ] Two {{#two run="echo 2 >>two; sleep 0.2"}}
+- [ ] Three {{#three run="cat one two" needs="one,two"}}
+"""
+KILLS, SAMPLE = 25, 3
+
+
+def test_nothing_is_left_of_runs_that_were_killed(contained: Project, request: pytest.FixtureRequest) -> None:
+    """At moments spread over a whole run; each is resumed, and killed once more, until it ends by itself."""
+    with_proxy()
+    contained.write({"tasks.md": TASKS})
+    began = time.monotonic()
+    contained.run("--task-file", "tasks.md")
+    whole = time.monotonic() - began
+    kills = KILLS if request.config.getoption("all") else SAMPLE
+    for number in range(kills):
+        running = contained.start("--task-file", "tasks.md")
+        time.sleep(whole * (number + 1) / (kills + 1))
+        running.kill()
+        if len(contained.sessions()) == 2:
+            contained.run("resume", expect=None)
+            started = [one.task for one in contained.journal() if isinstance(one, ev.TaskCompleted)]
+            assert sorted(started) == ["one", "three", "two"]
+        assert (ours(contained), networks(contained)) == ([], []), f"kill {number}"
+        contained.run("gc", "--older-than", "0s")
+
+
+def test_containers_of_a_run_that_lives_are_left_alone(contained: Project) -> None:
+    """By another run in the same workspace, and by gc; the doctor names those of a dead one."""
+    wait = '- [ ] Wait {#wait run="touch begun; until test -e go; do sleep 0.05; done"}\n'
+    contained.write({"wait.md": f"---\n{SETTINGS}}}\n---\n{wait}"})
+    contained.write({"quick.md": f"---\n{SETTINGS}}}\n---\n- [ ] Be quick {{run=true}}\n"})
+    running = contained.start("--task-file", "wait.md")
+    running.until(lambda: (contained.root / "begun").exists())
+    [container] = ours(contained)
+    contained.run("--task-file", "quick.md")
+    contained.run("gc")
+    assert [one.id for one in ours(contained)] == [container.id]
+    running.kill()
+    assert f"container {container.name}" in contained.run("doctor", expect=None).stdout
+    assert f"container {container.name}  would be removed" in contained.run("gc", "--dry-run").stdout
+    assert f"container {container.name}  removed" in contained.run("gc").stdout
+    assert ours(contained) == []
