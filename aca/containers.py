@@ -14,7 +14,16 @@ from aca.plan import Plan, Task
 from aca.session import Session
 from aca.state import SessionState
 from aca.workspaces import docker
-from aca.workspaces.containers.engine import LABEL, Engine, EngineError, Left, connect, naming
+from aca.workspaces.containers.engine import (
+    LABEL,
+    OWNER,
+    Engine,
+    EngineError,
+    Left,
+    connect,
+    naming,
+    owner,
+)  # fmt: skip
 from aca.workspaces.docker import Dock
 
 Notice = Callable[[str], None]
@@ -47,8 +56,10 @@ def provide(plan: Plan, used: Used, workspace: Path, environ: Mapping[str, str],
         return
     if found := list(_missing_mounts(plan, workspace)):
         raise InputError(found)
-    engine = connect(environ)
+    left = leftovers(workspace, environ)
+    engine = left.engine
     try:
+        left.remove()  # what was being looked into when aca was killed has no session yet
         if found := list(_provide_all(engine, plan, used, workspace, notice)):
             raise InputError(found)
     finally:
@@ -169,7 +180,7 @@ def _not_in(
     with naming("looking into it"):
         said = engine.client.containers.run(
             name, ["-c", _LOOK, "sh", *programs], entrypoint=["/bin/sh"], remove=True, network_mode="none",
-            labels={LABEL: str(workspace)}, mounts=docker.binds(container, workspace),
+            labels={LABEL: str(workspace), OWNER: owner()}, mounts=docker.binds(container, workspace),
         )  # fmt: skip
     return bytes(said).decode(errors="replace").split()
 

@@ -94,7 +94,7 @@ def test_the_tools_of_a_model_work_in_the_container(contained: Project, server: 
         [tool("run", command="pwd; echo made >made.txt; cat /repos/tasks.md | wc -l")],
         [tool("read", path="/workspace/made.txt")],
         [tool("read", path="/etc/passwd")],
-        [tool("find", pattern="*.txt")],
+        [tool("list", glob="*.txt")],
         [tool("finish", result="Done.")],
     )
     front = "provider: anthropic\n"
