@@ -104,6 +104,10 @@ def _pulled(plan: Plan) -> list[str]:
 def _provide_all(
     engine: Engine, plan: Plan, used: Used, workspace: Path, notice: Notice
 ) -> Iterator[Problem]:
+    if plan.docker.allow_hosts and not engine.can_gate:
+        cure = 'use Docker for that, or network_mode = "none" or "bridge"'
+        yield Problem(f"docker.allow_hosts cannot be kept to with {engine.name}", cure)
+        return
     for name in _pulled(plan):
         if engine.image(name) is None:
             notice(f"pulling the image {name}")
