@@ -30,7 +30,7 @@ from aca.cli import (
     status,
 )
 from aca.cli import plan as plan_commands
-from aca.cli.options import Output, Selection, Settings, Workspace, on_command_line, takes
+from aca.cli.options import Output, Planning, Selection, Settings, Workspace, on_command_line, takes
 from aca.errors import did_you_mean
 
 EPILOG = """\
@@ -117,11 +117,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@takes(Settings, Selection, Output)
+@takes(Settings, Selection, Planning, Output)
 def root(
     ctx: typer.Context,
     settings: Settings,
     selection: Selection,
+    planning: Planning,
     output: Output,
     task_file: Annotated[
         str | None,
@@ -161,7 +162,8 @@ def root(
             ctx.fail("there is nothing to run: name a file with --task-file or --execution-plan")
         typer.echo(ctx.get_help())
         return 0
-    return run.start(ctx, Path(file), execution_plan is not None, settings, selection, workspace, output)
+    is_plan = execution_plan is not None
+    return run.start(ctx, Path(file), is_plan, settings, selection, planning, workspace, output)
 
 
 def _refuse_options(ctx: typer.Context) -> int:

@@ -31,6 +31,7 @@ LAYERS = [
     ["consultation"],
     ["attempt", "config", "trial", "drift"],
     ["prepare"],
+    ["planner"],
     ["approval", "resumption", "collection"],
     ["app", "audience"],
     ["report"],
