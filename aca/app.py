@@ -16,7 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aca import clean, history, journal, limits, parse, process, providers, secrets, session, trial, work
+from aca import (
+    clean,
+    history,
+    journal,
+    limits,
+    parse,
+    patch,
+    process,
+    providers,
+    secrets,
+    session,
+    trial,
+    work,
+)
 from aca import events as ev
 from aca.attempt import Attempts
 from aca.collection import collect
@@ -178,6 +191,8 @@ async def _drive(
     stop, patience = Stop(), Patience()
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
+        for name in sorted(patch.usable(state) & {*providers.names(state.plan.providers)}):
+            names.setdefault(name, [])  # tasks for it may be added
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
         for warning in uncounted(state.plan, names):
             watchers.notice(f"warning: {warning}")
@@ -326,6 +341,7 @@ def tell(one: Session, message: Message) -> bool:
     try:
         with one.lock():
             state = _take_up(one)
+            state.plan = effective(one.plan, state.overrides)
             was_read = sent in state.messages  # by a runner that has ended since
             names = [name for name, _ in one.messages()]
             with journal_of(one, state) as written:

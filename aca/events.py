@@ -273,6 +273,23 @@ class PauseRequested(Event, frozen=True, tag="pause_requested"):
     message: str = ""
 
 
+class TasksAdded(Event, frozen=True, tag="tasks_added"):
+    """A person has added ``tasks`` (plan data): they are part of the plan from here on."""
+
+    tasks: tuple[dict[str, Any], ...]
+    by: str
+    message: str = ""
+
+
+class AdditionRefused(Event, frozen=True, tag="addition_refused"):
+    """What a person wanted to add no longer fitted the plan when it was read."""
+
+    title: str
+    by: str
+    reason: str
+    message: str = ""
+
+
 class TaskSkipped(Event, frozen=True, tag="task_skipped"):
     """The task will not be done. ``failed`` tells whether a failure is why."""
 
@@ -317,6 +334,8 @@ AnyEvent = (
     | MessageDelivered
     | TaskCancelled
     | PauseRequested
+    | TasksAdded
+    | AdditionRefused
     | TaskSkipped
     | TaskReopened
     | CheckpointCreated

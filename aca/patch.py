@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -92,7 +92,59 @@ def subtasks(
     if not found:
         added, known = Plan(tasks=tuple(tasks), roles=state.plan.roles), list(state.tasks.values())
         found = faults(added, known) or graph.cycle_faults(added, known)
-    return tuple(task.model_dump(mode="json", exclude_defaults=True) for task in tasks), found
+    return tuple(_data(task) for task in tasks), found
+
+
+def addition(state: SessionState, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    """The task that a person wants to add as complete plan data, and what is wrong with it.
+
+    A person may say all that a plan says of a task. The id is another one where it is taken by now.
+    """
+    try:
+        task = Task.model_validate({**said, "id": _free(str(said.get("id")), [state.tasks])})
+    except ValidationError as error:
+        return {}, [Fault((*one["loc"],), f"{one['loc'][0]}: {one['msg']}") for one in error.errors()]
+    added, known = Plan(tasks=(task,), roles=state.plan.roles), list(state.tasks.values())
+    found = faults(added, known) or graph.cycle_faults(added, known)
+    return _data(task), [*_closed(state, task), *(found or _without_provider(state, task))]
+
+
+def _data(task: Task) -> dict[str, Any]:
+    return task.model_dump(mode="json", exclude_defaults=True)
+
+
+def _closed(state: SessionState, task: Task) -> Iterator[Fault]:
+    """A group takes tasks until its checks run; what is no group has work of its own."""
+    group = task.parent_id
+    if group is None or group not in state.tasks:
+        return
+    now = state.states[group]
+    if group not in state.children:
+        yield Fault(("parent_id",), f'"{group}" is no group that a task could be part of')
+    elif now.settled:
+        yield Fault(("parent_id",), f'"{group}" is {now.status} already: add the task beside it')
+    elif now.status == "in_progress":
+        yield Fault(("parent_id",), f'the checks of "{group}" are running: add the task beside it')
+
+
+def _without_provider(state: SessionState, task: Task) -> Iterator[Fault]:
+    """A provider comes with the plan: what it needs was looked at when the plan was begun."""
+    name = profile(state.plan, task).provider
+    if task.kind != "agent" or name in (known := usable(state)):
+        return
+    if name is None:
+        yield Fault(
+            ("provider",), f'nothing says who does "{task.title}"', "name a provider that is in the plan"
+        )
+    else:
+        cure = f"it uses {', '.join(sorted(known))}" if known else "it uses none"
+        yield Fault(("provider",), f'this plan does not use the provider "{name}"', cure)
+
+
+def usable(state: SessionState) -> set[str]:
+    """The providers that an added task may have: those the plan names for some task, role, or all tasks."""
+    named = {state.plan.defaults.provider, *(role.provider for role in state.plan.roles.values())}
+    return {name for name in named | _providers(state) if name is not None}
 
 
 def _too_many(state: SessionState, parent: Task, given: Sequence[Any]) -> list[Fault]:
@@ -103,6 +155,11 @@ def _too_many(state: SessionState, parent: Task, given: Sequence[Any]) -> list[F
         return [Fault((), f"subtasks may be nested {MAX_DEPTH} deep, no deeper")]
     if len(given) > MAX_SUBTASKS:
         return [Fault((), f"{len(given)} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
+    if state.grown + len(given) > (most := state.plan.limits.max_added_tasks):
+        told = (
+            f"agents may add {most} tasks to this plan (limits.max_added_tasks), and {state.grown} are added"
+        )
+        return [Fault((), told)]
     return []
 
 

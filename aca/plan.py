@@ -83,6 +83,8 @@ class Limits(Budget):
 
     max_retries: int | None = Field(default=None, ge=0)
     """Failures of a run that are tried again; None leaves the number to ``retries.budget``."""
+    max_added_tasks: int = Field(default=1000, ge=0)
+    """Tasks that agents may add to the plan while it runs; what a person adds is not counted."""
 
 
 class Price(Model):

@@ -17,6 +17,8 @@ class TaskState(msgspec.Struct):
 
     status: Status = "pending"
     reason: str = ""
+    origin: str = ""
+    """How it came into the plan, where it was not there from the beginning."""
     attempts: int = 0
     failures: int = 0
     """Failed attempts since it was last (re)opened; interruptions do not count."""

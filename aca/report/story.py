@@ -135,6 +135,8 @@ def _row(name: str, text: str) -> str:
 def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
     task, now = state.tasks[task_id], state.states[task_id]
     yield "status", words.STATUS_WORDS[now.status]
+    if now.origin:
+        yield "came", now.origin
     if asked := state.cancelled.get(task_id):
         yield "reason", f"cancelled by {asked.by}; the run that goes on does without it"
     if now.reason and now.status != "blocked":
@@ -207,6 +209,7 @@ def document(session: Session, state: SessionState, task_id: str, past: list[Att
         "task": state.tasks[task_id].model_dump(mode="json", exclude_defaults=True),
         "status": now.status,
         "reason": now.reason,
+        "origin": now.origin,
         "waits_for": list(waits_for(state, task_id, time.time())),
         "children": state.children.get(task_id, []),
         "summary": now.summary,

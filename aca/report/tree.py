@@ -75,6 +75,8 @@ def _progress_line(state: SessionState, task_id: str, depth: int, marks: Mapping
         told.append(roll_up(state, task_id))
     if now.seconds >= 0.05:
         told.append(words.lasting(now.seconds))
+    if now.origin:
+        told.append(words.one_line(now.origin))
     if now.reason and now.status in ("blocked", "failed", "skipped"):
         told.append(words.first_line(words.why(now), 120))
     return "  " + "  ".join(told)
