@@ -67,6 +67,15 @@ def on_command_line(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def refuse_in_front(ctx: typer.Context) -> None:
+    """Options in front of a command would change nothing."""
+    for name in ctx.params:
+        if on_command_line(ctx, name):
+            flag = f"--{name.replace('_', '-')}"
+            where = f'stands before the command "{ctx.invoked_subcommand}"'
+            ctx.fail(f"{flag} {where}, which does not see it there")
+
+
 # -- values that need a closer look -----------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aca.cli import planning
-from aca.cli.options import Hints, Json, Output, Settings, Workspace, on_command_line, takes
+from aca.cli.options import Hints, Json, Output, Settings, Workspace, refuse_in_front, takes
 from aca.cli.run import dump, show, spelled
 from aca.cli.screen import Screen
 
@@ -31,7 +31,8 @@ def goal(
 ) -> int:
     """Look at a plan, compare it with another, approve it; or have one made: aca plan --goal TEXT."""
     if ctx.invoked_subcommand is not None:
-        return _refuse_options(ctx)
+        refuse_in_front(ctx)
+        return 0
     if not (goal or "").strip():
         ctx.fail("name a command, or say with --goal what is to be done")
     from aca import app
@@ -45,12 +46,3 @@ def goal(
         dump(prepared, dump_plan, spelling)
         screen.remark(f"run it with: aca --execution-plan {dump_plan}")
     return show(prepared, workspace, screen)
-
-
-def _refuse_options(ctx: typer.Context) -> int:
-    """Options in front of a command would change nothing."""
-    for name in ctx.params:
-        if on_command_line(ctx, name):
-            flag = f"--{name.replace('_', '-')}"
-            ctx.fail(f'{flag} is for --goal, and does not go with the command "{ctx.invoked_subcommand}"')
-    return 0
