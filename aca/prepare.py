@@ -290,10 +290,11 @@ def _chosen(prepared: Prepared) -> Prepared:
 
 
 def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
-    """The agent tasks that are still to be done, with what they get."""
+    """What an agent is still to do, or may have to when it fails, with what that gets."""
     groups = {task.parent_id for task in plan.tasks}
     for task in plan.tasks:
-        if task.kind == "agent" and task.status == "pending" and task.id not in groups:
+        is_agent_s = task.kind == "agent" and task.id not in groups
+        if task.status == "pending" and (is_agent_s or task.on_failure == "decompose"):
             yield task, profile(plan, task)
 
 

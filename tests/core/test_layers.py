@@ -22,6 +22,7 @@ LAYERS = [
     ["state", "schedule", "touches"],
     ["graph", "place", "leftovers", "keys", "budget", "prices", "retries", "stop"],
     ["process", "patch", "secrets", "estimate"],
+    ["remedy"],
     ["journal", "logs", "messages"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse", "history", "workspaces"],
