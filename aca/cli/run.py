@@ -77,7 +77,7 @@ def start(
     if planned and not planning.accept_commands:
         planner.review(planned, prepared, screen)
     carrying.check_record(output)
-    one = app.start(prepared, workspace)
+    one = app.start(prepared, workspace, screen.remark)
     return carrying.carry_out(one, one.state(), screen)
 
 

@@ -110,7 +110,7 @@ def _basis(source: Document, request: Request, environ: Mapping[str, str]) -> Pr
     """
     task: dict[str, Any] = {
         "id": TASK, "title": "Make a plan", "permissions": "read-only", "workspace": "inplace",
-        "conversation": "own", "output_schema": draft.schema(),
+        "docker": False, "conversation": "own", "output_schema": draft.schema(),
     }  # fmt: skip
     settings = source.prose.settings if source.prose else {}
     data = {**settings, "name": source.data.get("name", ""), "tasks": [task]}

@@ -121,7 +121,7 @@ class _Composer:
         """The lines that are not empty; a heading that is the plan's name is told as that."""
         begins = self.source.prose.begins if self.source.prose else 1
         lines = range(begins, len(self.source.lines) + 1)
-        return [n for n in lines if self.line(n).strip().removeprefix("# ") not in ("", self.name)]
+        return [n for n in lines if self.line(n).strip() not in ("", f"# {self.name}")]
 
     @cached_property
     def name(self) -> str:
