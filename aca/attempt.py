@@ -26,6 +26,7 @@ from aca.patch import subtasks
 from aca.place import OutsideWorkspaceError, Patience, Place
 from aca.plan import Task, profile
 from aca.providers.budgeted import LEAST_USD
+from aca.remedy import in_pieces
 from aca.run import Tell
 from aca.session import Session
 from aca.site import SetupError, Site, Sites, run_command
@@ -99,6 +100,9 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
+        self.breaking = self.all.state.states[self.task.id].breaking
+        if self.breaking is not None:
+            self.task = in_pieces(self.task)
         self.logs = self.all.session.task_logs / self.task.id
         self.profile = profile(self.all.state.plan, self.task)
         self.site = Site(self.all.sites, self.task, self.number)
@@ -251,6 +255,8 @@ class _Attempt:
     def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
         """Take the output that was asked for, from the provider or out of the agent's last word."""
         result = self.agent.result
+        if result.subtasks and self.breaking is not None:
+            return None  # by a tool: as good
         if result.subtasks:
             return self.failed("it was split, and a task with output_schema gives its output itself", "task")
         given = clean.data(output.found(result.text)) if result.output is None else result.output
@@ -268,7 +274,7 @@ class _Attempt:
         """
         await self.site.keep()
         summary = self.agent.result.text[-SUMMARY_CHARS:]
-        if self.agent.result.subtasks:
+        if self.breaking is not None or self.agent.result.subtasks:
             return await self.merged(self.split(summary, place))
         results = await self.site.check(self.task.checks, place)
         broken = [result for result in results if not result.passed]
@@ -309,11 +315,13 @@ class _Attempt:
     def split(self, summary: str, place: Place) -> ev.Ending:
         """Accept the subtasks the agent handed in, through the validator that everybody's tasks pass."""
         top, given = replace(place, path=place.root), self.agent.result.subtasks
+        given = given or tuple((self.output or {}).get("tasks", ()))
+        cause = self.breaking.seq if self.breaking else 0
         patch, faults = subtasks(self.all.state, self.task, given, top.has_file)
         if faults:
             told = "; ".join(fault.message for fault in faults)
             return self.failed(f"the agent handed in subtasks that cannot be used: {told}", "task")
-        return self.ending(ev.TaskSplit, tasks=patch, summary=summary)
+        return self.ending(ev.TaskSplit, tasks=patch, summary=summary, cause=cause)
 
     def failed(self, reason: str, category: ev.Category) -> ev.TaskFailed:
         return self.ending(ev.TaskFailed, reason=clean.text(reason), category=category)

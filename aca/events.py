@@ -202,12 +202,18 @@ Category = Literal["transient", "task", "system", "input", "budget"]
 
 class TaskFailed(AttemptEnded, frozen=True, tag="task_failed"):
     """The attempt failed. With ``retry`` another one may start at ``not_before`` (Unix time); ``excused``
-    means that the plan lets what depends on the task go on all the same."""
+    means that the plan lets what depends on the task go on all the same.
+
+    With ``decompose`` the task is pending again, to be broken into smaller ones. With ``tasks`` (plan data)
+    it is pending again when these are done.
+    """
 
     reason: str
     category: Category = "task"
     retry: bool = False
     excused: bool = False
+    decompose: bool = False
+    tasks: tuple[dict[str, Any], ...] = ()
     not_before: float = 0.0
     checks: tuple[CheckResult, ...] = ()
 

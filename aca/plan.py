@@ -245,8 +245,9 @@ class Task(Model):
     command: Command | None = None
     backup: Command | None = None
     """Run instead when ``command`` fails."""
-    on_failure: Literal["fail", "skip"] = "fail"
-    """``skip``: a failure does not stop what depends on this task."""
+    on_failure: Literal["fail", "skip", "decompose"] = "fail"
+    """``skip``: a failure does not stop what depends on this task. ``decompose``: an agent breaks it into
+    smaller ones, or mends what failed before a command, or the checks of a group, run again."""
     cwd: str | None = None
     env: Variables = Field(default_factory=dict)
     pass_env: Words = ()
