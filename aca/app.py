@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import platform
+import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,7 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aca import clean, history, journal, limits, parse, process, providers, secrets, session, trial, work
+from aca import (
+    clean,
+    history,
+    journal,
+    limits,
+    parse,
+    process,
+    providers,
+    rights,
+    secrets,
+    session,
+    trial,
+    work,
+)
 from aca import events as ev
 from aca.attempt import Attempts
 from aca.collection import collect
@@ -129,6 +143,7 @@ def carry_out(
             begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
             _keep_keys_apart(one, state)
+            shutil.rmtree(one.scratch, ignore_errors=True)
             trees = work.ready(one, state)
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
@@ -179,6 +194,9 @@ async def _drive(
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
+        if ignored := rights.unheeded(_left(state, state.plan), one.workspace):
+            how = "(--trust-project-config has them honoured)"
+            watchers.notice(f"not honoured by agents: {', '.join(ignored)} {how}")
         for warning in uncounted(state.plan, names):
             watchers.notice(f"warning: {warning}")
         if recording is not None:

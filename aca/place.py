@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from aca.protection import Protection
 
 PRIVATE = ".aca"
 """What in a workspace is not the tasks': sessions and their journals."""
@@ -41,6 +43,31 @@ class OutsideWorkspaceError(ValueError):
     """A path that leads out of the workspace."""
 
 
+class Enclosure(Protocol):
+    """What stands around the children of an attempt: a sandbox, a container."""
+
+    def around(self, argv: Sequence[str], place: Place) -> Sequence[str]:
+        """What is started instead of *argv*, so that this runs inside, in the directory ``place.path``.
+
+        It ends as *argv* does, and the signals that its process group gets reach *argv*.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an agent that is a program needs of the disk besides the place it works in; it may not exist."""
+
+    writable: tuple[Path, ...] = ()
+    """Its own directories: its login, its conversations."""
+    fixed: tuple[Path, ...] = ()
+    """What in these stays as it is: settings that would hold for whoever runs it next."""
+    hidden: tuple[Path, ...] = ()
+    """Files and directories of the workspace that are to be seen as empty."""
+    is_sandboxed: bool = False
+    """It puts a sandbox around what it runs, which cannot stand inside of another one."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an attempt works."""
@@ -56,6 +83,12 @@ class Place:
     patience: Patience
     passed: frozenset[str] = frozenset()
     """Keys in ``env`` that commands, checks and tools may have, too."""
+    protection: Protection = field(default_factory=Protection)
+    """What agents may not do here."""
+    enclosure: Enclosure | None = None
+    """What stands around children; None is nothing."""
+    needs: Needs = Needs()
+    """What the agent's own program needs where it is enclosed."""
 
     def inside(self, name: str) -> Path:
         """The file *name* means here, links resolved. Raises OutsideWorkspaceError when it is not inside."""
@@ -71,6 +104,15 @@ class Place:
         if target.is_relative_to(root / PRIVATE):
             raise OutsideWorkspaceError(f"{name} is aca's own and not a task's to touch")
         return target
+
+    def protects(self, name: str) -> bool:
+        """Whether *name* is that of a file in here which agents do not write to."""
+        try:
+            path = self.inside(name)
+        except OutsideWorkspaceError:
+            return False
+        inside = path.relative_to(os.path.realpath(self.root)).as_posix()
+        return self.protection.path_rule(inside) is not None
 
     def has_file(self, name: str) -> bool:
         """Whether *name* is that of a file inside, which a prompt may quote."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -289,7 +290,7 @@ def _spawn(
     with open(os.devnull if stdin is None else stdin, "rb") as source:
         try:
             return subprocess.Popen(
-                argv,
+                _enclosed(argv, place),
                 cwd=place.path,
                 env=place.env,
                 stdin=source,
@@ -299,6 +300,17 @@ def _spawn(
             )
         except (OSError, ValueError) as error:
             raise _not_started(argv[0], place.path, error) from None
+
+
+def _enclosed(argv: Sequence[str], place: Place) -> Sequence[str]:
+    """What to start. A program that is not there is missed here, not by whoever stands around it."""
+    if place.enclosure is None:
+        return argv
+    program = str(place.path / argv[0]) if "/" in argv[0] else argv[0]
+    if shutil.which(program, path=place.env.get("PATH", os.defpath)) is None:
+        code = errno.EACCES if Path(program).exists() else errno.ENOENT
+        raise OSError(code, os.strerror(code), argv[0])
+    return place.enclosure.around(argv, place)
 
 
 def _not_started(program: str, directory: Path, error: OSError | ValueError) -> MachineError:
