@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from aca import process
 from aca.errors import Problem
-from aca.place import Place
+from aca.place import Place, Started
 
 NAME = "bubblewrap"
 TEMPORARY = "/tmp"  # noqa: S108
@@ -50,6 +51,25 @@ class Bubblewrap:
     """(directory, where it is seen): the first is there in place of the second, and may be written to."""
     shown: tuple[tuple[Path, Path], ...] = ()
     """The same, not to be written to."""
+
+    brings_programs = False
+
+    async def start(
+        self, argv: Sequence[str], place: Place, stdin: int | None, stdout: int, stderr: int
+    ) -> Started:
+        """Start *argv* inside. A program that is not there is missed here, and not by bubblewrap."""
+        program = str(place.path / argv[0]) if "/" in argv[0] else argv[0]
+        if shutil.which(program, path=place.env.get("PATH", os.defpath)) is None:
+            return await process.start_here(argv, place, stdin, stdout, stderr)  # which says how it is wrong
+        return await process.start_here(self.around(argv, place), place, stdin, stdout, stderr)
+
+    def seen(self, path: Path) -> str:
+        """Everything has its own name."""
+        return str(path)
+
+    def meant(self, name: str) -> str:
+        """The same."""
+        return name
 
     def around(self, argv: Sequence[str], place: Place) -> list[str]:
         """The command line that runs *argv* inside."""

@@ -24,6 +24,7 @@ ENVIRONMENT: dict[str, str] = {
     "ACA_TRUST_PROJECT_CONFIG": "trust_project_config",
     "ACA_WORKSPACE_MODE": "defaults.workspace",
     "ACA_MERGE": "workspace.merge",
+    "ACA_DOCKER": "docker.enabled",
     "ACA_APPEND_SYSTEM_PROMPT": "defaults.system_prompt",
     "ACA_RETRIES": "defaults.retries",
     "ACA_TIMEOUT": "defaults.timeout",

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Any, Protocol
 
 from aca.protection import Protection
@@ -39,19 +40,55 @@ class Patience:
             out.cancel()
 
 
-class OutsideWorkspaceError(ValueError):
-    """A path that leads out of the workspace."""
+class Started(Protocol):
+    """A child that was started, wherever it runs."""
+
+    exited: asyncio.Future[float]
+    """Done, with the time (``time.monotonic``), when it has exited."""
+
+    @property
+    def exit_code(self) -> int:
+        """Known when it has exited and ``reap`` is done; negative for the signal that killed it."""
+        ...
+
+    async def signal(self, number: Signals) -> None:
+        """Send a signal to it and its process group. One that is gone gets none."""
+        ...
+
+    async def reap(self) -> None:
+        """After its end: end what it has left running."""
+        ...
 
 
 class Enclosure(Protocol):
-    """What stands around the children of an attempt: a sandbox, a container."""
+    """What holds the children of a place in: they are started by it, and see what it shows them."""
 
-    def around(self, argv: Sequence[str], place: Place) -> Sequence[str]:
-        """What is started instead of *argv*, so that this runs inside, in the directory ``place.path``.
+    async def start(
+        self, argv: Sequence[str], place: Place, stdin: int | None, stdout: int, stderr: int
+    ) -> Started:
+        """Start *argv* in the place's directory, with its environment.
 
-        It ends as *argv* does, and the signals that its process group gets reach *argv*.
+        The streams are file descriptors that stay the caller's; no *stdin* is an empty one. Raises
+        ``process.NotStartedError`` or MachineError.
         """
         ...
+
+    @property
+    def brings_programs(self) -> bool:
+        """Whether the programs in there are not those of this machine."""
+        ...
+
+    def seen(self, path: Path) -> str:
+        """What the children call *path*."""
+        ...
+
+    def meant(self, name: str) -> str:
+        """The path that they mean by *name*, which may be relative."""
+        ...
+
+
+class OutsideWorkspaceError(ValueError):
+    """A path that leads out of the workspace."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +122,29 @@ class Place:
     """Keys in ``env`` that commands, checks and tools may have, too."""
     protection: Protection = field(default_factory=Protection)
     """What agents may not do here."""
-    enclosure: Enclosure | None = None
-    """What stands around children; None is nothing."""
     needs: Needs = Needs()
     """What the agent's own program needs where it is enclosed."""
+    enclosure: Enclosure | None = None
+    """What holds its children in; None where nothing does."""
+
+    @property
+    def brings_programs(self) -> bool:
+        """Whether the programs that its children find are not those of this machine."""
+        return self.enclosure is not None and self.enclosure.brings_programs
+
+    def seen(self, path: Path) -> str:
+        """What the children here call *path*."""
+        return str(path) if self.enclosure is None else self.enclosure.seen(path)
+
+    def _meant(self, name: str) -> str:
+        return name if self.enclosure is None else self.enclosure.meant(name)
 
     def inside(self, name: str) -> Path:
         """The file *name* means here, links resolved. Raises OutsideWorkspaceError when it is not inside."""
         if "\0" in name:
             raise OutsideWorkspaceError("a path cannot contain a null character")
         try:
-            target = Path(os.path.realpath(self.path / name))
+            target = Path(os.path.realpath(self.path / self._meant(name)))
         except UnicodeEncodeError:
             raise OutsideWorkspaceError("a path cannot contain half a character") from None
         root = Path(os.path.realpath(self.root))
@@ -124,7 +173,7 @@ class Place:
     def name_of(self, path: Path) -> str:
         """What *path* is called from where the task works; in full when it is outside the workspace."""
         try:
-            full = os.path.realpath(self.path / path)
+            full = os.path.realpath(self.path / self._meant(str(path)))
         except ValueError:  # no file has such a name, but agents say it
             return str(path)
         if not Path(full).is_relative_to(os.path.realpath(self.root)):

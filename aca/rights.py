@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -15,13 +14,14 @@ from aca import bubblewrap, providers
 from aca.bubblewrap import Bubblewrap
 from aca.faults import Fault
 from aca.guard import Guard
-from aca.plan import Permissions, Plan, Sandbox, profile
+from aca.plan import Permissions, Plan, Profile, Sandbox, profile
 from aca.providers.about import about
 from aca.providers.declaration import Declaration
 from aca.workspaces import quarantine
 from aca.workspaces.base import Beside, Ground
 
 ITSELF = "{} itself"
+CONTAINER = "the container"
 TOOLS = "aca's own tools"
 NOBODY = "nobody"
 CLAUDE = (".claude/settings.json", ".claude/settings.local.json", ".mcp.json")
@@ -29,41 +29,55 @@ _BY_TOOLS = ("anthropic", "ollama", "openai", "replay")
 """Providers whose agents have no other hands than aca's tools."""
 
 
+_SANDBOXED = ("codex-cli",)
+"""Providers that put a sandbox around what they run themselves."""
+
+
 def encloses(sandbox: Sandbox, permissions: Permissions) -> bool:
     """Whether an agent with *permissions* runs inside of bubblewrap here."""
     return sandbox.mode != "off" and permissions != "full" and bubblewrap.obstacle() is None
 
 
-def keepers(plan: Plan, provider: str | None, permissions: Permissions) -> tuple[str, ...]:
-    """Who keeps an agent of *provider* to *permissions*, in the words of people."""
-    itself = () if provider is None or permissions == "full" else _itself(plan, provider)
-    return (*itself, *((bubblewrap.NAME,) if encloses(plan.sandbox, permissions) else ())) or (NOBODY,)
+def keepers(plan: Plan, gets: Profile) -> tuple[str, ...]:
+    """Who keeps an agent that gets this to its permissions, in the words of people."""
+    itself = () if gets.provider is None or gets.permissions == "full" else _itself(plan, gets.provider)
+    if gets.docker is not None:
+        return (*itself, CONTAINER)
+    around = encloses(plan.sandbox, gets.permissions) and not _is_sandboxed(plan, gets.provider)
+    return (*itself, *((bubblewrap.NAME,) if around else ())) or (NOBODY,)
 
 
 def _itself(plan: Plan, provider: str) -> tuple[str, ...]:
-    given = plan.providers.get(provider, {})
     if provider in _BY_TOOLS:
         return (TOOLS,)
     is_known = provider in providers.names(plan.providers)
+    given = plan.providers.get(provider, {})
     return (ITSELF.format(provider),) if is_known and about(provider, given).can.tool_gate else ()
 
 
-def agents(plan: Plan) -> dict[tuple[str | None, Permissions], int]:
-    """(provider, permissions) of the agent tasks that are to be done, and how many have these."""
+def _is_sandboxed(plan: Plan, provider: str | None) -> bool:
+    """Whether it puts a sandbox around what it runs itself."""
+    given = plan.providers.get(provider or "", {})
+    if providers.is_declared(given):
+        return Declaration.model_validate(given).is_sandboxed
+    return provider in _SANDBOXED
+
+
+def agents(plan: Plan) -> list[Profile]:
+    """What the agent tasks get that are to be done."""
     groups = {task.parent_id for task in plan.tasks}
-    gets = (
+    return [
         profile(plan, task)
         for task in plan.tasks
         if task.kind == "agent" and task.status == "pending" and task.id not in groups
-    )
-    return dict(Counter((one.provider, one.permissions) for one in gets))
+    ]
 
 
 def unheeded(plan: Plan, workspace: Path) -> list[str]:
     """What the repository brings as settings for the plan's agents, which they do not honour."""
     if plan.trust_project_config:
         return []
-    used = {provider for provider, _ in agents(plan) if provider}
+    used = {gets.provider for gets in agents(plan) if gets.provider}
     files = (name for provider in sorted(used) for name in _brought(plan, provider))
     return [name for name in dict.fromkeys(files) if (workspace / name).exists()]
 
@@ -86,7 +100,7 @@ def _brought(plan: Plan, provider: str) -> Iterable[str]:
 
 def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     """What keeps the sandbox that *plan* asks for from being had here."""
-    if plan.sandbox.mode == "off" or all(permissions == "full" for _, permissions in agents(plan)):
+    if plan.sandbox.mode == "off" or all(gets.permissions == "full" or gets.docker for gets in agents(plan)):
         return
     missing = bubblewrap.obstacle() if plan.sandbox.mode == "require" else None
     if missing is not None:

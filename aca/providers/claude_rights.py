@@ -1,7 +1,8 @@
 """What claude is told, on its command line, of what a plan keeps agents from.
 
 Its own settings say which files it does not edit. Which commands it does not run it asks aca, before each
-(``aca.providers.claude_guard``), so that a rule means the same for every agent.
+(``aca.providers.claude_guard``), so that a rule means the same for every agent; in a container, where aca is
+not, it asks nobody.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from aca.place import Needs, Place
@@ -30,7 +30,8 @@ def prepared(place: Place, is_trusted: bool, env: Mapping[str, str]) -> Place:
     more = {} if is_trusted else {CLAUDE_MD: "1"}
     home = "$CLAUDE_CONFIG_DIR" if place.env.get("CLAUDE_CONFIG_DIR") else "~/.claude"
     own = directories([home], place)
-    for settings in (path / FIXED[0] for path in own if place.enclosure is not None):
+    is_held = place.enclosure is not None and not place.brings_programs
+    for settings in (path / FIXED[0] for path in own if is_held):
         if not settings.exists():  # nothing else keeps an agent from writing it
             settings.write_text("{}\n", encoding="utf-8")
     needs = Needs(own, tuple(path / name for path in own for name in FIXED))
@@ -43,19 +44,21 @@ def arguments(place: Place, is_trusted: bool) -> list[str]:
     if is_trusted:
         return argv
     argv += ["--setting-sources", "user", "--strict-mcp-config"]
-    return [*argv, "--add-dir", *dict.fromkeys((str(place.path), str(place.root)))]
+    return [*argv, "--add-dir", *dict.fromkeys(map(place.seen, (place.path, place.root)))]
 
 
 def _settings(place: Place) -> dict[str, Any]:
-    settings: dict[str, Any] = {"permissions": {"deny": list(_denied(place.protection, place.root))}}
-    if place.protection.commands:
+    settings: dict[str, Any] = {
+        "permissions": {"deny": list(_denied(place.protection, place.seen(place.root)))}
+    }
+    if place.protection.commands and not place.brings_programs:
         ask = [sys.executable, "-I", "-S", claude_guard.__file__, str(place.root), *place.protection.commands]
         hook = {"type": "command", "command": shlex.join(ask)}
         settings["hooks"] = {"PreToolUse": [{"matcher": "Bash", "hooks": [hook]}]}
     return settings
 
 
-def _denied(protection: Protection, root: Path) -> Iterator[str]:
+def _denied(protection: Protection, root: str) -> Iterator[str]:
     """Rules of claude's: ``//`` in front is the root of the disk, and Edit is every tool that edits."""
     for rule in protection.paths:
         where = f"/{root}/{rule.strip('/')}" if "/" in rule.strip("/") else f"**/{rule.strip('/')}"

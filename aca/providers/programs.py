@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from aca.place import Place
+from aca.plan import Task
 from aca.providers.base import Availability
 
 GO_ON = """\
@@ -31,6 +32,12 @@ CommandLine = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_leng
 """A program and its first arguments, as a list or as one would type them."""
 
 
+def in_containers(tasks: Iterable[Task]) -> bool:
+    """Whether all of *tasks*, of which there are some, work in containers: the program is one in there."""
+    given = list(tasks)
+    return bool(given) and all(task.docker for task in given)
+
+
 def find(program: Sequence[str], install: str) -> Availability:
     """Whether *program* is there, at a glance: nothing is started. *install* is the cure when it is not."""
     if shutil.which(program[0]) is None:
@@ -41,7 +48,7 @@ def find(program: Sequence[str], install: str) -> Availability:
 def directories(names: Iterable[str], place: Place) -> tuple[Path, ...]:
     """The directories that *names* mean in *place*: ``~/.agent``, or ``$AGENT_HOME`` where that is set.
 
-    Where the agent is enclosed they are made, as it could not.
+    Where the agent is enclosed on this machine they are made, as it could not.
     """
     found = []
     for name in names:
@@ -49,7 +56,7 @@ def directories(names: Iterable[str], place: Place) -> tuple[Path, ...]:
         start = place.env.get("HOME") if first == "~" else place.env.get(first.removeprefix("$"))
         if start:
             found.append(Path(start, rest))
-    for path in found if place.enclosure is not None else ():
+    for path in () if place.enclosure is None or place.brings_programs else found:
         path.mkdir(parents=True, exist_ok=True)
     return tuple(found)
 
