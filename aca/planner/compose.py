@@ -193,7 +193,7 @@ class _Composer:
         for lines in () if self.is_said else one.source:
             if not 1 <= lines.first <= lines.last <= len(self.source.lines):
                 message = f"there are no lines {lines.first} to {lines.last} in the text"
-                yield message, f"it has {len(self.source.lines)}"
+                yield message, f"its last line is {max(self.wanted(), default=0)}"
         for name in one.file_refs:
             if name not in self.bounds.files:
                 yield f'there is no file "{name}" that it may refer to', did_you_mean(name, self.bounds.files)
