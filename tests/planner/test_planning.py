@@ -24,7 +24,7 @@ PLAN = draft(
     execution_mode="parallel",
 )
 ASKED = ("--task-file", "notes.md", "--use-intelligent-parser")
-CHECKED = draft(task("greet", (1, 1), checks=[{"name": "", "run": "touch checked"}]))
+CHECKED = draft(task("greet", (1, 1), checks=["touch checked"]))
 
 
 @pytest.fixture
