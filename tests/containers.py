@@ -44,7 +44,8 @@ def engine() -> Any:
         gc.collect()
     if client is None:
         lacking(f"no Docker engine answers: {why}; tests/real/start-docker starts one")
-    client.api.import_image_from_data(_links(), repository=IMAGE, tag="latest")
+    if not client.images.list(name=IMAGE):
+        client.api.import_image_from_data(_links(), repository=IMAGE, tag="latest")
     return client
 
 
