@@ -24,7 +24,7 @@ from aca.consultation import Agents, Consultation
 from aca.errors import DISK_ERRORS, MachineError
 from aca.patch import subtasks
 from aca.place import OutsideWorkspaceError, Patience, Place
-from aca.plan import Task, profile
+from aca.plan import Task
 from aca.providers.budgeted import LEAST_USD
 from aca.run import Tell
 from aca.session import Session
@@ -98,9 +98,8 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
-        self.logs = self.all.session.task_logs / self.task.id
-        self.profile = profile(self.all.state.plan, self.task)
         self.site = Site(self.all.sites, self.task, self.number)
+        self.logs, self.profile = self.site.logs, self.site.profile
         self.agent = Consultation(self.all.agents, self.task, self.number, self.tell, self.site)
         self.output: dict[str, Any] | None = None
 
@@ -141,7 +140,7 @@ class _Attempt:
         """The task's own work, None when it can be checked now."""
         if self.task.id in self.all.state.children:
             return None
-        if refusal := budget.refusal(self.all.state, self.task):
+        if refusal := budget.refusal(self.all.state, self.task, time.time()):
             return self.refused(refusal)
         if self.task.kind == "command":
             return await self.work_command(place)
@@ -177,7 +176,7 @@ class _Attempt:
     @cached_property
     def budgeted(self) -> float:
         """Seconds that budgets left when it began."""
-        return budget.seconds_left(self.all.state, self.task)
+        return budget.seconds_left(self.all.state, self.task, time.time())
 
     def used_up(self) -> ev.TaskFailed:
         spent = f"its time is used up after {self.budgeted:g} s more; raise limits.max_duration"
@@ -224,7 +223,7 @@ class _Attempt:
     def spent(self, reason: str) -> ev.Ending:
         """A call was refused, or an agent used up its part of what is left: then it may get another one."""
         account, used = self.agent.account, self.agent.usage
-        refusal = (account and account.refusal) or budget.refusal(self.all.state, self.task)
+        refusal = (account and account.refusal) or budget.refusal(self.all.state, self.task, time.time())
         if refusal is not None:
             return self.refused(refusal)
         if used is None or (used.cost_usd or 0.0) < LEAST_USD:

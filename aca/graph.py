@@ -69,6 +69,10 @@ class Frontier:
         self._drop_settled(self._delayed)
         return self._delayed[0][0] if self._delayed else None
 
+    def has_retries(self, now: float) -> bool:
+        """Whether a task waits for the time of its next try, and for nothing else."""
+        return any(self._state.states[task_id].not_before > now for _, task_id in self._delayed)
+
     def take(self, choose: Callable[[Sequence[Task]], Task] | None = None) -> str | None:
         """Remove and return the best ready task. *choose* decides among those of equal rank."""
         self._drop_settled(self._ready)

@@ -134,11 +134,22 @@ class _Run:
 
     def begin(self, begun: ev.RunStarted) -> None:
         """Record that this run has begun, and bring back what an earlier one left, by the ordinary door."""
+        known_until = self.state.updated_at
         self.record(begun)
         for task_id, task in self.state.states.items():
             if task.status == "in_progress":
-                reason = "aca ended while this was running"
-                self.record(ev.TaskInterrupted(task=task_id, attempt=task.attempts, reason=reason))
+                reason, seconds = (
+                    "aca ended while this was running",
+                    known_until - self.state.at_work[task_id],
+                )
+                self.record(
+                    ev.TaskInterrupted(
+                        task=task_id,
+                        attempt=task.attempts,
+                        reason=reason,
+                        seconds=max(0.0, round(seconds, 6)),
+                    )
+                )
             elif task.status == "blocked" and task.waits_for in ("permission", "merge"):
                 self.record(ev.TaskReopened(task=task_id, reason="tried again on resume", cause=task.seq))
         lengths = graph.path_lengths(self.plan) if self.plan.execution_mode == "intelligent" else {}
@@ -184,6 +195,9 @@ class _Run:
             self.stop.request(Exit.LIMIT, "the time limit (max_duration) is reached", interrupt=True)
         if reason := budget.reached(self.state, budget.Cap(self.plan.limits)):
             self.stop.request(Exit.LIMIT, reason, interrupt=False)
+        for work, task_id in self.running.items() if len(self.running) > 1 else ():
+            if budget.seconds_left(self.state, self.state.tasks[task_id], self.clock()) <= 0:
+                self.interrupt([work])  # what runs beside it has used up their common time
 
     def start(self) -> list[tuple[str, int]]:
         """Record the start of what is ready, best first, while there is room and nothing holds it back."""
@@ -202,6 +216,8 @@ class _Run:
             else:
                 self.frontier.put_back(task_id, until)
                 held += 1
+        if not started and not self.running and not self.frontier.has_retries(self.clock()):
+            self.stop.is_idle(self.clock())
         return started
 
     def has_room(self, started: int) -> bool:

@@ -101,7 +101,8 @@ class Site:
         passed = self.profile.pass_env | self.task.env.keys()
         top = Place(ground.root, ground.root, env, mark, self.all.patience, passed)
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
-        place.path.mkdir(parents=True, exist_ok=True)
+        if not place.path.is_dir():
+            place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
             return place
         path = place.inside(self.task.cwd)

@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+from pydantic_core import PydanticKnownError
 
 PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
 
@@ -91,6 +92,20 @@ Duration = Annotated[
     WithJsonSchema({"type": ["string", "number"], "description": 'like "30s", "10m", "1h30m", or seconds'}),
 ]
 Priority = Annotated[int, BeforeValidator(parse_priority), Field(ge=0, le=10)]
+
+
+def _no_truth(kind: Literal["int_type", "float_type"]) -> BeforeValidator:
+    """Python takes true for 1; whoever writes it where a number belongs has meant something else."""
+
+    def check(value: object) -> object:
+        if isinstance(value, bool):
+            raise PydanticKnownError(kind)
+        return value
+
+    return BeforeValidator(check)
+
+
+NUMBER, WHOLE = _no_truth("float_type"), _no_truth("int_type")
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 
 

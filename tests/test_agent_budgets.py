@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -92,6 +93,21 @@ def test_an_agent_that_was_killed_has_spent_what_it_was_allowed(project: Project
     outcome = project.run("resume", "--max-cost", "2")
     assert allowed(project) == [1.0, 1.0]
     assert "$1.10, 1 call estimated" in outcome.stdout
+
+
+def test_an_agent_that_is_stopped_has_spent_what_it_told(project: Project) -> None:
+    """Not all that it was allowed: its messages say what they used, and the list what that costs."""
+    usage = '{"input_tokens": 1000, "output_tokens": 100}'
+    message = f'{{"id": "m1", "model": "claude-sonnet-4-5", "usage": {usage}, "content": []}}'
+    acts = f"say(type='assistant', message={message})\nopen('busy', 'w').close(); time.sleep(60)"
+    install(project, acts, "- [ ] One {#one}\n")
+    running = project.start("--task-file", "tasks.md", "--max-cost", "1")
+    running.until(lambda: (project.root / "busy").exists())
+    running.signal(signal.SIGINT)
+    running.finish(expect=130)
+    spent = project.session().state().spent
+    assert (spent.tokens, spent.estimated, spent.unknown_costs) == (1100, 1, 0)
+    assert spent.cost_usd == pytest.approx(0.0045)
 
 
 def test_time_limits_do_not_give_an_agent_its_money_again(project: Project) -> None:

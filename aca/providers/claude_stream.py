@@ -13,8 +13,11 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from aca.events import Category, FileChange, Usage
 from aca.place import Place
+from aca.prices import Tariff
 from aca.process import Ended
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
 from aca.spent import add_usage
@@ -58,6 +61,7 @@ class Reading:
         self._denied: dict[str, None] = {}
         self._limit: dict[str, Any] = {}
         self._results: list[dict[str, Any]] = []
+        self._messages: dict[str, dict[str, Any]] = {}
         self.finished = False
         """There is a result, and nothing was said since: nothing more is expected."""
 
@@ -88,8 +92,19 @@ class Reading:
             self._conversation = str(conversation)
             yield Conversed(self._conversation)
 
+    def used(self) -> Usage | None:
+        """What its messages have told of their use; the result knows better, where it comes.
+
+        A message comes in pieces, each of which tells the use of all of it. Dollars are of the price list.
+        """
+        known = [usage for one in self._messages.values() if (usage := _listed(one)) is not None]
+        return reduce(add_usage, known) if known else None
+
     def _assistant(self, event: dict[str, Any]) -> Iterator[Step]:
         self.finished = False
+        message = _table(event.get("message"))
+        if message.get("model") != SYNTHETIC:
+            self._messages[str(message.get("id"))] = {key: message.get(key) for key in ("model", "usage")}
         for block in _blocks(event):
             text = block.get("text")
             if block.get("type") == "text" and text and not _is_aside(event):
@@ -220,6 +235,13 @@ def _usage(result: dict[str, Any]) -> Usage | None:
         return None
     names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     return Usage(*(told.get(name) or 0 for name in names))
+
+
+def _listed(message: dict[str, Any]) -> Usage | None:
+    """What a message used, at the price of its model."""
+    if (usage := _usage(message)) is None:
+        return None
+    return msgspec.structs.replace(usage, cost_usd=Tariff("anthropic", str(message["model"])).cost(usage))
 
 
 def _cost(results: list[dict[str, Any]]) -> float | None:

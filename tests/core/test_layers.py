@@ -14,13 +14,13 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values", "output"],
+    ["values", "output", "wording"],
     ["plan"],
     ["faults", "contract"],
     ["events", "difference"],
     ["spent", "progress"],
     ["state", "schedule", "touches"],
-    ["graph", "place", "leftovers", "messages", "keys", "budget", "prices", "retries", "stop"],
+    ["graph", "place", "leftovers", "messages", "keys", "budget", "prices", "retries", "stop", "user_state"],
     ["process", "patch", "secrets", "estimate"],
     ["journal", "logs"],
     ["session", "tools"],
