@@ -36,8 +36,11 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
-"""What the operating system says when the disk, not the task, is at fault."""
+MACHINE_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.ESTALE),
+}
+"""What the operating system says when the machine, not the task, is at fault: its disk, or its limits."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,8 @@ def exit_code(error: BaseException) -> Exit:
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
-    return Exit.MACHINE if is_disk else Exit.BUG
+    is_machine = isinstance(error, OSError) and (error.errno in MACHINE_ERRORS or error.filename is not None)
+    return Exit.MACHINE if is_machine else Exit.BUG
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -71,6 +71,11 @@ class Enclosure(Protocol):
         """
         ...
 
+    @property
+    def brings_programs(self) -> bool:
+        """Whether the programs in there are not those of this machine."""
+        ...
+
     def seen(self, path: Path) -> str:
         """What the children call *path*."""
         ...
@@ -101,6 +106,11 @@ class Place:
     """Keys in ``env`` that commands, checks and tools may have, too."""
     enclosure: Enclosure | None = None
     """What holds its children in; None where nothing does."""
+
+    @property
+    def brings_programs(self) -> bool:
+        """Whether the programs that its children find are not those of this machine."""
+        return self.enclosure is not None and self.enclosure.brings_programs
 
     def seen(self, path: Path) -> str:
         """What the children here call *path*."""

@@ -91,11 +91,20 @@ def settled(prepared: Prepared, workspace: Path) -> Prepared:
 
 def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
     """*prepared* with worktrees for agents that would share a repository, where nothing is said of that."""
+    prepared = _with_image(prepared, workspace)
     plan, note = choice_of_place.choose(prepared.plan, workspace)
     if plan is prepared.plan:
         return replace(prepared, note="\n".join(filter(None, (prepared.note, note))))
     prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
     return replace(prepared, plan=plan, note="\n".join(filter(None, (prepared.note, note))))
+
+
+def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
+    """*prepared* with the Dockerfile that is here, for containers that nothing names an image for."""
+    plan = choice_of_place.built(prepared.plan, workspace)
+    if plan is not prepared.plan:
+        prepared.settings.layers[("docker", "build")] = config.Layer("found here: a Dockerfile", {})
+    return replace(prepared, plan=plan)
 
 
 def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
@@ -292,10 +301,11 @@ def _chosen(prepared: Prepared) -> Prepared:
 
 
 def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
-    """The agent tasks that are still to be done, with what they get."""
+    """What an agent is still to do, or may have to when it fails, with what that gets."""
     groups = {task.parent_id for task in plan.tasks}
     for task in plan.tasks:
-        if task.kind == "agent" and task.status == "pending" and task.id not in groups:
+        is_agent_s = task.kind == "agent" and task.id not in groups
+        if task.status == "pending" and (is_agent_s or task.on_failure == "decompose"):
             yield task, profile(plan, task)
 
 
@@ -309,7 +319,7 @@ def used_providers(plan: Plan) -> dict[str, list[Task]]:
     used: dict[str, list[Task]] = {}
     for task, gets in _agents(plan):
         for name, model in _ways(gets):
-            own = {"model": model, "permissions": gets.permissions}
+            own = {"model": model, "permissions": gets.permissions, "docker": gets.docker is not None}
             used.setdefault(name, []).append(task.model_copy(update=own))
     return used
 

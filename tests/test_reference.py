@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from aca import container, plan, tools, values
 from aca import events as ev
-from aca import plan, tools, values
 from aca.cli.options import DRIFT
 from aca.cli.root import program
 from aca.config import ENVIRONMENT
@@ -37,6 +37,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "Limits of a task or a role": plan.Budget,
     "Price": plan.Price,
     "Workspace": plan.Workspace,
+    "Docker": container.Docker,
+    "Sizes": container.Sizes,
+    "Size": container.Size,
     "Rate limiting": plan.RateLimiting,
     "Logging": plan.Logging,
     "Source": plan.Source,

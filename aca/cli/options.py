@@ -88,10 +88,13 @@ def dollars(amount: float | None) -> float | None:
 
 def directory(path: Path) -> Path:
     """A directory that exists, as an absolute path."""
-    if not path.is_dir():
+    try:
+        if path.is_dir():
+            return path.resolve()
         what = "is not a directory" if path.exists() else "does not exist"
-        raise typer.BadParameter(f"{path} {what}")
-    return path.resolve()
+    except (OSError, ValueError) as error:
+        what = f"cannot be a directory: {getattr(error, 'strerror', error)}"
+    raise typer.BadParameter(f"{path} {what}")
 
 
 def one_of(*words: str) -> Callable[[str | None], str | None]:
@@ -213,6 +216,10 @@ class Settings:
         bool | None,
         typer.Option("--merge", help="Merge what the worktrees made into your branch once all is done."),
     ] = None
+    docker: Annotated[
+        bool | None,
+        typer.Option("--docker/--no-docker", help="Let tasks work in containers, as [docker] says, or not."),
+    ] = None
     retries: Annotated[
         int | None,
         typer.Option(
@@ -281,6 +288,7 @@ SETTINGS = {
     "permissions": "defaults.permissions",
     "workspace_mode": "defaults.workspace",
     "merge": "workspace.merge",
+    "docker": "docker.enabled",
     "retries": "defaults.retries",
     "timeout": "defaults.timeout",
     "max_cost": "limits.max_cost_usd",

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from aca import __version__
 from aca.cli import (
+    add,
     answer,
     cancel,
     checkpoint,
@@ -112,6 +113,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "reject": answer.reject,
     "merge": merge.merge,
     "restore": restore.restore,
+    "add": add.add,
     "send": send.send,
     "cancel": cancel.cancel,
     "pause": cancel.pause,

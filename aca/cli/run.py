@@ -67,7 +67,7 @@ def start(
     if selection.dry_run:
         return _show(prepared, workspace, Screen(output))
     carrying.check_record(output)
-    one = app.start(prepared, workspace)
+    one = app.start(prepared, workspace, Screen(output).remark)
     return carrying.carry_out(one, one.state(), Screen(output))
 
 

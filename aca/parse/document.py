@@ -95,6 +95,15 @@ class Document:
         return InputError([*self.problems, self.problem_at(mark, message, cure)])
 
 
+def too_large(text: str, first_line: int = 1) -> Mark | None:
+    """Where the first number stands in *text* that has more digits than Python reads."""
+    found = re.search(r"[0-9][0-9_]{4300}", text)
+    if found is None:
+        return None
+    line = first_line + text.count("\n", 0, found.start())
+    return Mark(line, found.start() - text.rfind("\n", 0, found.start()))
+
+
 def _underlined(source: str, mark: Mark, word: str) -> tuple[int | None, int]:
     start = (mark.column or 1) - 1
     if word:

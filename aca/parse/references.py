@@ -59,7 +59,7 @@ class Shelf:
 
     def name(self, target: str) -> str:
         """The plan's name of *target*, whether it is there or not."""
-        return relative(self._home / target, self._base)
+        return target if "\0" in target else relative(self._home / target, self._base)
 
     def path(self, name: str) -> Path:
         """Where the file is that the plan calls *name*."""

@@ -21,7 +21,7 @@ from aca.errors import MachineError
 from aca.events import FileChange
 from aca.session import Session, write_patch
 from aca.state import SessionState
-from aca.workspaces.base import Ground, Kept, TreeError, finished
+from aca.workspaces.base import Ground, Kept, Open, TreeError, finished
 from aca.workspaces.git import Repository, find
 from aca.workspaces.tree import Tree, copy_into, trees_below
 
@@ -57,7 +57,7 @@ def kept_ref(session: str, task_id: str, attempt: int) -> str:
 
 
 @dataclass(frozen=True)
-class Worktrees:
+class Worktrees(Open):
     """The worktrees of one session. Blocking work is done in threads, one change of a tree at a time."""
 
     repository: Repository
