@@ -185,7 +185,8 @@ class _Attempt:
     @cached_property
     def budgeted(self) -> float:
         """Seconds that budgets left when it began."""
-        return budget.seconds_left(self.all.state, self.task, time.time())
+        state = self.all.state
+        return budget.seconds_left(state, self.task, state.at_work[self.task.id])
 
     def used_up(self) -> ev.TaskFailed:
         spent = f"its time is used up after {self.budgeted:g} s more; raise limits.max_duration"
