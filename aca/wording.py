@@ -56,7 +56,7 @@ def words(errors: Sequence[ErrorDetails], value: object) -> tuple[str, str]:
         return _literal(str(context["expected"]), value)
     if kind in _BOUNDS:
         words, limit = _BOUNDS[kind]
-        return f" should be {words} {context[limit]}, not {value}", ""
+        return f" should be {words} {_number(context[limit])}, not {value}", ""
     if kind == "string_pattern_mismatch":
         return f" is not of the form {context['pattern']}", ""
     if kind == "value_error":
@@ -64,6 +64,11 @@ def words(errors: Sequence[ErrorDetails], value: object) -> tuple[str, str]:
     if kind == "invalid-json-value":
         return f" cannot be {shown(value)}", "put it in quotes"
     return f": {first['msg']}", ""
+
+
+def _number(value: object) -> str:
+    """As people write it: pydantic makes 0.0 of a 0."""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _literal(expected: str, value: object) -> tuple[str, str]:

@@ -112,7 +112,7 @@ def test_an_agent_that_is_stopped_has_spent_what_it_told(project: Project) -> No
 
 def test_time_limits_do_not_give_an_agent_its_money_again(project: Project) -> None:
     """What it was allowed counts as spent when it is cut off, so that it is not tried once more."""
-    install(project, "time.sleep(60)", "- [ ] One {#one timeout=500ms retries=4 retry_delay=0s}\n")
+    install(project, "time.sleep(60)", "- [ ] One {#one timeout=2s retries=4 retry_delay=0s}\n")
     outcome = project.run("--task-file", "tasks.md", "--max-cost", "1", expect=5)
     assert allowed(project) == [1.0]
     assert "the cost limit is reached: $1.00 of $1.00" in outcome.stdout
