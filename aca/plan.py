@@ -379,9 +379,12 @@ class Profile:
     conversation: str
 
 
+_NO_ROLE = Role()
+
+
 def profile(plan: Plan, task: Task) -> Profile:
     """Resolve *task*'s settings: task, then its role, then the plan's defaults."""
-    role = plan.roles.get(task.role or "", Role())
+    role = plan.roles.get(task.role or "", _NO_ROLE)
     base = plan.defaults
     automatic = base.retries if task.kind == "agent" else 0
     return Profile(
