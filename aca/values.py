@@ -18,6 +18,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+LATEST = 253_402_300_800.0
+"""The year 10,000 in Unix time: no calendar goes further."""
 PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
 
 
