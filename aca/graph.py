@@ -50,9 +50,12 @@ class Frontier:
 
     def update(self, task_id: str | None) -> None:
         """Take note that tasks were added, or that the status of *task_id* changed."""
-        self._grow()
+        added = self._grow()
         if task_id is None:
             return
+        for needed in added & {*self._state.tasks[task_id].dependencies}:
+            self._dependents.setdefault(needed, []).append(task_id)
+            self._waits[task_id] += 1
         if self._state.states[task_id].settled:
             self._settle(task_id)
         elif self._waits[task_id] == 0:
@@ -125,13 +128,14 @@ class Frontier:
             if task_id in state.children:
                 self._unsettled[task_id] = self._open_children(task_id)
 
-    def _grow(self) -> None:
+    def _grow(self) -> set[str]:
         """Take in the tasks that were added. Some of the groups they are in are open already."""
         state, known = self._state, len(self._waits)
         if known == len(state.tasks):
-            return
+            return set()
         added = [*islice(reversed(state.tasks), len(state.tasks) - known)][::-1]
-        opened = {task_id for task_id in self._parents(added) if self._waits.get(task_id) == 0}
+        parents = {one for one in self._parents(added) if not state.states[one].settled}
+        opened = {one for one in parents if self._waits.get(one) == 0}
         self._register(added)
         for parent in opened:
             self._unsettled[parent] = self._open_children(parent)
@@ -141,6 +145,7 @@ class Frontier:
             self._open(task_id)
         for task_id in added:
             self._doom(task_id)
+        return {*added}
 
     def _open(self, task_id: str) -> None:
         """Nothing holds the task back any more: offer it, or let its children go, and theirs."""

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from aca import graph
 from aca.errors import did_you_mean
+from aca.events import TaskFailed
 from aca.faults import Fault, faults
 from aca.plan import Checks, Permissions, Plan, Profile, Task, profile
 from aca.state import SessionState
@@ -83,7 +84,7 @@ def subtasks(
     place and time limit of its parent; it may ask for a role of the plan, and for fewer permissions than
     these. *is_file* tells whether a path is that of a file in the workspace.
     """
-    if found := _too_many(state, parent, given):
+    if found := too_many(state, parent, len(given)):
         return (), found
     asked, found = _read(given)
     if found := found or list(_refused(state, parent, asked, is_file)):
@@ -147,15 +148,38 @@ def usable(state: SessionState) -> set[str]:
     return {name for name in named | _providers(state) if name is not None}
 
 
-def _too_many(state: SessionState, parent: Task, given: Sequence[Any]) -> list[Fault]:
+def mending(state: SessionState, task: Task, failure: TaskFailed) -> dict[str, Any]:
+    """The task that mends what failed in *task*, a command or a group, as plan data; with its rights."""
+    is_group = task.id in state.children
+    what = "The checks of this group" if is_group else "This command"
+    outputs = [f"{check.name}:\n{check.output}" for check in failure.checks if not check.passed]
+    told = "\n\n".join(
+        [f"{what} failed. Mend the cause; it is run again after you.", failure.reason, *outputs]
+    )
+    mend = Task(
+        **{key: getattr(task, key) for key in _INHERITED},
+        id=_free(short_id(f"{task.id}.mend"), [state.tasks]),
+        title=f"Mend {task.title}",
+        description=told,
+        parent_id=task.id if is_group else task.parent_id,
+        file_refs=task.file_refs,
+        touches=task.touches,
+    )
+    return _data(mend)
+
+
+def too_many(state: SessionState, parent: Task, number: int) -> list[Fault]:
+    """Why *parent* cannot have so many more subtasks, if it cannot."""
     depth = 0
     while parent.parent_id is not None:
         parent, depth = state.tasks[parent.parent_id], depth + 1
     if depth >= MAX_DEPTH:
         return [Fault((), f"subtasks may be nested {MAX_DEPTH} deep, no deeper")]
-    if len(given) > MAX_SUBTASKS:
-        return [Fault((), f"{len(given)} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
-    if state.grown + len(given) > (most := state.plan.limits.max_added_tasks):
+    if not number:
+        return [Fault((), "there are none")]
+    if number > MAX_SUBTASKS:
+        return [Fault((), f"{number} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
+    if state.grown + number > (most := state.plan.limits.max_added_tasks):
         told = (
             f"agents may add {most} tasks to this plan (limits.max_added_tasks), and {state.grown} are added"
         )

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from aca import output
-from aca.values import Command, Duration, Model, Priority, Variables, Words, command_text
+from aca.container import Container, Docker
+from aca.values import Command, Duration, Model, Priority, Variables, Words, band, command_text
 
 FORMAT_VERSION = 1
 SCHEMA_ID = "urn:aca:schema:plan:1"
@@ -21,6 +22,7 @@ Kind = Literal["agent", "command", "approval"]
 Mode = Literal["sequential", "parallel", "intelligent"]
 Permissions = Literal["read-only", "workspace-write", "full"]
 Place = Literal["inplace", "worktree"]
+Enforcement = Literal["auto", "require", "off"]
 GivenStatus = Literal["pending", "completed", "skipped"]
 OWN = "own"
 PARENT, ROLE = "parent", "role"
@@ -111,6 +113,30 @@ class Workspace(Model):
     """Merge into the branch that is checked out once every task is completed."""
 
 
+class Protect(Model):
+    """What agents may not do, whatever their permissions. Adds to the defaults (``aca.protection``); an entry
+    with ``!`` in front takes the default of that name out."""
+
+    paths: Words = ()
+    """Files and directories that are not written to: a name anywhere, or a path from the workspace."""
+    commands: Words = ()
+    """Commands that are not run: a program and words behind it."""
+
+
+def _off(value: object) -> object:
+    """YAML reads ``off`` as false."""
+    return "off" if value is False else value
+
+
+class Sandbox(Model):
+    """How permissions are kept from outside, whatever an agent tries."""
+
+    mode: Annotated[Enforcement, BeforeValidator(_off)] = "auto"
+    """``auto``: where bubblewrap can be used; ``require``: nothing runs where it cannot; ``off``: never."""
+    writable: Words = ()
+    """Directories besides the workspace that agents may write to, such as ``~/.npm``."""
+
+
 class Models(Model):
     """Which model for which task, by ``estimated_complexity``: simple is 1 to 3, complex 8 to 10; what lies
     between or is not said is medium."""
@@ -121,8 +147,7 @@ class Models(Model):
 
     def fitting(self, complexity: int | None) -> str | None:
         """The model for a task of this complexity, where one is named."""
-        known = 5 if complexity is None else complexity
-        return self.simple if known <= 3 else self.medium if known <= 7 else self.complex
+        return {"simple": self.simple, "medium": self.medium, "complex": self.complex}[band(complexity)]
 
 
 class Rates(Model):
@@ -230,6 +255,8 @@ class Task(Model):
     fallback: Words = ()
     permissions: Permissions | None = None
     workspace: Place | None = None
+    docker: bool | None = None
+    """Whether it works in a container, where that is not as for the others."""
     conversation: str | None = None
     """``own``, ``parent``, ``role``, or the id of a task it needs, in whose conversation it goes on."""
     checks: Checks = ()
@@ -243,8 +270,9 @@ class Task(Model):
     command: Command | None = None
     backup: Command | None = None
     """Run instead when ``command`` fails."""
-    on_failure: Literal["fail", "skip"] = "fail"
-    """``skip``: a failure does not stop what depends on this task."""
+    on_failure: Literal["fail", "skip", "decompose"] = "fail"
+    """``skip``: a failure does not stop what depends on this task. ``decompose``: an agent breaks it into
+    smaller ones, or mends what failed before a command, or the checks of a group, run again."""
     cwd: str | None = None
     env: Variables = Field(default_factory=dict)
     pass_env: Words = ()
@@ -304,6 +332,11 @@ class Plan(Model):
     checkpoint_interval: Annotated[Duration, Field(gt=0)] = 1800.0
     limits: Limits = Limits()
     workspace: Workspace = Workspace()
+    sandbox: Sandbox = Sandbox()
+    protect: Protect = Protect()
+    trust_project_config: bool = False
+    """Whether agents honour the settings and hooks that the repository brings for them."""
+    docker: Docker = Docker()
     rate_limiting: RateLimiting = RateLimiting()
     defaults: Defaults = Defaults()
     roles: dict[str, Role] = Field(default_factory=dict)
@@ -326,6 +359,7 @@ class Profile:
     fallback: tuple[str, ...]
     permissions: Permissions
     workspace: Place
+    docker: Container | None
     system_prompt: str
     retries: int
     retry_delay: float
@@ -345,6 +379,7 @@ def profile(plan: Plan, task: Task) -> Profile:
         fallback=task.fallback or role.fallback or base.fallback,
         permissions=task.permissions or role.permissions or base.permissions,
         workspace=task.workspace or base.workspace or "inplace",
+        docker=plan.docker.container(task.docker, task.estimated_complexity),
         system_prompt="\n\n".join(filter(None, (role.system_prompt, base.system_prompt))),
         retries=automatic if task.retries is None else task.retries,
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,

@@ -59,6 +59,10 @@ class TaskState(msgspec.Struct):
     """What people said to whoever does it, oldest first."""
     unheard: tuple[ev.MessageSent, ...] = ()
     """What of that no attempt was told yet."""
+    remedied: bool = False
+    """``on_failure = "decompose"`` has done what it can for it, which is once."""
+    breaking: ev.TaskFailed | None = None
+    """The failure for which its next attempt is to break it into smaller tasks."""
     worked: bool = False
     """Its own attempt is done and it waits for the subtasks it handed in."""
     seq: int = 0

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from aca import budget, graph, schedule
+from aca import budget, graph, remedy, schedule
 from aca import events as ev
 from aca.errors import Exit, MachineError
 from aca.journal import Journal
@@ -423,7 +423,9 @@ class _Run:
     def decide_failure(self, task: Task, failure: ev.TaskFailed) -> ev.Event:
         """Another attempt, a skip that excuses what depends on it, or the end of the matter."""
         decided = self.retries.decided(task, failure, self.clock())
-        if decided.retry:
+        if not decided.retry:
+            decided = remedy.decided(self.state, task, decided)
+        if decided.retry or decided.decompose or decided.tasks:
             return decided
         if task.on_failure == "skip":
             return msgspec.structs.replace(decided, excused=True)

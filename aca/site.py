@@ -6,22 +6,26 @@ import errno
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from aca import events as ev
-from aca import merge, process, secrets
+from aca import merge, process, rights, secrets
 from aca.checks import run_check, tail
+from aca.guard import Guard
 from aca.place import Patience, Place
-from aca.plan import Check, Task, profile
+from aca.plan import Check, Profile, Task, profile
+from aca.protection import protection
 from aca.session import Session
 from aca.state import SessionState
 from aca.values import Command, command_text
 from aca.workspaces import git
-from aca.workspaces.base import Ground, Kept, TreeError, Workspace
+from aca.workspaces.base import Ground, Kept, TreeError, Workspace, finished
+from aca.workspaces.docker import Dock, Docker
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
 
@@ -46,6 +50,8 @@ class Sites:
     patience: Patience
     queue: merge.Queue | None = None
     """Where work in worktrees is merged; None where there is none."""
+    dock: Dock | None = None
+    """Where containers are made; None where no task needs one."""
     slots: set[int] = field(default_factory=set)
     """Numbers of the attempts that run now; no two have the same."""
 
@@ -56,6 +62,14 @@ class Sites:
         """From now on tasks may work in *trees*, and what they do there is merged."""
         self.workspaces = {**self.workspaces, "worktree": trees}
         self.queue = merge.Queue(trees, self.state.integrated)
+
+    def workspace(self, gets: Profile) -> Workspace:
+        """Where a task works that gets this."""
+        kind = self.workspaces[gets.workspace]
+        if gets.docker is None:
+            return kind
+        assert self.dock is not None  # made where the plan asks for containers
+        return Docker(kind, self.dock, gets.docker)
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -69,10 +83,13 @@ class Site:
         self.all, self.task, self.number = sites, task, number
         self.profile = profile(sites.state.plan, task)
         self.logs = sites.session.task_logs / task.id
-        self.workspace: Workspace = sites.workspaces[self.profile.workspace]
+        self.workspace = sites.workspace(self.profile)
         self.ground: Ground | None = None
         self.kept: Kept | None = None
+        self.used: ev.ContainerUse | None = None
         self.slot = 0
+        self.breaches: tuple[str, ...] = ()
+        """What the agent has changed that is protected, in words."""
 
     @contextmanager
     def occupied(self) -> Iterator[None]:
@@ -101,7 +118,13 @@ class Site:
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         env = {**self.surroundings(ground), **self.task.env, **self.marks(mark)}
         passed = self.profile.pass_env | self.task.env.keys()
-        top = Place(ground.root, ground.root, env, mark, self.all.patience, passed)
+        held = self.all.state.plan.protect
+        kept_off = protection(held.paths, held.commands)
+        top = Place(
+            *(ground.root, ground.root, env, mark, self.all.patience, passed),
+            protection=kept_off,
+            enclosure=ground.enclosure,
+        )
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
         place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
@@ -133,6 +156,40 @@ class Site:
             raise SetupError(f"workspace.setup failed: {why}")
         await self.workspace.settle(ground)
 
+    @asynccontextmanager
+    async def confined(self, place: Place) -> AsyncIterator[Place]:
+        """*place* as an agent has it: kept to its permissions, watched where it could not be.
+
+        Commands and checks of the plan are the user's own words, and nothing is put around them.
+        """
+        assert self.ground is not None
+        common = self.ground.beside.common if self.ground.beside else None
+        guard = await finished(lambda: Guard(place.protection, place.root, common))
+        scratch = self.all.session.scratch / self.task.id / str(self.number)
+        try:
+            yield self._enclosed(place, self.ground, guard, scratch)
+        finally:
+            self.breaches = await finished(lambda: self._breaches(guard))
+            await finished(lambda: shutil.rmtree(scratch, ignore_errors=True))
+
+    def _enclosed(self, place: Place, ground: Ground, guard: Guard, scratch: Path) -> Place:
+        """*place* in a sandbox of its own, where it is in nothing else and is to be."""
+        permissions, sandbox = self.profile.permissions, self.all.state.plan.sandbox
+        kept_by = ", ".join(rights.keepers(self.all.state.plan, self.profile))
+        log.info("task %s, attempt %s: %s, kept by %s", self.task.id, self.number, permissions, kept_by)
+        if place.enclosure is not None or not rights.encloses(sandbox, permissions):
+            return place
+        more = [rights.written_to(name, self.all.session.workspace, place.env) for name in sandbox.writable]
+        return replace(place, enclosure=rights.enclosure(permissions, ground, guard, scratch, more))
+
+    def _breaches(self, guard: Guard) -> tuple[str, ...]:
+        """A task's own tree is put back as it was; in a directory that others share it may have been them."""
+        assert self.ground is not None
+        is_own = self.ground.beside is not None
+        return tuple(
+            f"{name} (put back)" if is_own and guard.put_back(name) else name for name in guard.changed()
+        )
+
     # -- what it leaves -----------------------------------------------------------------------------
 
     async def check(self, checks: Iterable[Check], place: Place) -> tuple[ev.CheckResult, ...]:
@@ -154,6 +211,12 @@ class Site:
         except TreeError as error:
             log.warning("task %s, attempt %s: %s", self.task.id, self.number, error)
 
+    async def close(self) -> None:
+        """Take down what was there for the attempt alone, if that is not done yet."""
+        if self.ground is not None and self.ground.enclosure is not None:
+            ground, self.ground = self.ground, replace(self.ground, enclosure=None)
+            self.used = await self.workspace.close(ground)
+
     async def merge(self, summary: str, is_over: Callable[[], bool]) -> merge.Merged | merge.Refused | None:
         """Let what was kept become part of the session's work. In place, it is that already.
 
@@ -168,13 +231,16 @@ class Site:
         checks = (*self.all.state.plan.workspace.checks, *(self.task.checks if joined else ()))
         if not checks or self.all.queue is None:
             return ()
-        ground = await self.all.queue.trees.integration(commit)
-        place = self.place_on(ground)
+        bare = await self.all.queue.trees.integration(commit)
+        ground = await self.workspace.enclose(bare, self.task.id, self.number)
         try:
+            place = self.place_on(ground)
             await self.furnish(ground, place)
+            return await self.check(dict.fromkeys(checks), place)
         except SetupError as error:
             return (ev.CheckResult("workspace.setup", False, output=str(error)),)
-        return await self.check(dict.fromkeys(checks), place)
+        finally:
+            await self.workspace.close(ground)
 
 
 @dataclass(frozen=True)

@@ -179,18 +179,26 @@ class SessionState:
 
     def _task_split(self, event: ev.TaskSplit) -> None:
         state = self._end(event, "pending")
-        state.worked, state.summary = True, event.summary
+        state.worked, state.summary, state.breaking = True, event.summary, None
         self.integrated = event.integrated or self.integrated
         self._share(event.task)
         self._grow(event.tasks, f'split off by the agent of "{event.task}"')
         self.grown += len(event.tasks)
 
     def _task_failed(self, event: ev.TaskFailed) -> None:
-        status: Status = "pending" if event.retry else "skipped" if event.excused else "failed"
+        is_remedied = event.decompose or bool(event.tasks)
+        goes_on = event.retry or is_remedied
+        status: Status = "pending" if goes_on else "skipped" if event.excused else "failed"
         state = self._end(event, status, event.reason)
         state.failures, state.lesson, state.excused = state.failures + 1, event.reason, event.excused
         state.not_before, state.checks = event.not_before, event.checks
         self.retries += event.retry
+        if is_remedied:
+            state.failures, state.remedied = 0, True
+            state.breaking = event if event.decompose else None
+        elif not event.retry:
+            state.breaking = None
+        self._put_before(event)
 
     def _task_interrupted(self, event: ev.TaskInterrupted) -> None:
         self._end(event, "pending", event.reason).interrupted = True
@@ -244,6 +252,16 @@ class SessionState:
         self.messages.add(event.message)
 
     # -- the few moves they are made of --------------------------------------------------------------
+
+    def _put_before(self, event: ev.TaskFailed) -> None:
+        """Take in what is to be done before the task is tried again, as a part of it or beside it."""
+        self._grow(event.tasks, f'added because "{event.task}" failed')
+        self.grown += len(event.tasks)
+        beside = [task["id"] for task in event.tasks if task.get("parent_id") != event.task]
+        if beside:
+            task = self.tasks[event.task]
+            needs = (*task.dependencies, *beside)
+            self.tasks[event.task] = task.model_copy(update={"dependencies": needs})
 
     def _grow(self, tasks: Iterable[Mapping[str, Any]], origin: str) -> None:
         self._add((Task.model_validate(data) for data in tasks), origin)

@@ -102,6 +102,17 @@ def _worktrees(workspace: Path) -> Iterator[Finding]:
         yield Finding("worktrees", True, "several agents at once can each have one")
 
 
+def _containers(_: Path) -> Iterator[Finding]:
+    from aca import containers
+    from aca.errors import MachineError
+
+    try:
+        yield Finding("containers", True, f"{containers.engine_name(os.environ)} answers")
+    except MachineError as error:
+        why, *cures = str(error).split("\n   ")
+        yield Finding("containers", False, why, "\n".join(cures), False)
+
+
 def _home(workspace: Path) -> Iterator[Finding]:
     from aca.session import HOME
 
@@ -150,6 +161,28 @@ def _providers(workspace: Path) -> Iterator[Finding]:
         yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed)
 
 
+def _sandbox(workspace: Path) -> Iterator[Finding]:
+    """Who keeps agents to their permissions, and which of the repository's settings they do not honour."""
+    from aca import app, bubblewrap, rights
+    from aca.errors import AcaError
+
+    try:
+        plan = app.settings(workspace, os.environ).plan
+    except AcaError:
+        return  # told already
+    missing, is_off = bubblewrap.obstacle(), plan.sandbox.mode == "off"
+    if missing is not None and not is_off:
+        detail = f"{missing.message}: agents are kept to their permissions by themselves alone"
+        yield Finding("sandbox", False, detail, missing.cure, plan.sandbox.mode == "require")
+    else:
+        detail = "sandbox.mode is off" if is_off else "bubblewrap keeps agents to their permissions"
+        yield Finding("sandbox", True, detail)
+    brought = [name for name in rights.brought(plan) if (workspace / name).exists()]
+    if brought:
+        how = "honoured" if plan.trust_project_config else "not honoured; --trust-project-config changes that"
+        yield Finding("settings for agents in the repository", True, f"{', '.join(brought)}: {how}")
+
+
 def _sessions(workspace: Path) -> Iterator[Finding]:
     from aca import session
     from aca.errors import AcaError
@@ -172,10 +205,26 @@ def _leftovers(workspace: Path) -> Iterator[Finding]:
     cure = "the next run in this workspace ends them, or: kill " + " ".join(map(str, sorted(pids)))
     detail = f"{len(pids)} of dead sessions still run" if pids else "none"
     yield Finding("left-over processes", not pids, detail, cure)
+    yield from _left_containers(workspace)
+
+
+def _left_containers(workspace: Path) -> Iterator[Finding]:
+    from aca import containers
+    from aca.errors import MachineError
+
+    try:
+        names = containers.names_left(workspace, os.environ)
+    except MachineError:
+        return  # told already
+    detail = f"of dead sessions there are {', '.join(names)}" if names else "none"
+    yield Finding(
+        "left-over containers", not names, detail, "the next run in this workspace, or aca gc, removes them"
+    )
 
 
 LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-    _python, _git, _workspace, _worktrees, _home, _configuration, _providers, _sessions, _leftovers,
+    _python, _git, _workspace, _worktrees, _containers, _home, _configuration, _providers, _sandbox,
+    _sessions, _leftovers,
 )  # fmt: skip
 
 

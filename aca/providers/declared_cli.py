@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -18,29 +19,36 @@ from aca import output, process
 from aca.errors import Problem
 from aca.events import Usage
 from aca.journal import write_aside
-from aca.place import Place
+from aca.place import Needs, Place
 from aca.plan import Task
 from aca.process import NotStartedError
 from aca.providers.base import Assignment, Availability, Result, Step
 from aca.providers.declaration import Declaration, Rights
 from aca.providers.declared_stream import Reading
-from aca.providers.programs import GO_ON, find, look
+from aca.providers.programs import GO_ON, directories, find, in_containers, look
 
 Options = Declaration
+_READ_ONLY = re.compile(r"read-only file system|EROFS", re.IGNORECASE)
 
 
 def problems(options: Declaration, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps the program from doing *tasks*: what is missing here, and what it cannot be told."""
-    program, given, found = _program(options), list(tasks), _available(options, start=False)
-    faults = [] if found.ok else [Problem(found.detail, found.cure)]
+    name, given, found = _program(options), list(tasks), _available(options, start=False)
+    faults = [] if found.ok or in_containers(given) else [Problem(found.detail, found.cure)]
     wanted = {task.permissions: None for task in given if task.permissions}
     for permissions in wanted.keys() - options.permissions.keys():
         cure = f'declare it: permissions = {{"{permissions}" = []}}, with the arguments it needs for that'
-        faults.append(Problem(f"it is not declared how {program} works with {permissions} permissions", cure))
+        faults.append(Problem(f"it is not declared how {name} works with {permissions} permissions", cure))
     if not options.takes("model") and any(task.model or options.model for task in given):
         cure = 'put ["--model", "{model}"] in its command, or name no model'
-        faults.append(Problem(f"{program} is not told a model", cure))
+        faults.append(Problem(f"{name} is not told a model", cure))
     return faults
+
+
+def program(options: Declaration) -> str:
+    """What is started."""
+    first = options.command[0]
+    return first if isinstance(first, str) else first[0]
 
 
 class DeclaredCli:
@@ -86,7 +94,7 @@ async def work(
         if conversation and run.reading.lost(run.stderr()):
             continue
         run.note_usage()
-        yield run.reading.verdict(child.ended, run.stderr())
+        yield run.explained(run.reading.verdict(child.ended, run.stderr()))
         return
 
 
@@ -119,13 +127,27 @@ class _Run:
         self._stderr.unlink(missing_ok=True)
         on_stdin = not (declaration.takes("prompt") or declaration.takes("prompt_file"))
         return process.stream(
-            declaration.argv(self.assignment.permissions, self._values(text)),
-            replace(self.place, env={**self.place.env, **self._rights.env}),
+            declaration.argv(self.assignment.permissions, self._values(text), self.assignment.trusts_project),
+            self._place(),
             stdin=logs / "prompt.md" if on_stdin else None,
             stderr=self._stderr,
             copy=logs / "stream.jsonl",
             idle=declaration.idle_timeout,
         )
+
+    def _place(self) -> Place:
+        """The place with what the program needs there, and without what it is not to heed."""
+        place, declaration, is_trusted = self.place, self.declaration, self.assignment.trusts_project
+        heeded = {} if is_trusted else declaration.project_config.env
+        own = directories(declaration.state, place)
+        fixed = tuple(path / name for path in own for name in declaration.settings)
+        above = () if is_trusted else dict.fromkeys((place.path, *place.path.parents))
+        hidden = tuple(
+            path / name
+            for path in above if path.is_relative_to(place.root) for name in declaration.project_config.files
+        )  # fmt: skip
+        env = {**place.env, **heeded, **self._rights.env}
+        return replace(place, env=env, needs=Needs(own, fixed, hidden, declaration.is_sandboxed))
 
     def patience(self) -> float:
         """How long the next sign of life may take. That it still waits is none."""
@@ -146,7 +168,7 @@ class _Run:
             "system_prompt": self.assignment.system_prompt or None,
             "conversation": self.conversation,
             "prompt": prompt,
-            "prompt_file": str(self.assignment.logs / "prompt.md"),
+            "prompt_file": self.place.seen(self.assignment.logs / "prompt.md"),
             "output_schema": self._schema_file(),
         }
 
@@ -157,11 +179,19 @@ class _Run:
             return None
         path = self.assignment.logs / "output_schema.json"
         path.write_text(json.dumps(schema), encoding="utf-8")
-        return str(path)
+        return self.place.seen(path)
 
     def stderr(self) -> str:
         """The end of what it wrote to stderr."""
         return self._stderr.read_bytes()[-4000:].decode(errors="replace") if self._stderr.exists() else ""
+
+    def explained(self, result: Result) -> Result:
+        """A program that may not write where it keeps its own files seldom says that so that it helps."""
+        is_held = self.place.enclosure is not None and not self.declaration.state
+        if not (is_held and result.stop == "failed" and _READ_ONLY.search(result.reason + self.stderr())):
+            return result
+        cure = 'a sandbox lets it write to its own directories where they are declared: state = ["~/.agent"]'
+        return msgspec.structs.replace(result, reason=f"{result.reason}; {cure}")
 
     @property
     def _stderr(self) -> Path:
@@ -190,8 +220,7 @@ def _kept(assignment: Assignment, conversation: str) -> Path:
 
 
 def _program(declaration: Declaration) -> str:
-    first = declaration.command[0]
-    return PurePath(first if isinstance(first, str) else first[0]).name
+    return PurePath(program(declaration)).name
 
 
 def _available(declaration: Declaration, *, start: bool) -> Availability:

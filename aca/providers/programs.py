@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from aca.place import Place
+from aca.plan import Task
 from aca.providers.base import Availability
 
 GO_ON = """\
@@ -29,11 +32,33 @@ CommandLine = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_leng
 """A program and its first arguments, as a list or as one would type them."""
 
 
+def in_containers(tasks: Iterable[Task]) -> bool:
+    """Whether all of *tasks*, of which there are some, work in containers: the program is one in there."""
+    given = list(tasks)
+    return bool(given) and all(task.docker for task in given)
+
+
 def find(program: Sequence[str], install: str) -> Availability:
     """Whether *program* is there, at a glance: nothing is started. *install* is the cure when it is not."""
     if shutil.which(program[0]) is None:
         return Availability(False, f"{program[0]} is not on the PATH", install)
     return Availability(True, f"{program[0]} is on the PATH")
+
+
+def directories(names: Iterable[str], place: Place) -> tuple[Path, ...]:
+    """The directories that *names* mean in *place*: ``~/.agent``, or ``$AGENT_HOME`` where that is set.
+
+    Where the agent is enclosed on this machine they are made, as it could not.
+    """
+    found = []
+    for name in names:
+        first, _, rest = name.partition("/")
+        start = place.env.get("HOME") if first == "~" else place.env.get(first.removeprefix("$"))
+        if start:
+            found.append(Path(start, rest))
+    for path in () if place.enclosure is None or place.brings_programs else found:
+        path.mkdir(parents=True, exist_ok=True)
+    return tuple(found)
 
 
 def look(program: Sequence[str], install: str, version: Sequence[str] = ("--version",)) -> Availability:

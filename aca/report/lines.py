@@ -95,6 +95,10 @@ class Lines(Reporter):
         if event.retry:
             delay = words.lasting(max(0.0, event.not_before - self._clock()))
             return f"attempt {event.attempt} failed, next one in {delay}: {event.reason}"
+        if event.decompose:
+            return f"failed, and is broken into smaller tasks: {event.reason}"
+        if event.tasks:
+            return f"failed, and {event.tasks[0]['id']} is to mend it: {event.reason}"
         allowed = ", which the plan allows" if event.excused else ""
         return f"failed{allowed}: {event.reason}"
 

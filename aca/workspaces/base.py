@@ -8,13 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from aca.events import FileChange
+from aca.events import ContainerUse, FileChange
+from aca.place import Enclosure
 
 T = TypeVar("T")
 
 
 class TreeError(Exception):
     """What an attempt left cannot be kept, through what the task did; the message says why."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What git keeps for a tree outside of it."""
+
+    own: Path
+    """For this tree alone: its index, its HEAD."""
+    common: Path
+    """For all trees of the repository."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,10 @@ class Ground:
     """The commit the attempt started from; empty where there are no commits."""
     conflicts: tuple[str, ...] = ()
     """Files that hold both sides of a conflict between the task's own work and what was merged since."""
+    beside: Beside | None = None
+    """What belongs to a worktree and is not in it; None for other kinds."""
+    enclosure: Enclosure | None = None
+    """What holds in whatever is started there."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,26 @@ class Workspace(Protocol):
     async def keep(self, ground: Ground, task_id: str, attempt: int) -> Kept | None:
         """Keep what is there now; None where the kind keeps nothing. Raises TreeError."""
         ...
+
+    async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
+        """*ground*, which another has opened, with what this kind holds programs in."""
+        ...
+
+    async def close(self, ground: Ground) -> ContainerUse | None:
+        """Take down what was there for as long as *ground* was open; tells what it has used."""
+        ...
+
+
+class Open:
+    """What kinds of workspace have in common that hold nothing in."""
+
+    async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
+        """As it is."""
+        return ground
+
+    async def close(self, ground: Ground) -> ContainerUse | None:
+        """There is nothing to take down."""
+        return None
 
 
 async def finished(work: Callable[[], T]) -> T:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from aca.workspaces.base import Ground, Kept
+from aca.workspaces.base import Ground, Kept, Open
 
 
 @dataclass(frozen=True)
-class Inplace:
+class Inplace(Open):
     """All tasks share one directory."""
 
     path: Path

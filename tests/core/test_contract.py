@@ -26,6 +26,9 @@ FULL: dict[str, Any] = {
     "execution_mode": "parallel",
     "max_concurrent_tasks": 2,
     "fail_fast": True,
+    "trust_project_config": True,
+    "sandbox": {"mode": "require", "writable": ["~/.npm"]},
+    "protect": {"paths": ["secrets"], "commands": ["make deploy"]},
     "cwd": "work",
     "checkpoint_interval": "10m",
     "limits": {"max_cost_usd": 5.0, "max_tokens": 1000, "max_duration": "8h", "max_retries": 9,
@@ -46,6 +49,12 @@ FULL: dict[str, Any] = {
     "workspace": {
         "copy": [".env"], "setup": "make", "checks": [{"run": "ruff"}], "port": 2000, "merge": True
     },
+    "docker": {
+        "cpu_limit": 2.0, "memory_limit": 1 << 30, "enabled": True, "image": "python", "build": "images",
+        "pids_limit": 64, "allow_hosts": ["api.anthropic.com:443"], "user": "1000:1000", "read_only": True,
+        "mounts": ["/opt:/opt"], "env": ["TOKEN"], "proxy_image": "python:3",
+        "sizes": {"simple": {"cpu_limit": 1.0, "memory_limit": 1 << 29}},
+    },
     "rate_limiting": {
         "requests_per_minute": 60.0, "tokens_per_minute": 900.0, "burst_allowance": 2,
         "backoff_multiplier": 3.0, "max_backoff_seconds": 30.0,
@@ -63,7 +72,7 @@ FULL: dict[str, Any] = {
             "estimated_complexity": 5, "repository_refs": ["api"], "file_refs": ["a.md"], "tags": ["x"],
             "touches": ["a/**"], "role": "backend", "provider": "replay", "model": "own",
             "permissions": "full", "conversation": "parent",
-            "workspace": "worktree", "fallback": ["replay:m"],
+            "workspace": "worktree", "docker": False, "fallback": ["replay:m"],
             "checks": [{"name": "tests", "run": "pytest", "timeout": "1m"}],
             "retries": 1, "retry_delay": "3s", "timeout": "5m", "on_failure": "skip", "cwd": "api",
             "env": {"MODE": "test"}, "limits": {"max_cost_usd": 1.0}, "pass_env": ["OLLAMA_API_KEY"],
@@ -107,9 +116,9 @@ def candidates(value: Any) -> Iterator[Any]:
     elif isinstance(value, int | float):
         yield from (value + 1, value - 1)
     elif isinstance(value, list):
-        yield from ([*value, "more"], [*value, {"run": "more"}])
+        yield from ([*value, "more"], [*value, {"run": "more"}], value * 2)
     else:
-        options = (model.Kind, model.Mode, model.Permissions, GivenStatus)
+        options = (model.Kind, model.Mode, model.Permissions, model.Enforcement, GivenStatus)
         yield from (
             f"{value}x",
             "7s",
@@ -153,7 +162,8 @@ def test_the_full_plan_says_everything() -> None:
     """A field that is added to the model has to be added here, and is tested then."""
     said = {at[-1] for at in places(APPROVED)} | {at[0] for at in places(APPROVED)}
     models = (model.Plan, model.Task, model.Check, model.Defaults, model.Role, model.Limits, model.Logging,
-              model.Source, model.Contract, model.Terms, model.Approval)  # fmt: skip
+              model.Source, model.Contract, model.Terms, model.Approval, model.Sandbox,
+              model.Protect)  # fmt: skip
     for one in models:
         fields = [field.alias or name for name, field in one.model_fields.items()]
         inner = {name for name, field in one.model_fields.items() if _is_table(field.annotation)}
@@ -162,7 +172,7 @@ def test_the_full_plan_says_everything() -> None:
 
 def _is_table(annotation: object) -> bool:
     """Whether what it holds has names of its own."""
-    return any(word in str(annotation) for word in ("aca.plan.", "dict["))
+    return any(word in str(annotation) for word in ("aca.plan.", "aca.container.", "dict["))
 
 
 @pytest.mark.parametrize("at", CHANGEABLE, ids=lambda at: ".".join(map(str, at)))

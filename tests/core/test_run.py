@@ -97,6 +97,44 @@ def test_cut_anywhere_and_resumed_the_end_is_the_same(
 
 
 @patient
+@given(plan=plans(), bad=st.dictionaries(st.integers(0, 8), st.integers(1, 3)), data=st.data())
+def test_gates_are_mended_and_go_on_wherever_the_run_is_cut(
+    tmp_path: Path, plan: Plan, bad: dict[int, int], data: st.DataObject
+) -> None:
+    """A gate that fails once for good gets a mender, which is done before it runs again, and only one."""
+    groups = {one.parent_id for one in plan.tasks}
+    gates = [one if one.id in groups else one.model_copy(update={"kind": "command", "command": "x"})
+             for one in plan.tasks]  # fmt: skip
+    plan = plan.model_copy(update={"tasks": tuple(gates)})
+    fails = {f"t{number}": times for number, times in bad.items()}
+
+    def carry_out(told: Story) -> None:
+        def work(task_id: str, attempt: int) -> ev.Ending:
+            failed = [one.task for one in journal.read(told.path) if isinstance(one, ev.TaskFailed)]
+            if failed.count(task_id) < fails.get(task_id, 0):
+                return ev.TaskFailed(task=task_id, attempt=attempt, reason="as scripted")
+            return done(task_id, attempt)
+
+        told.run(work)
+
+    whole = Story(unique(tmp_path), plan)
+    carry_out(whole)
+    written = whole.path.read_bytes()
+    cut = Story(unique(tmp_path), plan)
+    cut.path.write_bytes(written[: data.draw(st.integers(0, len(written)))])
+    finished = {name for name, now in cut.state().states.items() if now.settled}
+    before = len(cut.started())
+    carry_out(cut)
+    assert cut.statuses() == whole.statuses()
+    assert not finished & set(cut.started()[before:])
+    for task_id in [one for one in whole.state().tasks if one.endswith(".mend")]:
+        gate, order = task_id.removesuffix(".mend"), whole.started()
+        last = len(order) - 1 - order[::-1].index(gate)
+        assert order.index(gate) < order.index(task_id) < last
+        assert whole.statuses()[gate] == ("completed" if fails[gate] <= order.count(gate) - 1 else "failed")
+
+
+@patient
 @given(plan=plans())
 def test_resuming_a_finished_session_does_nothing(tmp_path: Path, plan: Plan) -> None:
     """Recovering twice is recovering once."""
