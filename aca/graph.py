@@ -70,6 +70,10 @@ class Frontier:
         while self._delayed and self._delayed[0][0] <= now:
             self._push(heapq.heappop(self._delayed)[1])
 
+    def set_back(self, seconds: float) -> None:
+        """The clock was: every time that a task waits for is as much earlier now."""
+        self._delayed = [(until - seconds, task_id) for until, task_id in self._delayed]
+
     def next_wake(self) -> float | None:
         """When ``wake`` will have something to do (Unix time)."""
         self._drop_settled(self._delayed)

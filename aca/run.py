@@ -40,6 +40,8 @@ time), infinity meaning when something has ended."""
 
 POLL_SECONDS = 0.2
 """How often the inbox is looked at while something runs."""
+SET_BACK = 1.0
+"""A clock that goes back by more than this was set; less is how clocks are kept right."""
 
 
 class Observer(Protocol):
@@ -128,6 +130,7 @@ class _Run:
         self.deadline = self.timer() + (self.plan.limits.max_duration or float("inf"))
         self.next_poll = self.timer()
         self.next_checkpoint = self.timer() + self.plan.checkpoint_interval
+        self.ahead = max(self.clock(), self.state.updated_at) - self.timer()
         self.frontier: graph.Frontier
 
     # -- the turns of the loop ----------------------------------------------------------------------
@@ -182,6 +185,7 @@ class _Run:
 
     def settle(self) -> None:
         """Record everything that follows from what is known, until nothing more does."""
+        self.follow_clock()
         self.frontier.wake(self.clock())
         self.settle_cancelled()
         while self.frontier.hopeless or self.frontier.instant:
@@ -189,6 +193,13 @@ class _Run:
                 self.skip(*self.frontier.hopeless.popleft())
             if self.frontier.instant:
                 self.settle_instant(self.frontier.instant.popleft())
+
+    def follow_clock(self) -> None:
+        """A clock that was set back, now or since the last run, makes nobody wait longer than was said."""
+        ahead = self.clock() - self.timer()
+        if self.ahead - ahead > SET_BACK:
+            self.frontier.set_back(self.ahead - ahead)
+        self.ahead = ahead
 
     def check_limits(self) -> None:
         """Ask the run to stop when a limit of the plan is reached."""

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
+LATEST = 253_402_300_800.0
+"""The year 10,000 in Unix time: no calendar goes further."""
 PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
 
 

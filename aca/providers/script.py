@@ -300,7 +300,7 @@ class _Reading:
                 continue
             try:
                 raw = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 self.wrong(number, f"this line is not JSON: {error}")
                 continue
             task = raw.pop("task", None) if isinstance(raw, dict) else None
