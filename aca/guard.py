@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import translate
+from functools import cache
 from pathlib import Path
 
 from aca.place import PRIVATE
@@ -76,7 +77,7 @@ class Guard:
             yield from self._below(self.common, f"{GIT}/")
 
     def _below(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-        is_meant, folders = _Matcher(self.protection), [(str(folder), prefix)]
+        is_meant, folders = _matcher(self.protection), [(str(folder), prefix)]
         while folders:
             directory, above = folders.pop()
             for entry in _entries(directory):
@@ -101,6 +102,10 @@ class _Matcher:
 
     def __call__(self, path: str, name: str) -> bool:
         return bool(self._name.match(name.lower())) or self._deep.path_rule(path) is not None
+
+
+_matcher = cache(_Matcher)
+"""Every attempt asks for the same one."""
 
 
 def _entries(directory: str) -> list[os.DirEntry[str]]:

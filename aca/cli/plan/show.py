@@ -34,7 +34,7 @@ def show(
         screen.document({**data, "permissions": keepers.document(prepared.plan)})
     else:
         limit = None if everything else tree.SHOWN
-        screen.results(tree.outline(prepared.plan, screen.marks, found, each=True, limit=limit))
-        screen.results(keepers.told(prepared.plan))
-        screen.results([*estimates.assumptions(prepared.plan, found), *agreement.told(prepared.plan)])
+        lines = tree.outline(prepared.plan, screen.marks, found, each=True, limit=limit)
+        lines += [*keepers.told(prepared.plan), *estimates.assumptions(prepared.plan, found)]
+        screen.results([*lines, *agreement.told(prepared.plan)])
     return 0
