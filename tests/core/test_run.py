@@ -183,6 +183,23 @@ def test_what_is_added_while_it_runs_is_done_in_a_legal_order(
     assert not told.state().unfinished()
 
 
+def test_what_is_added_to_a_group_that_has_not_begun_is_done_before_it(tmp_path: Path) -> None:
+    """The group waits for what was in it and for what was added."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        if task_id == "first":
+            told.inbox.left["1.json"] = Addition({"id": "more", "title": "More", "parent_id": "group"}, "ann")
+        return done(task_id, attempt)
+
+    before = (task("first"), task("second", dependencies=("first",)))
+    group = (task("group", dependencies=("second",)), task("part", parent_id="group"))
+    told = story(tmp_path, *before, *group, execution_mode="sequential", defaults=Defaults(provider="replay"))
+    told.clock.step = 1
+    assert told.run(work).exit_code == 0
+    ends = [event.task for event in journal.read(told.path) if isinstance(event, ev.TaskCompleted)]
+    assert ends == ["first", "second", "part", "more", "group"]
+
+
 def _lineage(plan: Plan, task_id: str) -> list[str]:
     parents = {one.id: one.parent_id for one in plan.tasks}
     above, current = [], task_id
