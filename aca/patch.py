@@ -90,10 +90,29 @@ def subtasks(
     if found := found or list(_refused(state, parent, asked, is_file)):
         return (), found
     tasks, found = _complete(state, parent, asked)
-    if not found:
-        added, known = Plan(tasks=tuple(tasks), roles=state.plan.roles), list(state.tasks.values())
-        found = faults(added, known) or graph.cycle_faults(added, known)
-    return tuple(_data(task) for task in tasks), found
+    return tuple(_data(task) for task in tasks), found or _misfits(state, tasks)
+
+
+def proposal(
+    state: SessionState, task: Task, given: Any, is_file: IsFile
+) -> tuple[dict[str, Any] | None, list[Fault]]:
+    """The work that the agent of *task* found, as a task beside the others; None where it is there already.
+
+    It gets of *task* what subtasks get of theirs.
+    """
+    asked, found = _read([given])
+    if found := found or _over(state, 1) or list(_refused(state, task, asked, is_file)):
+        return None, found
+    if any(state.tasks[one].title.casefold() == asked[0].title.casefold() for one in state.proposals):
+        return None, []
+    tasks, found = _complete(state, task, asked)
+    beside = tasks[0].model_copy(update={"parent_id": None})
+    return _data(beside), found or _misfits(state, [beside])
+
+
+def _misfits(state: SessionState, tasks: Sequence[Task]) -> list[Fault]:
+    added, known = Plan(tasks=tuple(tasks), roles=state.plan.roles), list(state.tasks.values())
+    return faults(added, known) or graph.cycle_faults(added, known)
 
 
 def addition(state: SessionState, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
@@ -105,9 +124,8 @@ def addition(state: SessionState, said: Mapping[str, Any]) -> tuple[dict[str, An
         task = Task.model_validate({**said, "id": _free(str(said.get("id")), [state.tasks])})
     except ValidationError as error:
         return {}, [Fault((*one["loc"],), f"{one['loc'][0]}: {one['msg']}") for one in error.errors()]
-    added, known = Plan(tasks=(task,), roles=state.plan.roles), list(state.tasks.values())
-    found = faults(added, known) or graph.cycle_faults(added, known)
-    return _data(task), [*_closed(state, task), *(found or _without_provider(state, task))]
+    found = _misfits(state, [task]) or [*_without_provider(state, task)]
+    return _data(task), [*_closed(state, task), *found]
 
 
 def _data(task: Task) -> dict[str, Any]:
@@ -179,6 +197,10 @@ def too_many(state: SessionState, parent: Task, number: int) -> list[Fault]:
         return [Fault((), "there are none")]
     if number > MAX_SUBTASKS:
         return [Fault((), f"{number} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
+    return _over(state, number)
+
+
+def _over(state: SessionState, number: int) -> list[Fault]:
     if state.grown + number > (most := state.plan.limits.max_added_tasks):
         told = (
             f"agents may add {most} tasks to this plan (limits.max_added_tasks), and {state.grown} are added"

@@ -53,7 +53,7 @@ def _nothing_to_do(one: Session, state: SessionState, screen: Screen) -> int:
     from aca.events import RunEnded
     from aca.report.jsonl import JsonLines
     from aca.report.summary import document
-    from aca.state import verdict
+    from aca.verdict import verdict
 
     code, reason = verdict(state)
     ended = RunEnded(exit_code=int(code), reason=reason)

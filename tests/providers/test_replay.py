@@ -272,7 +272,7 @@ wait = "5x"
 step = 1
 '''
     verbs = (
-        "a step is one of say, write, edit, delete, run, usage, subtasks, note, output, used, changed, "
+        "a step is one of say, write, edit, delete, run, usage, subtasks, note, propose, output, used, changed, "
         "result, wait, hang, fail, interrupt, deny, quota, conversation"
     )
     assert told(tmp_path, text) == [
