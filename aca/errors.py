@@ -3,6 +3,7 @@
     AcaError
     ├── InputError        2   something the user wrote must change; carries every problem found
     ├── DriftError        6   what would run is not what was reviewed
+    ├── PlanningError     *   a model was to make a plan and did not; it says what the process returns
     ├── MachineError      7   disk full, no permission, a tool gone; the session can be resumed
     └── SessionError      2   a session, task or checkpoint that is named wrongly or in use
         ├── DamagedJournalError    a line in the middle of a journal cannot be trusted
@@ -103,6 +104,14 @@ class DriftError(AcaError):
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
+        super().__init__(message)
+
+
+class PlanningError(AcaError):
+    """No plan came of asking a model for one. Nothing was run."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        self.exit_code = code
         super().__init__(message)
 
 

@@ -51,14 +51,14 @@ class Prepared:
     """What has moved since the plan was made and was allowed to: its field, and what to tell people."""
 
 
-def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
+def prepare(request: Request, environ: Mapping[str, str], document: parse.Document | None = None) -> Prepared:
     """Read the file, lay settings over each other, validate. Writes nothing, calls nobody.
 
-    Raises InputError with every problem found, and DriftError when something has moved since a
-    plan was made or approved.
+    A *document* that was read already is taken instead of the file. Raises InputError with every problem
+    found, and DriftError when something has moved since a plan was made or approved.
     """
     with no_garbage_collection():
-        document = parse.read(request.file, base=request.workspace)
+        document = document or parse.read(request.file, base=request.workspace)
         if request.must_be_plan and not (document.is_plan or document.is_rust_plan):
             cure = f"for a task file write: aca --task-file {request.file}"
             raise InputError(Problem("this is not a plan: it has no format_version", cure, document.path))
@@ -125,7 +125,8 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
         parse.imply_mode(merged.data)
         parse.share_checks(merged.data)
         document.problems += _terms_in(merged)
-        merged.data["source"] = _source(document, request)
+        if document.has_file:
+            merged.data["source"] = _source(request)
     return merged
 
 
@@ -173,7 +174,7 @@ def _terms_in(merged: config.Merged) -> Iterator[Problem]:
             yield merged.problem((key,), f'only a plan has "{key}"', "leave it out: aca writes it", key)
 
 
-def _source(document: parse.Document, request: Request) -> dict[str, str]:
+def _source(request: Request) -> dict[str, str]:
     data = request.file.read_bytes()
     return {"path": parse.relative(request.file, request.workspace), "sha256": session.digest(data)}
 

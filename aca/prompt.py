@@ -47,7 +47,7 @@ def parts(
     """
     told = [
         *_context(state, task),
-        *_references(_file_refs(state, task), places),
+        *references(_file_refs(state, task), places),
         *_results(state, task),
         *_notes(state),
         _heading(1, f"Your task: {task.title}") + task.description,
@@ -117,8 +117,9 @@ def refusal(state: SessionState, task: Task, conflicts: Sequence[str]) -> str:
     return f"{_heading(1, 'Your work does not fit in yet')}{_MEND}\n\n{told}\n"
 
 
-def _references(paths: list[str], places: Sequence[Path]) -> Iterator[str]:
-    left, left_out = MAX_REFERENCES_BYTES, []
+def references(paths: list[str], places: Sequence[Path], most: int = MAX_REFERENCES_BYTES) -> Iterator[str]:
+    """The text of the files *paths*, each from the first of *places* that has it, up to *most* bytes."""
+    left, left_out = most, []
     for name in paths:
         if left == 0:
             left_out.append(name)

@@ -90,7 +90,7 @@ def text(words: str) -> Block:
     return {"type": "text", "text": words}
 
 
-def tool(name: str, **arguments: object) -> Block:
+def tool(name: str, /, **arguments: object) -> Block:
     """A tool the model uses."""
     return {"type": "tool_use", "id": f"toolu_{next(_numbers):08d}", "name": name, "input": arguments}
 

@@ -11,9 +11,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
+
+if TYPE_CHECKING:
+    from aca.planner import Wish
 
 T = TypeVar("T")
 Command = Callable[..., int]
@@ -62,6 +65,15 @@ def on_command_line(ctx: typer.Context, name: str) -> bool:
     """Whether the option was written on the command line, and is not from the environment."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def refuse_in_front(ctx: typer.Context) -> None:
+    """Options in front of a command would change nothing."""
+    for name in ctx.params:
+        if on_command_line(ctx, name):
+            flag = f"--{name.replace('_', '-')}"
+            where = f'stands before the command "{ctx.invoked_subcommand}"'
+            ctx.fail(f"{flag} {where}, which does not see it there")
 
 
 # -- values that need a closer look -----------------------------------------------------------------------
@@ -299,6 +311,49 @@ SETTINGS = {
     "execution_mode": "execution_mode",
 }
 """Option -> the part of the plan it decides."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a model is told that makes a plan."""
+
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context",
+            metavar="TEXT",
+            envvar="ACA_CONTEXT",
+            help='A hint for the planner, such as "FastAPI, 3 services"; may be repeated.',
+        ),
+    ] = None
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", envvar="ACA_REFRESH", help="Ask anew, though the same was asked before."),
+    ] = False
+
+    def wish(self, ctx: typer.Context, goal: str = "") -> Wish:
+        """What a planner is to be told. The variable of the hints is one hint, and not one for each word."""
+        from aca.planner import Wish
+
+        given = tuple(self.context or ())
+        hints = given if on_command_line(ctx, "context") else tuple(filter(None, [" ".join(given)]))
+        return Wish(hints, self.refresh, goal)
+
+
+@dataclass(frozen=True)
+class Planning(Hints):
+    """Whether a model makes the plan, and whether what it would have run is run."""
+
+    use_intelligent_parser: Annotated[
+        bool,
+        typer.Option("--use-intelligent-parser", help="Let a model make a plan of any text: one call."),
+    ] = False
+    accept_commands: Annotated[
+        bool,
+        typer.Option(
+            "--accept-commands", help="Run the commands and checks that such a plan has, without a review."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,10 @@ class Shelf:
             found = self.find(reference.target)
             if isinstance(found, Unfound):
                 document.note_at(reference.mark, found.message, found.cure)
-            elif found not in into:
+                continue
+            if document.prose is not None:
+                document.prose.links.append((reference.mark.line, found))
+            if found not in into:
                 into.append(found)
 
 

@@ -45,6 +45,7 @@ LAYERS = [
     ["consultation"],
     ["attempt", "config", "trial", "drift"],
     ["prepare"],
+    ["planner"],
     ["approval", "resumption", "collection", "addition"],
     ["app", "audience"],
     ["report"],
