@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -20,7 +20,7 @@ from aca.events import TaskFailed
 from aca.faults import Fault, faults
 from aca.plan import Checks, Permissions, Plan, Profile, Task, profile
 from aca.state import SessionState
-from aca.values import Command, Model, Priority, Words, short_id, slug
+from aca.values import Command, Model, Priority, Words, free_id, short_id, slug
 
 MAX_DEPTH = 5
 """How deep subtasks of subtasks may go: an agent that only ever splits must come to an end."""
@@ -121,7 +121,7 @@ def addition(state: SessionState, said: Mapping[str, Any]) -> tuple[dict[str, An
     A person may say all that a plan says of a task. The id is another one where it is taken by now.
     """
     try:
-        task = Task.model_validate({**said, "id": _free(str(said.get("id")), [state.tasks])})
+        task = Task.model_validate({**said, "id": free_id(str(said.get("id")), [state.tasks])})
     except ValidationError as error:
         return {}, [Fault((*one["loc"],), f"{one['loc'][0]}: {one['msg']}") for one in error.errors()]
     found = _misfits(state, [task]) or [*_without_provider(state, task)]
@@ -176,7 +176,7 @@ def mending(state: SessionState, task: Task, failure: TaskFailed) -> dict[str, A
     )
     mend = Task(
         **{key: getattr(task, key) for key in _INHERITED},
-        id=_free(short_id(f"{task.id}.mend"), [state.tasks]),
+        id=free_id(short_id(f"{task.id}.mend"), [state.tasks]),
         title=f"Mend {task.title}",
         description=told,
         parent_id=task.id if is_group else task.parent_id,
@@ -321,16 +321,8 @@ def _ids(state: SessionState, parent: Task, asked: Sequence[Subtask]) -> list[st
     ids: dict[str, None] = {}
     for one in asked:
         wanted = one.id or short_id(f"{parent.id}.{slug(one.title) or 'part'}")
-        ids[_free(wanted, (state.tasks, ids))] = None
+        ids[free_id(wanted, (state.tasks, ids))] = None
     return list(ids)
-
-
-def _free(wanted: str, taken: Collection[Container[str]]) -> str:
-    number, name = 1, wanted
-    while any(name in names for names in taken):
-        number += 1
-        name = short_id(f"{wanted}-{number}")
-    return name
 
 
 def _needs(asked: Sequence[Subtask], ids: Sequence[str]) -> tuple[list[list[str]], list[Fault]]:

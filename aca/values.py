@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -191,6 +191,15 @@ def short_id(name: str) -> str:
         return name
     end = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return _cut(name, MAX_ID_BYTES - len(end)).rstrip("-.") + end
+
+
+def free_id(wanted: str, taken: Collection[Container[str]]) -> str:
+    """*wanted*, with a number behind it where it is *taken* already."""
+    number, name = 1, wanted
+    while any(name in names for names in taken):
+        number += 1
+        name = short_id(f"{wanted}-{number}")
+    return name
 
 
 def _cut(text: str, longest: int) -> str:

@@ -34,7 +34,7 @@ LAYERS = [
         "verdict",
         "last_word",
     ],
-    ["process", "patch", "secrets", "estimate"],
+    ["process", "patch", "reshape", "secrets", "estimate"],
     ["remedy"],
     ["journal", "logs", "messages"],
     ["session", "tools"],
@@ -46,7 +46,7 @@ LAYERS = [
     ["attempt", "config", "trial", "drift"],
     ["prepare"],
     ["planner"],
-    ["approval", "resumption", "collection", "addition"],
+    ["approval", "resumption", "collection", "addition", "rewriting"],
     ["app", "audience"],
     ["report"],
     ["cli"],
@@ -84,6 +84,7 @@ LAZY = {
     "referencing",
     "keyring",
     "yaml",
+    "tomlkit",
 }
 
 
