@@ -52,6 +52,7 @@ meta/            session.json: a readable picture of the state, rewritten now an
 execution_logs/  task_logs/<task>/<attempt>...: prompt, steps and raw output of every attempt; system_logs/
 file_changes/    change_log.json: which files each task is known to have changed;
                  snapshots/<task>/<attempt>.patch: what an attempt changed in its worktree
+homes/           the home of each agent that worked in containers
 <provider>/      conversations, settings and limits of each provider that was used
 
 `aca status` and `aca show` read it; `aca resume` goes on with it; `aca gc` removes it.
@@ -75,6 +76,11 @@ class Session:
     @property
     def journal_path(self) -> Path:
         return self.path / "journal.jsonl"
+
+    @property
+    def scratch(self) -> Path:
+        """What attempts have as ``/tmp`` while they run in a sandbox; nothing in it outlives them."""
+        return self.path / "tmp"
 
     @property
     def lock_path(self) -> Path:

@@ -14,6 +14,7 @@ SETTINGS = """\
 # provider = "claude-cli"            # who does agent tasks; else the first that is here: see `aca providers`
 # model = "..."                      # the provider's own choice when left out
 # permissions = "workspace-write"    # or "read-only", "full"
+# sandbox.mode = "auto"              # or "require", "off": whether bubblewrap keeps agents to them
 # retries = 2                        # how often a failed agent task is tried again
 # timeout = "30m"                    # for one attempt
 # checks = ["pytest -q"]             # decide whether an agent task is done
@@ -25,6 +26,11 @@ SETTINGS = """\
 # max_cost_usd = 5.0
 # max_tokens = 2_000_000
 # max_duration = "8h"                # of one run
+
+# [docker]
+# image = "my-agents"                # agents, commands and checks work in containers made of it
+# memory_limit = "4g"
+# allow_hosts = ["api.anthropic.com:443"]
 
 # [roles.reviewer]
 # system_prompt = "You review code and change nothing."
