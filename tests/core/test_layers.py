@@ -14,15 +14,15 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values", "output", "protection"],
+    ["values", "output", "protection", "wording"],
     ["container"],
     ["plan"],
     ["faults", "contract"],
     ["events", "difference"],
     ["spent", "progress"],
     ["state", "schedule", "touches"],
-    ["graph", "place", "leftovers", "keys", "budget", "prices", "retries", "stop", "answers", "verdict"],
-    ["last_word"],
+    ["graph", "place", "leftovers", "keys", "budget", "prices", "retries", "stop", "user_state"],
+    ["answers", "verdict", "last_word"],
     ["process", "patch", "reshape", "secrets", "estimate", "guard"],
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],
