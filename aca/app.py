@@ -70,7 +70,7 @@ from aca.providers.budgeted import uncounted
 from aca.providers.declaration import Declaration
 from aca.providers.recorded import Recorded
 from aca.providers.recording import Recording, refuse_other
-from aca.resumption import Resumption, reopenings, to_resume
+from aca.resumption import Resumption, reopenings
 from aca.run import Observer, run
 from aca.session import Session
 from aca.state import SessionState, fold, laid_over
@@ -90,7 +90,6 @@ __all__ = [
     "refuse_other",
     "settings",
     "settled",
-    "to_resume",
     "used_providers",
 ]
 
@@ -253,7 +252,7 @@ def _gate(
         limits.keepers(state.plan, known, os.environ),
         is_group=lambda task_id: task_id in state.children,
         waits=lambda task_id, reason, seconds: watch(task_id, base.Waiting(reason, round(seconds, 3))),
-        exits=lambda reason, again: stop.request(Exit.QUOTA, reason, interrupt=False, until=again),
+        exits=lambda reason, again: stop.when_idle(Exit.QUOTA, reason, again),
         notice=notice,
     )
 

@@ -15,7 +15,7 @@ from aca import events as ev
 from aca.accounting import Accounting
 from aca.limits.gate import Choice, Gate
 from aca.place import Place
-from aca.plan import REPLAY, Task, profile
+from aca.plan import REPLAY, Task
 from aca.progress import Shared
 from aca.providers import base, model_of
 from aca.providers.about import about
@@ -55,8 +55,7 @@ class Consultation:
 
     def __init__(self, agents: Agents, task: Task, number: int, tell: Tell, site: Site) -> None:
         self.all, self.task, self.number, self.tell, self.site = agents, task, number, tell, site
-        self.logs = agents.session.task_logs / task.id
-        self.profile = profile(agents.state.plan, task)
+        self.logs, self.profile = site.logs, site.profile
         self.choice = Choice(self.profile.provider or "", self.profile.model)
         self.remarks = Remarks(agents.state, task, number, tell, agents.arrivals)
         self.recap = Recap()
@@ -167,7 +166,8 @@ class Consultation:
                 told = provider.work(replace(assignment, allowed_usd=allowed), place)
                 async with aclosing(told) as steps:  # type: ignore[type-var]
                     async for step in steps:
-                        self._take(step := clean.writable(step), provider.name)
+                        step, line = clean.writable(step)
+                        self._take(step, provider.name, line)
                         self.recap.note(step)
             finally:
                 clean.strike_out_of_all(assignment.logs)
@@ -200,6 +200,7 @@ class Consultation:
             home=self.all.session.path / provider,
             logs=self.logs / str(self.number),
             account=self.accounting.account,
+            so_far=self.accounting.so_far,
             backoff=self.accounting.backoff,
             messages=self.remarks,
             options=state.plan.providers.get(provider, {}),
@@ -231,10 +232,10 @@ class Consultation:
 
     # -- what it tells ------------------------------------------------------------------------------
 
-    def _take(self, step: base.Step, provider: str) -> None:
+    def _take(self, told: base.Step, provider: str, line: bytes | None = None) -> None:
         assert self.accounting is not None
-        step = self.accounting.note(_believed(step) if isinstance(step, base.Result) else step)
-        self.show(step)
+        step = self.accounting.note(_believed(told) if isinstance(told, base.Result) else told)
+        self.show(step, line if step is told else None)
         match step:
             case base.Changed(change):
                 self.files[change.path] = change
@@ -251,9 +252,9 @@ class Consultation:
         known: dict[str, Any] = {"provider": provider, "conversation": conversation}
         self.tell(ev.ConversationStarted(task=self.task.id, attempt=self.number, **known))
 
-    def show(self, step: base.Step) -> None:
-        """Keep a step in the transcript and let everybody see it."""
-        self.transcript.write(msgspec.json.encode(step) + b"\n")
+    def show(self, step: base.Step, line: bytes | None = None) -> None:
+        """Keep a step in the transcript, as *line* where that is known, and let everybody see it."""
+        self.transcript.write((line or msgspec.json.encode(step)) + b"\n")
         self.transcript.flush()
         self.all.watch(self.task.id, step)
 

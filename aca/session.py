@@ -36,6 +36,8 @@ from aca.progress import Checkpoint
 from aca.state import SessionState, fold
 
 HOME = ".aca"
+LIMITS_FILE = "rate_limit_state.json"
+"""In the directory of a provider: what is known of the limits of its account."""
 UNSOUND = (AcaError, OSError)
 """What reading a session raises that is damaged, has drifted, or may not be read."""
 LEFT_AFTER = 3600.0
@@ -52,6 +54,7 @@ meta/            session.json: a readable picture of the state, rewritten now an
 execution_logs/  task_logs/<task>/<attempt>...: prompt, steps and raw output of every attempt; system_logs/
 file_changes/    change_log.json: which files each task is known to have changed;
                  snapshots/<task>/<attempt>.patch: what an attempt changed in its worktree
+homes/           the home of each agent that worked in containers
 <provider>/      conversations, settings and limits of each provider that was used
 
 `aca status` and `aca show` read it; `aca resume` goes on with it; `aca gc` removes it.
@@ -64,11 +67,11 @@ class Session:
 
     path: Path
 
-    @property
+    @cached_property
     def id(self) -> str:
         return self.path.name
 
-    @property
+    @cached_property
     def workspace(self) -> Path:
         return self.path.parent.parent.parent
 
@@ -85,7 +88,7 @@ class Session:
     def lock_path(self) -> Path:
         return self.path / "lock"
 
-    @property
+    @cached_property
     def task_logs(self) -> Path:
         return self.path / "execution_logs" / "task_logs"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aca import events as ev
 from aca.errors import Exit
-from aca.plan import OWN, PARENT, ROLE, Plan, Task, profile
+from aca.plan import OWN, PARENT, ROLE, Plan, Task, talks_with
 from aca.progress import Checkpoint, Shared, Status, TaskState
 from aca.spent import Spent, add_usage
 
@@ -46,6 +46,12 @@ class SessionState:
         """By task, for those that used a model, and by each group around it."""
         self.spent_as: defaultdict[str, Spent] = defaultdict(Spent)
         """By role."""
+        self.seconds_on: defaultdict[str, float] = defaultdict(float)
+        """Time in attempts, by task and by each group around it."""
+        self.seconds_as: defaultdict[str, float] = defaultdict(float)
+        """The same by role."""
+        self.at_work: dict[str, float] = {}
+        """Tasks that are in progress, and since when."""
         self.calls: dict[tuple[str, int], ev.CallStarted] = {}
         """The calls that are not over, by task and number."""
         self.shared: dict[str, Shared] = {}
@@ -101,10 +107,10 @@ class SessionState:
 
     def shared_by(self, task: Task) -> str | None:
         """What the conversation is called that *task* shares with others; None when it has its own."""
-        with_whom = profile(self.plan, task).conversation
+        with_whom = talks_with(self.plan, task)
         while with_whom not in (OWN, PARENT, ROLE):
             task = self.tasks[with_whom]
-            with_whom = profile(self.plan, task).conversation
+            with_whom = talks_with(self.plan, task)
         if with_whom == PARENT:
             return f"{PARENT}:{task.parent_id}"
         if with_whom == ROLE:
@@ -141,6 +147,7 @@ class SessionState:
     def _task_started(self, event: ev.TaskStarted) -> None:
         state = self._move(event.task, "in_progress", event)
         state.attempts = event.attempt
+        self.at_work[event.task] = event.at
         state.started_at = state.started_at or event.at
         state.counted = False
         if not (state.interrupted or state.refusal):
@@ -295,6 +302,7 @@ class SessionState:
         self.counts[state.status] -= 1
         self.counts[status] += 1
         state.status, state.reason, state.waits_for, state.seq = status, reason, "", event.seq
+        self.at_work.pop(task_id, None)
         if state.settled:
             self.cancelled.pop(task_id, None)
         return state
@@ -303,6 +311,11 @@ class SessionState:
         state = self._move(event.task, status, event, reason)
         state.ended_at, state.interrupted = event.at, False
         state.seconds += event.seconds
+        task = self.tasks[event.task]
+        if task.role is not None:
+            self.seconds_as[task.role] += event.seconds
+        for owner in self.lineage(event.task):
+            self.seconds_on[owner] += event.seconds
         state.commit = event.commit or state.commit
         if not isinstance(event, ev.TaskInterrupted):
             state.refusal = ""

@@ -17,7 +17,10 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+from pydantic_core import PydanticKnownError
 
+LATEST = 253_402_300_800.0
+"""The year 10,000 in Unix time: no calendar goes further."""
 PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
 
 
@@ -126,6 +129,20 @@ Memory = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "description": 'like "512m" or "2g", or bytes'}),
 ]
 Priority = Annotated[int, BeforeValidator(parse_priority), Field(ge=0, le=10)]
+
+
+def _no_truth(kind: Literal["int_type", "float_type"]) -> BeforeValidator:
+    """Python takes true for 1; whoever writes it where a number belongs has meant something else."""
+
+    def check(value: object) -> object:
+        if isinstance(value, bool):
+            raise PydanticKnownError(kind)
+        return value
+
+    return BeforeValidator(check)
+
+
+NUMBER, WHOLE = _no_truth("float_type"), _no_truth("int_type")
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 
 

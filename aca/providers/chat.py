@@ -45,7 +45,7 @@ from aca.providers.conversation import (
     Reply,
     Request,
 )
-from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, ModelError
+from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, UNREACHED, ModelError
 from aca.spent import add_usage
 from aca.tools import KINDS, offered
 from aca.tools.base import BROKEN, Bench, Tool, ToolResult, reason
@@ -211,7 +211,7 @@ class _Talk:
                         else:
                             yield Said(piece)
             except ModelError as trouble:
-                call.heard({"status": trouble.status, **trouble.headers})
+                call.heard({"status": UNREACHED if trouble.unreached else trouble.status, **trouble.headers})
                 call.failed(trouble.kind, trouble.until)
                 if trouble.limits:
                     yield Limited(trouble.limits)

@@ -14,14 +14,14 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values", "output", "protection"],
+    ["values", "output", "protection", "wording"],
     ["container"],
     ["plan"],
     ["faults", "contract"],
     ["events", "difference"],
     ["spent", "progress"],
     ["state", "schedule", "touches"],
-    ["graph", "place", "leftovers", "keys", "budget", "prices", "retries", "stop"],
+    ["graph", "place", "leftovers", "keys", "budget", "prices", "retries", "stop", "user_state"],
     ["process", "patch", "secrets", "estimate", "guard"],
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],
