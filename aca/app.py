@@ -73,8 +73,9 @@ from aca.providers.recording import Recording, refuse_other
 from aca.resumption import Resumption, reopenings
 from aca.run import Observer, run
 from aca.session import Session
-from aca.state import SessionState, fold, laid_over
+from aca.state import SessionState, fold
 from aca.stop import Stop
+from aca.values import laid_over
 from aca.workspaces import choice, git
 from aca.workspaces.docker import Dock
 from aca.workspaces.worktree import Worktrees
@@ -405,7 +406,7 @@ def waiting(one: Session, task_id: str) -> SessionState:
         cure = did_you_mean(task_id, state.tasks)
         raise SessionError(f'session {one.id} has no task "{task_id}"\n   {cure}')
     task, now = state.tasks[task_id], state.states[task_id]
-    if task.kind != "approval":
+    if task.kind != "approval" and not (now.proposed and now.status == "blocked"):
         raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval: {now.reason or now.status}')
     if now.settled:
         raise SessionError(f'"{task_id}" is {now.status} already: {now.summary or now.reason}')

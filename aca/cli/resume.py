@@ -52,7 +52,7 @@ def _nothing_to_do(found: Resumption, screen: Screen, is_to_be_merged: bool) -> 
     from aca.events import RunEnded
     from aca.report.jsonl import JsonLines
     from aca.report.summary import document
-    from aca.state import verdict
+    from aca.verdict import verdict
 
     one, state = found.origin, found.state
     code, reason = verdict(state)

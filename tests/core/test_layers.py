@@ -22,7 +22,8 @@ LAYERS = [
     ["spent", "progress"],
     ["state", "schedule", "touches"],
     ["graph", "place", "leftovers", "keys", "budget", "prices", "retries", "stop", "user_state"],
-    ["process", "patch", "secrets", "estimate", "guard"],
+    ["answers", "verdict", "last_word"],
+    ["process", "patch", "reshape", "secrets", "estimate", "guard"],
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],
     ["session", "tools"],
@@ -34,7 +35,7 @@ LAYERS = [
     ["attempt", "config", "trial", "drift"],
     ["prepare"],
     ["planner"],
-    ["approval", "resumption", "collection", "addition"],
+    ["approval", "resumption", "collection", "addition", "rewriting"],
     ["app", "audience"],
     ["report"],
     ["cli"],
@@ -73,6 +74,7 @@ LAZY = {
     "referencing",
     "keyring",
     "yaml",
+    "tomlkit",
 }
 
 

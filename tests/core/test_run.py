@@ -17,8 +17,9 @@ from aca.errors import Exit, MachineError
 from aca.messages import Addition, Answer, CheckpointRequest
 from aca.plan import Defaults, Limits, Plan, Task
 from aca.retries import delay
-from aca.state import SessionState, verdict
+from aca.state import SessionState
 from aca.stop import Stop
+from aca.verdict import verdict
 from tests.core.stories import Clock, Memory, Story, done, plans, task, unique
 
 patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
