@@ -158,5 +158,5 @@ def understanding() -> Iterator[None]:
     in the use of it, and is no bug of ours."""
     try:
         yield
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
+    except (AssertionError, AttributeError, LookupError, TypeError) as error:
         raise ModelError(f"the answer cannot be understood: {type(error).__name__}: {error}") from error

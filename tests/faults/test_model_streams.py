@@ -22,6 +22,7 @@ from tests.model_server import ModelServer, Raw, text, tool
 
 SAID = [text("I write."), tool("write", path="a.txt", content="hello")]
 Answer = Callable[[bytes], None]
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
