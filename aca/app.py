@@ -16,7 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aca import clean, history, journal, limits, parse, process, providers, secrets, session, trial, work
+from aca import (
+    clean,
+    history,
+    journal,
+    kept,
+    limits,
+    parse,
+    process,
+    providers,
+    secrets,
+    session,
+    trial,
+    work,
+)
 from aca import events as ev
 from aca.attempt import Attempts
 from aca.collection import collect
@@ -59,6 +72,7 @@ from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 from aca.stop import Stop
 from aca.workspaces import choice, git
+from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
 
 __all__ = [
@@ -95,7 +109,7 @@ def start(prepared: Prepared, workspace: Path) -> Session:
     if found := problems(prepared, workspace):
         raise InputError(found)
     commit = ""
-    if choice.uses_worktrees(prepared.plan) and (repository := git.find(workspace)) is not None:
+    if choice.uses(prepared.plan, "worktree") and (repository := git.find(workspace)) is not None:
         commit = repository.head
     return session.create(workspace, parse.dump_text(prepared.plan, "json"), commit)
 
@@ -130,10 +144,11 @@ def carry_out(
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
             _keep_keys_apart(one, state)
             trees = work.ready(one, state)
+            here = work.in_place(one, state, record and record.resolve(), watchers.notice)
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                ended = asyncio.run(_drive(one, state, written, begun, watchers, recording, trees))
+                ended = asyncio.run(_drive(one, state, written, begun, watchers, recording, trees, here))
             if trees is not None:
                 trees.remove_unneeded()
             return ended
@@ -174,6 +189,7 @@ async def _drive(
     watchers: Watchers,
     recording: Recording | None,
     trees: Worktrees | None,
+    here: Inplace,
 ) -> ev.RunEnded:
     stop, patience = Stop(), Patience()
     with _signals(stop, patience, watchers.notice):
@@ -187,6 +203,7 @@ async def _drive(
         gate = _gate(state, known, stop, watch, watchers.notice)
         agents = Agents(one, state, known, watch, gate)
         attempts = Attempts(agents, patience)
+        attempts.sites.share(here)
         observers = [agents.arrivals, *watchers.observers, Derived(one)]
         observers += [recording] if recording is not None else []
         if trees is not None:
@@ -297,17 +314,38 @@ def end_orphans(workspace: Path, notice: Callable[[str], None], mine: Session | 
 # -- resume, tell, look -------------------------------------------------------------------------------
 
 
-def go_on(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str], None]) -> Session:
+def go_on(
+    found: Resumption,
+    overrides: Mapping[str, Any],
+    notice: Callable[[str], None],
+    roll_back: bool | None = None,
+) -> Session:
     """The session to carry out, after what a killed aca left running in it has been ended.
 
-    Raises SessionInUseError, or InputError when what is left cannot be done with *overrides* laid over
+    From a checkpoint on, files that tasks have changed in place since are as they were then: not so where
+    *roll_back* is False; where it is None, only as long as nobody else has changed them since. Raises
+    SessionInUseError, SessionError, or InputError when what is left cannot be done with *overrides* laid over
     its plan; nothing has been written then.
     """
     is_fork = found.until is not None
     with nullcontext() if is_fork else found.origin.lock():
         end_orphans(found.origin.workspace, notice, mine=None if is_fork else found.origin)
     _refuse_unfit(found, overrides)
-    return found.origin if found.until is None else session.fork(found.origin, found.until)
+    if found.until is None:
+        return found.origin
+    if roll_back is not False:
+        _roll_back(found.origin, found.until, roll_back is True, notice)
+    made = session.fork(found.origin, found.until)
+    kept.hold(made)
+    return made
+
+
+def _roll_back(origin: Session, until: int, force: bool, notice: Callable[[str], None]) -> None:
+    done = kept.roll_back(origin, until, force=force)
+    if done.paths:
+        files = "1 file is" if len(done.paths) == 1 else f"{len(done.paths)} files are"
+        back = f"aca restore --undo --session {origin.id}"
+        notice(f"{files} as at that checkpoint again; what was there is kept: {back}")
 
 
 def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:

@@ -109,7 +109,7 @@ class _Attempt:
         self.logs.mkdir(exist_ok=True)
         with self.site.occupied():
             ending = await self.until_stopped()
-            await self.site.leave()
+            await self.site.leave(self.agent.files.values())
         if (kept := self.site.kept) is None:
             return ending
         return msgspec.structs.replace(ending, commit=kept.commit, base=kept.base, files=kept.files)
@@ -261,7 +261,7 @@ class _Attempt:
 
         What is merged is what was there before the checks, which leave things behind.
         """
-        await self.site.keep()
+        await self.site.keep(self.agent.files.values())
         summary = self.agent.result.text[-SUMMARY_CHARS:]
         if self.agent.result.subtasks:
             return await self.merged(self.split(summary, place))

@@ -135,7 +135,10 @@ def _working(plan: Plan) -> Plan:
     )
     defaults = plan.defaults.model_copy(update={"provider": "replay"})
     providers = {"replay": {"script": "replay.toml"}}
-    return plan.model_copy(update={"tasks": tasks, "defaults": defaults, "providers": providers})
+    workspace = plan.workspace.model_copy(update={"snapshots": False})  # for them there is test_inplace.py
+    return plan.model_copy(
+        update={"tasks": tasks, "defaults": defaults, "providers": providers, "workspace": workspace}
+    )
 
 
 def _kind(task: Task, is_group: bool) -> dict[str, Any]:
