@@ -203,6 +203,9 @@ class _Bringing:
 
     def __init__(self, one: Session, repository: Repository, wanted: Mapping[str, str]) -> None:
         self.session, self.repository = one, replace(repository, session=one.id)
+        gone = [path for path, held in wanted.items() if not held]
+        for path in wanted:
+            _refuse_link(repository.top, path, gone)
         now = self._on_disk(wanted)
         self.different = {path: held for path, held in wanted.items() if held != now[path]}
         self.now = {path: now[path] for path in self.different}
@@ -220,7 +223,6 @@ class _Bringing:
         """Write them; first that is kept which they replace. Raises SessionError."""
         gone = [path for path, held in self.different.items() if not held]
         for path in self.different:
-            _refuse_links(self.repository.top, path, gone)
             _refuse_directory(self.repository.top, path, self.different)
         ref = self._keep_replaced()
         for path in gone:
@@ -279,7 +281,7 @@ class _Bringing:
     def _on_disk(self, paths: Collection[str]) -> dict[str, str]:
         """What is there now at each of *paths*, with its content in git from then on."""
         top = self.repository.top
-        files = [path for path in paths if (top / path).is_symlink() or (top / path).is_file()]
+        files = [path for path in paths if not _link_above(top, path) and _is_file(top / path)]
         with self._index({}) as index:
             told = "".join(f"{path}\0" for path in files)
             self.repository.here(
@@ -300,13 +302,21 @@ class _Bringing:
         return {path: found[path] for path in paths if path in found}
 
 
-def _refuse_links(top: Path, path: str, gone: Sequence[str]) -> None:
+def _is_file(path: Path) -> bool:
+    return path.is_symlink() or path.is_file()
+
+
+def _link_above(top: Path, path: str) -> str:
+    """The link that *path* would lead through; empty where there is none."""
+    above = list(PurePosixPath(path).parents)[-2::-1]  # from the outside in, without the top itself
+    return next((str(parent) for parent in above if (top / parent).is_symlink()), "")
+
+
+def _refuse_link(top: Path, path: str, gone: Collection[str]) -> None:
     """Raises SessionError where a link that stays is on the way to *path*."""
-    for parent in list(PurePosixPath(path).parents)[:-1]:
-        if (top / parent).is_symlink() and str(parent) not in gone:
-            raise SessionError(
-                f"{parent} is a link: {path} would be somewhere else\n   remove the link first"
-            )
+    link = _link_above(top, path)
+    if link and link not in gone:
+        raise SessionError(f"{link} is a link: {path} would be somewhere else\n   remove the link first")
 
 
 def _refuse_directory(top: Path, path: str, wanted: Mapping[str, str]) -> None:

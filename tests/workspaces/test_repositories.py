@@ -342,8 +342,8 @@ def test_what_was_set_up_is_nobodys_work_though_it_is_committed(project: Project
     project.write({"local.env": "KEY=1\n"})
     script = """
         [tasks.first]
-        steps = [{run = '''echo 2 >> a.txt; git add -A; git -c user.name=a -c user.email=a@b commit -qm all''',
-                  must = true}]
+        steps = [{run = "echo 2 >> a.txt; git add -A"},
+                 {run = "git -c user.name=a -c user.email=a@b commit -qm all", must = true}]
         [tasks.second]
         steps = []
         """
