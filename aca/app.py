@@ -18,11 +18,13 @@ from typing import Any
 
 from aca import (
     clean,
+    containers,
     history,
     journal,
     kept,
     limits,
     parse,
+    patch,
     process,
     providers,
     secrets,
@@ -38,6 +40,7 @@ from aca.consultation import Agents, Watch
 from aca.errors import (
     Exit,
     InputError,
+    MachineError,
     Problem,
     SessionError,
     SessionInUseError,
@@ -72,6 +75,7 @@ from aca.session import Session
 from aca.state import SessionState, fold, laid_over
 from aca.stop import Stop
 from aca.workspaces import choice, git
+from aca.workspaces.docker import Dock
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
 
@@ -104,10 +108,12 @@ class Watchers:
     notice: Callable[[str], None] = lambda _text: None
 
 
-def start(prepared: Prepared, workspace: Path) -> Session:
-    """A new session for a prepared plan. Raises InputError when it cannot be done here."""
-    if found := problems(prepared, workspace):
+def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = lambda _text: None) -> Session:
+    """A new session for a prepared plan. Raises InputError when it cannot be done here, MachineError when
+    the engine for its containers is not here."""
+    if found := _faults(prepared, workspace):
         raise InputError(found)
+    _provide(prepared.plan, workspace, notice)
     commit = ""
     if choice.uses(prepared.plan, "worktree") and (repository := git.find(workspace)) is not None:
         commit = repository.head
@@ -116,7 +122,17 @@ def start(prepared: Prepared, workspace: Path) -> Session:
 
 def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
     """What keeps a plan from being done here, found out without calling anybody."""
+    plan = prepared.plan
+    of_containers = containers.problems(plan, workspace, os.environ)
+    return [*_faults(prepared, workspace), *of_containers]
+
+
+def _faults(prepared: Prepared, workspace: Path) -> list[Problem]:
     return [*provider_problems(prepared, workspace), *workspace_problems(prepared, workspace)]
+
+
+def _provide(plan: Plan, workspace: Path, notice: Callable[[str], None]) -> None:
+    containers.provide(plan, used_providers(plan), workspace, os.environ, notice)
 
 
 def carry_out(
@@ -139,21 +155,28 @@ def carry_out(
         recording = None if record is None else Recording(record, one)
         with no_garbage_collection():
             state = _take_up(one)
+        dock = None
         try:
             begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
             _keep_keys_apart(one, state)
             trees = work.ready(one, state)
             here = work.in_place(one, state, record and record.resolve(), watchers.notice)
+            dock = containers.dock(one, state, os.environ)
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                ended = asyncio.run(_drive(one, state, written, begun, watchers, recording, trees, here))
+                ended = asyncio.run(
+                    _drive(one, state, written, begun, watchers, recording, trees, here, dock)
+                )
             if trees is not None:
                 trees.remove_unneeded()
             return ended
         finally:
             process.end_everything()
+            if dock is not None:
+                dock.engine.close()
+            containers.reap(one.workspace, os.environ, watchers.notice, mine=one)
 
 
 def _take_up(one: Session) -> SessionState:
@@ -190,10 +213,13 @@ async def _drive(
     recording: Recording | None,
     trees: Worktrees | None,
     here: Inplace,
+    dock: Dock | None,
 ) -> ev.RunEnded:
     stop, patience = Stop(), Patience()
     with _signals(stop, patience, watchers.notice):
         names = used_providers(_left(state, state.plan))
+        for name in sorted(patch.usable(state) & {*providers.names(state.plan.providers)}):
+            names.setdefault(name, [])  # tasks for it may be added
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
         for warning in uncounted(state.plan, names):
             watchers.notice(f"warning: {warning}")
@@ -204,6 +230,7 @@ async def _drive(
         agents = Agents(one, state, known, watch, gate)
         attempts = Attempts(agents, patience)
         attempts.sites.share(here)
+        attempts.sites.dock = dock
         observers = [agents.arrivals, *watchers.observers, Derived(one)]
         observers += [recording] if recording is not None else []
         if trees is not None:
@@ -282,11 +309,11 @@ def _signals(stop: Stop, patience: Patience, notice: Callable[[str], None]) -> I
     def interrupt(code: Exit, name: str) -> None:
         got.append(name)
         if len(got) > 1:
-            notice(f"{name} again: killing what runs now")
             patience.run_out()
+            notice(f"{name} again: killing what runs now")
         else:
-            notice(f"{name}: interrupting what runs ({name} again kills it now); `aca resume` goes on")
             stop.request(code, f"interrupted by {name}", interrupt=True)
+            notice(f"{name}: interrupting what runs ({name} again kills it now); `aca resume` goes on")
 
     wanted = {
         signal.SIGINT: (Exit.INTERRUPTED, "Ctrl-C"),
@@ -309,6 +336,15 @@ def end_orphans(workspace: Path, notice: Callable[[str], None], mine: Session | 
     dead = [one.id for one in session.listing(workspace) if one == mine or not one.is_running()]
     if pids := process.end_orphans(dead):
         notice(f"ended {len(pids)} process(es) that an earlier aca left behind: {pids}")
+    containers.reap(workspace, os.environ, notice, mine)
+
+
+def left_containers(workspace: Path, *, remove: bool) -> list[str]:
+    """The containers that killed acas left behind, which are gone with *remove*; none without an engine."""
+    try:
+        return containers.names_left(workspace, os.environ, remove=remove)
+    except MachineError:
+        return []
 
 
 # -- resume, tell, look -------------------------------------------------------------------------------
@@ -330,7 +366,7 @@ def go_on(
     is_fork = found.until is not None
     with nullcontext() if is_fork else found.origin.lock():
         end_orphans(found.origin.workspace, notice, mine=None if is_fork else found.origin)
-    _refuse_unfit(found, overrides)
+    _refuse_unfit(found, overrides, notice)
     if found.until is None:
         return found.origin
     if roll_back is not False:
@@ -348,7 +384,7 @@ def _roll_back(origin: Session, until: int, force: bool, notice: Callable[[str],
         notice(f"{files} as at that checkpoint again; what was there is kept: {back}")
 
 
-def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:
+def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str], None]) -> None:
     state = found.state
     plan = effective(state.plan, laid_over(state.overrides, overrides))
     left = Prepared(_left(state, plan), Merged())
@@ -356,6 +392,7 @@ def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any]) -> None:
     told = [Problem(one.message, one.cure) for one in stays]
     if told := [*provider_problems(left, found.origin.workspace), *told]:
         raise InputError(told)
+    _provide(left.plan, found.origin.workspace, notice)
 
 
 def tell(one: Session, message: Message) -> bool:
@@ -364,6 +401,7 @@ def tell(one: Session, message: Message) -> bool:
     try:
         with one.lock():
             state = _take_up(one)
+            state.plan = effective(one.plan, state.overrides)
             was_read = sent in state.messages  # by a runner that has ended since
             names = [name for name, _ in one.messages()]
             with journal_of(one, state) as written:

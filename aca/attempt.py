@@ -21,15 +21,17 @@ import msgspec
 from aca import budget, clean, merge, output, touches
 from aca import events as ev
 from aca.consultation import Agents, Consultation
-from aca.errors import DISK_ERRORS, MachineError
+from aca.errors import MACHINE_ERRORS, MachineError
 from aca.patch import subtasks
 from aca.place import OutsideWorkspaceError, Patience, Place
 from aca.plan import Task, profile
 from aca.providers.budgeted import LEAST_USD
+from aca.remedy import in_pieces
 from aca.run import Tell
 from aca.session import Session
 from aca.site import SetupError, Site, Sites, run_command
 from aca.state import SessionState
+from aca.values import format_memory
 from aca.workspaces.base import TreeError
 
 SUMMARY_CHARS = 2000
@@ -64,7 +66,7 @@ class Attempts:
         try:
             return await _Attempt(self, self.state.tasks[task_id], attempt, tell).run()
         except OSError as error:
-            if error.errno in DISK_ERRORS:
+            if error.errno in MACHINE_ERRORS:
                 raise MachineError(f"{error.filename or self.session.path}: {error.strerror}") from error
             if not self.session.path.exists():
                 raise MachineError(f"{self.session.path} is gone: something has removed it") from error
@@ -84,7 +86,7 @@ class Attempts:
 
     def blames_plan(self, error: OSError) -> bool:
         """Whether *error* is about a file that the plan names: the disk is sound, and it is none of ours."""
-        if not isinstance(error.filename, str) or error.errno in DISK_ERRORS - _OF_ONE_FILE:
+        if not isinstance(error.filename, str) or error.errno in MACHINE_ERRORS - _OF_ONE_FILE:
             return False
         return not Path(error.filename).is_relative_to(self.session.path)
 
@@ -98,6 +100,9 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
+        self.breaking = self.all.state.states[self.task.id].breaking
+        if self.breaking is not None:
+            self.task = in_pieces(self.task)
         self.logs = self.all.session.task_logs / self.task.id
         self.profile = profile(self.all.state.plan, self.task)
         self.site = Site(self.all.sites, self.task, self.number)
@@ -108,8 +113,12 @@ class _Attempt:
         """The ending tells what was kept. One that says the work is merged is not waited for any more."""
         self.logs.mkdir(exist_ok=True)
         with self.site.occupied():
-            ending = await self.until_stopped()
-            await self.site.leave(self.agent.files.values())
+            try:
+                ending = await self.until_stopped()
+                await self.site.leave(self.agent.files.values())
+            finally:
+                await self.site.close()
+        ending = self.contained(ending)
         if (kept := self.site.kept) is None:
             return ending
         return msgspec.structs.replace(ending, commit=kept.commit, base=kept.base, files=kept.files)
@@ -246,6 +255,8 @@ class _Attempt:
     def read_output(self, schema: Mapping[str, Any]) -> ev.Ending | None:
         """Take the output that was asked for, from the provider or out of the agent's last word."""
         result = self.agent.result
+        if result.subtasks and self.breaking is not None:
+            return None  # by a tool: as good
         if result.subtasks:
             return self.failed("it was split, and a task with output_schema gives its output itself", "task")
         given = clean.data(output.found(result.text)) if result.output is None else result.output
@@ -263,7 +274,7 @@ class _Attempt:
         """
         await self.site.keep(self.agent.files.values())
         summary = self.agent.result.text[-SUMMARY_CHARS:]
-        if self.agent.result.subtasks:
+        if self.breaking is not None or self.agent.result.subtasks:
             return await self.merged(self.split(summary, place))
         results = await self.site.check(self.task.checks, place)
         broken = [result for result in results if not result.passed]
@@ -279,6 +290,7 @@ class _Attempt:
         if not isinstance(ending, ev.TaskCompleted | ev.TaskSplit):
             return ending
         is_split = isinstance(ending, ev.TaskSplit)
+        await self.site.close()  # nothing is to be awaited after the merge
         done = await self.site.merge(ending.summary, lambda: is_split or self.unheard() is None)
         if done is None:
             return self.unheard() or self.ending(ev.TaskInterrupted, reason="it was not over")
@@ -289,14 +301,27 @@ class _Attempt:
             return self.ending(ev.TaskRefused, reason=reason, detail=clean.text(done.detail))
         return self.ending(ev.TaskBlocked, reason=reason, waits_for="merge")
 
+    def contained(self, ending: ev.Ending) -> ev.Ending:
+        """*ending* with what its container used, which may be why it failed."""
+        used, container = self.site.used, self.profile.docker
+        if used is None:
+            return ending
+        if isinstance(ending, ev.TaskFailed) and used.oom_kills:
+            limit = container.memory_limit if container else None
+            of = f": limit {format_memory(limit)}" if limit else ""
+            ending = msgspec.structs.replace(ending, reason=f"out of memory{of}\n{ending.reason}")
+        return msgspec.structs.replace(ending, container=used)
+
     def split(self, summary: str, place: Place) -> ev.Ending:
         """Accept the subtasks the agent handed in, through the validator that everybody's tasks pass."""
         top, given = replace(place, path=place.root), self.agent.result.subtasks
+        given = given or tuple((self.output or {}).get("tasks", ()))
+        cause = self.breaking.seq if self.breaking else 0
         patch, faults = subtasks(self.all.state, self.task, given, top.has_file)
         if faults:
             told = "; ".join(fault.message for fault in faults)
             return self.failed(f"the agent handed in subtasks that cannot be used: {told}", "task")
-        return self.ending(ev.TaskSplit, tasks=patch, summary=summary)
+        return self.ending(ev.TaskSplit, tasks=patch, summary=summary, cause=cause)
 
     def failed(self, reason: str, category: ev.Category) -> ev.TaskFailed:
         return self.ending(ev.TaskFailed, reason=clean.text(reason), category=category)

@@ -22,6 +22,7 @@ ENVIRONMENT: dict[str, str] = {
     "ACA_PERMISSIONS": "defaults.permissions",
     "ACA_WORKSPACE_MODE": "defaults.workspace",
     "ACA_MERGE": "workspace.merge",
+    "ACA_DOCKER": "docker.enabled",
     "ACA_APPEND_SYSTEM_PROMPT": "defaults.system_prompt",
     "ACA_RETRIES": "defaults.retries",
     "ACA_TIMEOUT": "defaults.timeout",

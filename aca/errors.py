@@ -3,6 +3,7 @@
     AcaError
     ├── InputError        2   something the user wrote must change; carries every problem found
     ├── DriftError        6   what would run is not what was reviewed
+    ├── PlanningError     *   a model was to make a plan and did not; it says what the process returns
     ├── MachineError      7   disk full, no permission, a tool gone; the session can be resumed
     └── SessionError      2   a session, task or checkpoint that is named wrongly or in use
         ├── DamagedJournalError    a line in the middle of a journal cannot be trusted
@@ -36,8 +37,11 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
-"""What the operating system says when the disk, not the task, is at fault."""
+MACHINE_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.ESTALE),
+}
+"""What the operating system says when the machine, not the task, is at fault: its disk, or its limits."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,14 @@ class DriftError(AcaError):
         super().__init__(message)
 
 
+class PlanningError(AcaError):
+    """No plan came of asking a model for one. Nothing was run."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        self.exit_code = code
+        super().__init__(message)
+
+
 class MachineError(AcaError):
     """The machine failed us. Nothing that was finished is lost; the session can be resumed."""
 
@@ -140,8 +152,8 @@ def exit_code(error: BaseException) -> Exit:
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
-    return Exit.MACHINE if is_disk else Exit.BUG
+    is_machine = isinstance(error, OSError) and (error.errno in MACHINE_ERRORS or error.filename is not None)
+    return Exit.MACHINE if is_machine else Exit.BUG
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -45,6 +45,15 @@ class FileChange(msgspec.Struct, frozen=True, omit_defaults=True):
     action: Literal["created", "modified", "deleted"] = "modified"
 
 
+class ContainerUse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the container of an attempt used: memory in bytes, at its peak, and processor time; None is not
+    known. ``oom_kills`` counts the processes that ended because its memory was used up."""
+
+    peak_memory: int | None = None
+    cpu_seconds: float | None = None
+    oom_kills: int = 0
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     """``seq`` counts from 1 within a session; ``at`` is Unix time in seconds; ``cause`` is the ``seq``
     of the event this one follows from, 0 where there is none."""
@@ -153,6 +162,7 @@ class AttemptEnded(Event, frozen=True, kw_only=True, omit_defaults=True):
     commit: str = ""
     """What the attempt left, in a worktree; it differs from ``base`` by the task's work."""
     base: str = ""
+    container: ContainerUse | None = None
 
 
 class NoteLeft(Event, frozen=True, tag="note_left"):
@@ -192,12 +202,18 @@ Category = Literal["transient", "task", "system", "input", "budget"]
 
 class TaskFailed(AttemptEnded, frozen=True, tag="task_failed"):
     """The attempt failed. With ``retry`` another one may start at ``not_before`` (Unix time); ``excused``
-    means that the plan lets what depends on the task go on all the same."""
+    means that the plan lets what depends on the task go on all the same.
+
+    With ``decompose`` the task is pending again, to be broken into smaller ones. With ``tasks`` (plan data)
+    it is pending again when these are done.
+    """
 
     reason: str
     category: Category = "task"
     retry: bool = False
     excused: bool = False
+    decompose: bool = False
+    tasks: tuple[dict[str, Any], ...] = ()
     not_before: float = 0.0
     checks: tuple[CheckResult, ...] = ()
 
@@ -273,6 +289,23 @@ class PauseRequested(Event, frozen=True, tag="pause_requested"):
     message: str = ""
 
 
+class TasksAdded(Event, frozen=True, tag="tasks_added"):
+    """A person has added ``tasks`` (plan data): they are part of the plan from here on."""
+
+    tasks: tuple[dict[str, Any], ...]
+    by: str
+    message: str = ""
+
+
+class AdditionRefused(Event, frozen=True, tag="addition_refused"):
+    """What a person wanted to add no longer fitted the plan when it was read."""
+
+    title: str
+    by: str
+    reason: str
+    message: str = ""
+
+
 class TaskSkipped(Event, frozen=True, tag="task_skipped"):
     """The task will not be done. ``failed`` tells whether a failure is why."""
 
@@ -317,6 +350,8 @@ AnyEvent = (
     | MessageDelivered
     | TaskCancelled
     | PauseRequested
+    | TasksAdded
+    | AdditionRefused
     | TaskSkipped
     | TaskReopened
     | CheckpointCreated

@@ -111,10 +111,21 @@ def _kind_faults(task: Task, is_group: bool) -> list[Fault]:
         what = "group" if is_group else task.kind
         cure = "give it to a task that an agent does"
         found.append(Fault(("output_schema",), f'task "{task.id}" is a {what} and gives no output', cure))
+    if task.on_failure == "decompose" and (why := _unbreakable(task, is_group)):
+        message = f'task "{task.id}" {why}, which on_failure = "decompose" does nothing for'
+        found.append(Fault(("on_failure",), message, "leave on_failure out", "decompose"))
     if is_group and task.kind != "agent":
         cure = "make them tasks of their own that need it"
         found.append(Fault(("kind",), f'task "{task.id}" is a {task.kind} and cannot have subtasks', cure))
     return found
+
+
+def _unbreakable(task: Task, is_group: bool) -> str:
+    if task.kind == "approval":
+        return "is an approval"
+    if is_group and not task.checks:
+        return "is a group without checks"
+    return "" if task.output_schema is None else "gives its output itself"
 
 
 def stays_inside(path: str) -> bool:

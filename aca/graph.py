@@ -13,6 +13,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from aca import schedule
@@ -47,17 +48,22 @@ class Frontier:
             self._open(task_id)
         self._settle_dead(task_id for task_id in state.tasks if state.states[task_id].dead)
 
-    def update(self, task_id: str) -> None:
-        """Take note that the status of *task_id* changed."""
-        task = self._state.states[task_id]
-        if task.settled:
+    def update(self, task_id: str | None) -> None:
+        """Take note that tasks were added, or that the status of *task_id* changed."""
+        added = self._grow()
+        if task_id is None:
+            return
+        for needed in added & {*self._state.tasks[task_id].dependencies}:
+            self._dependents.setdefault(needed, []).append(task_id)
+            self._waits[task_id] += 1
+        if self._state.states[task_id].settled:
             self._settle(task_id)
-        elif task.worked and task_id not in self._unsettled:
-            added = self._state.children.get(task_id, [])
-            self._register(added)
-            self._open(task_id)
         elif self._waits[task_id] == 0:
             self._offer(task_id)
+
+    def is_open_group(self, task_id: str) -> bool:
+        """Whether it waits for tasks that are in it."""
+        return self._unsettled.get(task_id, 0) > 0
 
     def wake(self, now: float) -> None:
         """Make ready what has waited long enough for its next attempt."""
@@ -88,8 +94,9 @@ class Frontier:
         return chosen
 
     def _drop_settled(self, heap: list[Any]) -> None:
-        """Let the front of *heap* be a task that still waits: one may have been cancelled in the meantime."""
-        while heap and self._state.states[heap[0][-1]].settled:
+        """Let the front of *heap* be a task that may start: one may have been cancelled in the meantime, or a
+        group have got another task."""
+        while heap and (self._state.states[heap[0][-1]].settled or self.is_open_group(heap[0][-1])):
             heapq.heappop(heap)
 
     def put_back(self, task_id: str, until: float) -> None:
@@ -116,6 +123,25 @@ class Frontier:
             self._waits[task_id] = sum(not state.states[one].satisfied for one in before)
             if task_id in state.children:
                 self._unsettled[task_id] = self._open_children(task_id)
+
+    def _grow(self) -> set[str]:
+        """Take in the tasks that were added. Some of the groups they are in are open already."""
+        state, known = self._state, len(self._waits)
+        if known == len(state.tasks):
+            return set()
+        added = [*islice(reversed(state.tasks), len(state.tasks) - known)][::-1]
+        parents = {one for one in self._parents(added) if not state.states[one].settled}
+        opened = {one for one in parents if self._waits.get(one) == 0}
+        self._register(added)
+        for parent in opened:
+            self._unsettled[parent] = self._open_children(parent)
+        for task_id in added:
+            self._waits[task_id] -= state.tasks[task_id].parent_id in opened
+        for task_id in [task_id for task_id in added if self._waits[task_id] == 0]:
+            self._open(task_id)
+        for task_id in added:
+            self._doom(task_id)
+        return {*added}
 
     def _open(self, task_id: str) -> None:
         """Nothing holds the task back any more: offer it, or let its children go, and theirs."""
@@ -148,6 +174,8 @@ class Frontier:
 
     def _push(self, task_id: str) -> None:
         task = self._state.tasks[task_id]
+        if self.is_open_group(task_id):
+            return  # it is offered again when what was added to it is done
         if self._settles_by_itself(task):
             self.instant.append(task_id)
         else:
@@ -171,6 +199,15 @@ class Frontier:
             self._unsettled[parent] -= 1
             if self._unsettled[parent] == 0 and self._waits[parent] == 0:
                 self._offer(parent)
+
+    def _parents(self, task_ids: Iterable[str]) -> Iterator[str]:
+        return (parent for one in task_ids if (parent := self._state.tasks[one].parent_id) is not None)
+
+    def _doom(self, task_id: str) -> None:
+        """What is added behind a failure cannot be done."""
+        for needed in self._state.tasks[task_id].dependencies:
+            if self._state.states[needed].dead:
+                self.hopeless.append((task_id, needed))
 
     def _settle_dead(self, dead: Iterable[str]) -> None:
         for task_id in dead:

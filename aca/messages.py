@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from aca import events as ev
+from aca import patch
 from aca.state import SessionState
 
 
@@ -44,7 +47,14 @@ class Pause(msgspec.Struct, frozen=True, tag="pause", tag_field="type"):
     by: str
 
 
-Message = Answer | CheckpointRequest | Remark | Cancellation | Pause
+class Addition(msgspec.Struct, frozen=True, tag="addition", tag_field="type"):
+    """A person wants one more task: ``task`` is what a plan would say of it."""
+
+    task: dict[str, Any]
+    by: str
+
+
+Message = Answer | CheckpointRequest | Remark | Cancellation | Pause | Addition
 
 
 def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
@@ -53,6 +63,8 @@ def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
         return [ev.CheckpointCreated(name=message.name, message=name)]
     if isinstance(message, Pause):
         return [ev.PauseRequested(by=message.by, message=name)]
+    if isinstance(message, Addition):
+        return [_added(state, name, message)]
     if message.task not in state.tasks:
         return []
     if isinstance(message, Remark):  # kept even when it comes too late: the task may be opened again
@@ -65,3 +77,12 @@ def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
         task=message.task, approved=message.approved, by=message.by, comment=message.comment, message=name
     )
     return [answer]
+
+
+def _added(state: SessionState, name: str, message: Addition) -> ev.Event:
+    """The plan with one task more; or why not, for it may have moved on since this was said."""
+    task, found = patch.addition(state, message.task)
+    if not found:
+        return ev.TasksAdded(tasks=(task,), by=message.by, message=name)
+    title, reason = str(message.task.get("title")), "; ".join(fault.message for fault in found)
+    return ev.AdditionRefused(title=title, by=message.by, reason=reason, message=name)

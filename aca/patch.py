@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from aca import graph
 from aca.errors import did_you_mean
+from aca.events import TaskFailed
 from aca.faults import Fault, faults
 from aca.plan import Checks, Permissions, Plan, Profile, Task, profile
 from aca.state import SessionState
@@ -83,7 +84,7 @@ def subtasks(
     place and time limit of its parent; it may ask for a role of the plan, and for fewer permissions than
     these. *is_file* tells whether a path is that of a file in the workspace.
     """
-    if found := _too_many(state, parent, given):
+    if found := too_many(state, parent, len(given)):
         return (), found
     asked, found = _read(given)
     if found := found or list(_refused(state, parent, asked, is_file)):
@@ -92,17 +93,97 @@ def subtasks(
     if not found:
         added, known = Plan(tasks=tuple(tasks), roles=state.plan.roles), list(state.tasks.values())
         found = faults(added, known) or graph.cycle_faults(added, known)
-    return tuple(task.model_dump(mode="json", exclude_defaults=True) for task in tasks), found
+    return tuple(_data(task) for task in tasks), found
 
 
-def _too_many(state: SessionState, parent: Task, given: Sequence[Any]) -> list[Fault]:
+def addition(state: SessionState, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    """The task that a person wants to add as complete plan data, and what is wrong with it.
+
+    A person may say all that a plan says of a task. The id is another one where it is taken by now.
+    """
+    try:
+        task = Task.model_validate({**said, "id": _free(str(said.get("id")), [state.tasks])})
+    except ValidationError as error:
+        return {}, [Fault((*one["loc"],), f"{one['loc'][0]}: {one['msg']}") for one in error.errors()]
+    added, known = Plan(tasks=(task,), roles=state.plan.roles), list(state.tasks.values())
+    found = faults(added, known) or graph.cycle_faults(added, known)
+    return _data(task), [*_closed(state, task), *(found or _without_provider(state, task))]
+
+
+def _data(task: Task) -> dict[str, Any]:
+    return task.model_dump(mode="json", exclude_defaults=True)
+
+
+def _closed(state: SessionState, task: Task) -> Iterator[Fault]:
+    """A group takes tasks until its checks run; what is no group has work of its own."""
+    group = task.parent_id
+    if group is None or group not in state.tasks:
+        return
+    now = state.states[group]
+    if group not in state.children:
+        yield Fault(("parent_id",), f'"{group}" is no group that a task could be part of')
+    elif now.settled:
+        yield Fault(("parent_id",), f'"{group}" is {now.status} already: add the task beside it')
+    elif now.status == "in_progress":
+        yield Fault(("parent_id",), f'the checks of "{group}" are running: add the task beside it')
+
+
+def _without_provider(state: SessionState, task: Task) -> Iterator[Fault]:
+    """A provider comes with the plan: what it needs was looked at when the plan was begun."""
+    name = profile(state.plan, task).provider
+    if task.kind != "agent" or name in (known := usable(state)):
+        return
+    if name is None:
+        yield Fault(
+            ("provider",), f'nothing says who does "{task.title}"', "name a provider that is in the plan"
+        )
+    else:
+        cure = f"it uses {', '.join(sorted(known))}" if known else "it uses none"
+        yield Fault(("provider",), f'this plan does not use the provider "{name}"', cure)
+
+
+def usable(state: SessionState) -> set[str]:
+    """The providers that an added task may have: those the plan names for some task, role, or all tasks."""
+    named = {state.plan.defaults.provider, *(role.provider for role in state.plan.roles.values())}
+    return {name for name in named | _providers(state) if name is not None}
+
+
+def mending(state: SessionState, task: Task, failure: TaskFailed) -> dict[str, Any]:
+    """The task that mends what failed in *task*, a command or a group, as plan data; with its rights."""
+    is_group = task.id in state.children
+    what = "The checks of this group" if is_group else "This command"
+    outputs = [f"{check.name}:\n{check.output}" for check in failure.checks if not check.passed]
+    told = "\n\n".join(
+        [f"{what} failed. Mend the cause; it is run again after you.", failure.reason, *outputs]
+    )
+    mend = Task(
+        **{key: getattr(task, key) for key in _INHERITED},
+        id=_free(short_id(f"{task.id}.mend"), [state.tasks]),
+        title=f"Mend {task.title}",
+        description=told,
+        parent_id=task.id if is_group else task.parent_id,
+        file_refs=task.file_refs,
+        touches=task.touches,
+    )
+    return _data(mend)
+
+
+def too_many(state: SessionState, parent: Task, number: int) -> list[Fault]:
+    """Why *parent* cannot have so many more subtasks, if it cannot."""
     depth = 0
     while parent.parent_id is not None:
         parent, depth = state.tasks[parent.parent_id], depth + 1
     if depth >= MAX_DEPTH:
         return [Fault((), f"subtasks may be nested {MAX_DEPTH} deep, no deeper")]
-    if len(given) > MAX_SUBTASKS:
-        return [Fault((), f"{len(given)} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
+    if not number:
+        return [Fault((), "there are none")]
+    if number > MAX_SUBTASKS:
+        return [Fault((), f"{number} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
+    if state.grown + number > (most := state.plan.limits.max_added_tasks):
+        told = (
+            f"agents may add {most} tasks to this plan (limits.max_added_tasks), and {state.grown} are added"
+        )
+        return [Fault((), told)]
     return []
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from signal import Signals
+from typing import Any, Protocol
 
 PRIVATE = ".aca"
 """What in a workspace is not the tasks': sessions and their journals."""
@@ -37,6 +38,53 @@ class Patience:
             out.cancel()
 
 
+class Started(Protocol):
+    """A child that was started, wherever it runs."""
+
+    exited: asyncio.Future[float]
+    """Done, with the time (``time.monotonic``), when it has exited."""
+
+    @property
+    def exit_code(self) -> int:
+        """Known when it has exited and ``reap`` is done; negative for the signal that killed it."""
+        ...
+
+    async def signal(self, number: Signals) -> None:
+        """Send a signal to it and its process group. One that is gone gets none."""
+        ...
+
+    async def reap(self) -> None:
+        """After its end: end what it has left running."""
+        ...
+
+
+class Enclosure(Protocol):
+    """What holds the children of a place in: they are started by it, and see what it shows them."""
+
+    async def start(
+        self, argv: Sequence[str], place: Place, stdin: int | None, stdout: int, stderr: int
+    ) -> Started:
+        """Start *argv* in the place's directory, with its environment.
+
+        The streams are file descriptors that stay the caller's; no *stdin* is an empty one. Raises
+        ``process.NotStartedError`` or MachineError.
+        """
+        ...
+
+    @property
+    def brings_programs(self) -> bool:
+        """Whether the programs in there are not those of this machine."""
+        ...
+
+    def seen(self, path: Path) -> str:
+        """What the children call *path*."""
+        ...
+
+    def meant(self, name: str) -> str:
+        """The path that they mean by *name*, which may be relative."""
+        ...
+
+
 class OutsideWorkspaceError(ValueError):
     """A path that leads out of the workspace."""
 
@@ -56,13 +104,27 @@ class Place:
     patience: Patience
     passed: frozenset[str] = frozenset()
     """Keys in ``env`` that commands, checks and tools may have, too."""
+    enclosure: Enclosure | None = None
+    """What holds its children in; None where nothing does."""
+
+    @property
+    def brings_programs(self) -> bool:
+        """Whether the programs that its children find are not those of this machine."""
+        return self.enclosure is not None and self.enclosure.brings_programs
+
+    def seen(self, path: Path) -> str:
+        """What the children here call *path*."""
+        return str(path) if self.enclosure is None else self.enclosure.seen(path)
+
+    def _meant(self, name: str) -> str:
+        return name if self.enclosure is None else self.enclosure.meant(name)
 
     def inside(self, name: str) -> Path:
         """The file *name* means here, links resolved. Raises OutsideWorkspaceError when it is not inside."""
         if "\0" in name:
             raise OutsideWorkspaceError("a path cannot contain a null character")
         try:
-            target = Path(os.path.realpath(self.path / name))
+            target = Path(os.path.realpath(self.path / self._meant(name)))
         except UnicodeEncodeError:
             raise OutsideWorkspaceError("a path cannot contain half a character") from None
         root = Path(os.path.realpath(self.root))
@@ -82,7 +144,7 @@ class Place:
     def name_of(self, path: Path) -> str:
         """What *path* is called from where the task works; in full when it is outside the workspace."""
         try:
-            full = os.path.realpath(self.path / path)
+            full = os.path.realpath(self.path / self._meant(str(path)))
         except ValueError:  # no file has such a name, but agents say it
             return str(path)
         if not Path(full).is_relative_to(os.path.realpath(self.root)):

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from aca import output
-from aca.values import Command, Duration, Model, Priority, Variables, Words, command_text
+from aca.container import Container, Docker
+from aca.values import Command, Duration, Model, Priority, Variables, Words, band, command_text
 
 FORMAT_VERSION = 1
 SCHEMA_ID = "urn:aca:schema:plan:1"
@@ -83,6 +84,8 @@ class Limits(Budget):
 
     max_retries: int | None = Field(default=None, ge=0)
     """Failures of a run that are tried again; None leaves the number to ``retries.budget``."""
+    max_added_tasks: int = Field(default=1000, ge=0)
+    """Tasks that agents may add to the plan while it runs; what a person adds is not counted."""
 
 
 class Price(Model):
@@ -121,8 +124,7 @@ class Models(Model):
 
     def fitting(self, complexity: int | None) -> str | None:
         """The model for a task of this complexity, where one is named."""
-        known = 5 if complexity is None else complexity
-        return self.simple if known <= 3 else self.medium if known <= 7 else self.complex
+        return {"simple": self.simple, "medium": self.medium, "complex": self.complex}[band(complexity)]
 
 
 class Rates(Model):
@@ -230,6 +232,8 @@ class Task(Model):
     fallback: Words = ()
     permissions: Permissions | None = None
     workspace: Place | None = None
+    docker: bool | None = None
+    """Whether it works in a container, where that is not as for the others."""
     conversation: str | None = None
     """``own``, ``parent``, ``role``, or the id of a task it needs, in whose conversation it goes on."""
     checks: Checks = ()
@@ -243,8 +247,9 @@ class Task(Model):
     command: Command | None = None
     backup: Command | None = None
     """Run instead when ``command`` fails."""
-    on_failure: Literal["fail", "skip"] = "fail"
-    """``skip``: a failure does not stop what depends on this task."""
+    on_failure: Literal["fail", "skip", "decompose"] = "fail"
+    """``skip``: a failure does not stop what depends on this task. ``decompose``: an agent breaks it into
+    smaller ones, or mends what failed before a command, or the checks of a group, run again."""
     cwd: str | None = None
     env: Variables = Field(default_factory=dict)
     pass_env: Words = ()
@@ -304,6 +309,7 @@ class Plan(Model):
     checkpoint_interval: Annotated[Duration, Field(gt=0)] = 1800.0
     limits: Limits = Limits()
     workspace: Workspace = Workspace()
+    docker: Docker = Docker()
     rate_limiting: RateLimiting = RateLimiting()
     defaults: Defaults = Defaults()
     roles: dict[str, Role] = Field(default_factory=dict)
@@ -326,6 +332,7 @@ class Profile:
     fallback: tuple[str, ...]
     permissions: Permissions
     workspace: Place
+    docker: Container | None
     system_prompt: str
     retries: int
     retry_delay: float
@@ -345,6 +352,7 @@ def profile(plan: Plan, task: Task) -> Profile:
         fallback=task.fallback or role.fallback or base.fallback,
         permissions=task.permissions or role.permissions or base.permissions,
         workspace=task.workspace or base.workspace or "inplace",
+        docker=plan.docker.container(task.docker, task.estimated_complexity),
         system_prompt="\n\n".join(filter(None, (role.system_prompt, base.system_prompt))),
         retries=automatic if task.retries is None else task.retries,
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,

@@ -51,14 +51,14 @@ class Prepared:
     """What has moved since the plan was made and was allowed to: its field, and what to tell people."""
 
 
-def prepare(request: Request, environ: Mapping[str, str]) -> Prepared:
+def prepare(request: Request, environ: Mapping[str, str], document: parse.Document | None = None) -> Prepared:
     """Read the file, lay settings over each other, validate. Writes nothing, calls nobody.
 
-    Raises InputError with every problem found, and DriftError when something has moved since a
-    plan was made or approved.
+    A *document* that was read already is taken instead of the file. Raises InputError with every problem
+    found, and DriftError when something has moved since a plan was made or approved.
     """
     with no_garbage_collection():
-        document = parse.read(request.file, base=request.workspace)
+        document = document or parse.read(request.file, base=request.workspace)
         if request.must_be_plan and not (document.is_plan or document.is_rust_plan):
             cure = f"for a task file write: aca --task-file {request.file}"
             raise InputError(Problem("this is not a plan: it has no format_version", cure, document.path))
@@ -90,11 +90,20 @@ def settled(prepared: Prepared, workspace: Path) -> Prepared:
 
 def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
     """*prepared* with worktrees for agents that would share a repository, where nothing is said of that."""
+    prepared = _with_image(prepared, workspace)
     plan, note = choice_of_place.choose(prepared.plan, workspace)
     if plan is prepared.plan:
         return replace(prepared, note="\n".join(filter(None, (prepared.note, note))))
     prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
     return replace(prepared, plan=plan, note="\n".join(filter(None, (prepared.note, note))))
+
+
+def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
+    """*prepared* with the Dockerfile that is here, for containers that nothing names an image for."""
+    plan = choice_of_place.built(prepared.plan, workspace)
+    if plan is not prepared.plan:
+        prepared.settings.layers[("docker", "build")] = config.Layer("found here: a Dockerfile", {})
+    return replace(prepared, plan=plan)
 
 
 def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
@@ -116,7 +125,8 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
         parse.imply_mode(merged.data)
         parse.share_checks(merged.data)
         document.problems += _terms_in(merged)
-        merged.data["source"] = _source(document, request)
+        if document.has_file:
+            merged.data["source"] = _source(request)
     return merged
 
 
@@ -164,7 +174,7 @@ def _terms_in(merged: config.Merged) -> Iterator[Problem]:
             yield merged.problem((key,), f'only a plan has "{key}"', "leave it out: aca writes it", key)
 
 
-def _source(document: parse.Document, request: Request) -> dict[str, str]:
+def _source(request: Request) -> dict[str, str]:
     data = request.file.read_bytes()
     return {"path": parse.relative(request.file, request.workspace), "sha256": session.digest(data)}
 
@@ -290,10 +300,11 @@ def _chosen(prepared: Prepared) -> Prepared:
 
 
 def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
-    """The agent tasks that are still to be done, with what they get."""
+    """What an agent is still to do, or may have to when it fails, with what that gets."""
     groups = {task.parent_id for task in plan.tasks}
     for task in plan.tasks:
-        if task.kind == "agent" and task.status == "pending" and task.id not in groups:
+        is_agent_s = task.kind == "agent" and task.id not in groups
+        if task.status == "pending" and (is_agent_s or task.on_failure == "decompose"):
             yield task, profile(plan, task)
 
 
@@ -307,7 +318,7 @@ def used_providers(plan: Plan) -> dict[str, list[Task]]:
     used: dict[str, list[Task]] = {}
     for task, gets in _agents(plan):
         for name, model in _ways(gets):
-            own = {"model": model, "permissions": gets.permissions}
+            own = {"model": model, "permissions": gets.permissions, "docker": gets.docker is not None}
             used.setdefault(name, []).append(task.model_copy(update=own))
     return used
 

@@ -23,7 +23,7 @@ from typing import IO, Any
 from aca import leftovers
 from aca.errors import MachineError
 from aca.leftovers import become_subreaper, boot_id, end_everything, end_orphans, orphans, started
-from aca.place import Place
+from aca.place import Patience, Place, Started
 from aca.values import Command
 
 __all__ = [
@@ -46,7 +46,6 @@ LINGER = 10.0
 _DRAIN = 0.5
 """How long output is awaited from what still holds the pipe of a child that has ended."""
 _CHUNK = 1 << 16
-_File = int | IO[bytes]
 Source = Path | int
 """What a child reads: a file, or the reading end of a pipe, which is the child's from then on."""
 
@@ -81,7 +80,7 @@ async def run(
     argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
     with _append(output) as out:
         try:
-            child = _Process(argv, place, stdin, stdout=out, stderr=subprocess.STDOUT)
+            child = await _begin(argv, place, stdin, out.fileno(), out.fileno())
         except NotStartedError as error:
             out.write(f"{error}\n".encode())
             return Ended(error.exit_status, 0.0)
@@ -116,7 +115,7 @@ async def stream(
         pipe, write_end = os.pipe()
         files.callback(os.close, pipe)
         try:
-            process = _Process(argv, place, stdin, stdout=write_end, stderr=errors)
+            process = await _begin(argv, place, stdin, write_end, errors.fileno())
         finally:
             os.close(write_end)
         child = Child(process, pipe, copied, timeout, idle)
@@ -234,16 +233,11 @@ class Child:
 
 
 class _Process:
-    """A child that leads a session of its own, from its start until it is reaped."""
+    """A child from its start until it is reaped."""
 
-    def __init__(
-        self, argv: Sequence[str], place: Place, stdin: Source | None, *, stdout: _File, stderr: _File
-    ) -> None:
-        self._place, self._began = place, time.monotonic()
-        self._popen = _spawn(argv, place, stdin, stdout, stderr)
-        leftovers.started_here.add(self._popen.pid)
-        self.exited = _exit_of(self._popen)
-        """Done, with the time, when it has exited; it stays unreaped, so its pid stays its own."""
+    def __init__(self, started: Started, patience: Patience) -> None:
+        self._started, self._patience, self._began = started, patience, time.monotonic()
+        self.exited = started.exited
 
     @property
     def seconds(self) -> float:
@@ -251,17 +245,17 @@ class _Process:
 
     @property
     def exit_code(self) -> int:
-        return -signal.SIGKILL if self._popen.returncode is None else self._popen.returncode
+        return self._started.exit_code
 
     async def stop(self) -> None:
         """Interrupt, terminate, kill; each time wait for it as long as patience lasts."""
-        patience = self._place.patience
+        patience = self._patience
         for signum, seconds in ((signal.SIGINT, patience.interrupt), (signal.SIGTERM, patience.terminate)):
-            self._signal(signum)
+            await self._started.signal(signum)
             await patience.wait(self.exited, seconds)
             if self.exited.done():
                 return
-        self._signal(signal.SIGKILL)
+        await self._started.signal(signal.SIGKILL)
         # Not for ever: a child of another user, or one stuck in the kernel, may not die.
         await asyncio.wait({self.exited}, timeout=5.0)
 
@@ -269,14 +263,48 @@ class _Process:
         """Stop it if it still runs, reap it and end whatever it has left behind."""
         if not self.exited.done():
             await self.stop()
-        self._signal(signal.SIGKILL)  # the rest of its group
+        await self._started.reap()
+
+
+async def _begin(
+    argv: Sequence[str], place: Place, stdin: Source | None, stdout: int, stderr: int
+) -> _Process:
+    """Start *argv* where its place says. Raises NotStartedError or MachineError."""
+    with open(os.devnull if stdin is None else stdin, "rb") as source:
+        given = None if stdin is None else source.fileno()
+        start = _start if place.enclosure is None else place.enclosure.start
+        return _Process(await start(argv, place, given, stdout, stderr), place.patience)
+
+
+async def _start(argv: Sequence[str], place: Place, stdin: int | None, stdout: int, stderr: int) -> Started:
+    return _Local(argv, place, stdin, stdout, stderr)
+
+
+class _Local:
+    """A child of our own, which leads a session."""
+
+    def __init__(
+        self, argv: Sequence[str], place: Place, stdin: int | None, stdout: int, stderr: int
+    ) -> None:
+        self._mark = place.mark
+        self._popen = _spawn(argv, place, stdin, stdout, stderr)
+        leftovers.started_here.add(self._popen.pid)
+        self.exited = _exit_of(self._popen)
+        """It stays unreaped, so its pid stays its own."""
+
+    @property
+    def exit_code(self) -> int:
+        return -signal.SIGKILL if self._popen.returncode is None else self._popen.returncode
+
+    async def signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, number)
+
+    async def reap(self) -> None:
+        await self.signal(signal.SIGKILL)  # the rest of its group
         self._popen.poll()
         leftovers.started_here.discard(self._popen.pid)
-        await leftovers.end_leftovers(self._place.mark, self._popen.pid)
-
-    def _signal(self, signum: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._popen.pid, signum)
+        await leftovers.end_leftovers(self._mark, self._popen.pid)
 
 
 def _append(path: Path) -> IO[bytes]:
@@ -284,21 +312,20 @@ def _append(path: Path) -> IO[bytes]:
 
 
 def _spawn(
-    argv: Sequence[str], place: Place, stdin: Source | None, stdout: _File, stderr: _File
+    argv: Sequence[str], place: Place, stdin: int | None, stdout: int, stderr: int
 ) -> subprocess.Popen[bytes]:
-    with open(os.devnull if stdin is None else stdin, "rb") as source:
-        try:
-            return subprocess.Popen(
-                argv,
-                cwd=place.path,
-                env=place.env,
-                stdin=source,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise _not_started(argv[0], place.path, error) from None
+    try:
+        return subprocess.Popen(
+            argv,
+            cwd=place.path,
+            env=place.env,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise _not_started(argv[0], place.path, error) from None
 
 
 def _not_started(program: str, directory: Path, error: OSError | ValueError) -> MachineError:

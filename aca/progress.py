@@ -17,6 +17,8 @@ class TaskState(msgspec.Struct):
 
     status: Status = "pending"
     reason: str = ""
+    origin: str = ""
+    """How it came into the plan, where it was not there from the beginning."""
     attempts: int = 0
     failures: int = 0
     """Failed attempts since it was last (re)opened; interruptions do not count."""
@@ -57,6 +59,10 @@ class TaskState(msgspec.Struct):
     """What people said to whoever does it, oldest first."""
     unheard: tuple[ev.MessageSent, ...] = ()
     """What of that no attempt was told yet."""
+    remedied: bool = False
+    """``on_failure = "decompose"`` has done what it can for it, which is once."""
+    breaking: ev.TaskFailed | None = None
+    """The failure for which its next attempt is to break it into smaller tasks."""
     worked: bool = False
     """Its own attempt is done and it waits for the subtasks it handed in."""
     seq: int = 0

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from aca import output
-from aca.events import MessageSent
+from aca.events import CheckResult, MessageSent
 from aca.plan import Task
 from aca.state import SessionState
 
@@ -28,6 +28,11 @@ _MEND = """\
 While you worked, other tasks were finished. What they changed has been merged into the files you work on.
 Where both of you changed the same lines, both sides are in the file, yours first, between lines that begin
 with <<<<<<<, ======= and >>>>>>>. Make it work together, keep what both wanted, leave no such line behind."""
+_BREAK = """\
+This task was tried, and it failed every time. Do not try it again: break it into smaller tasks, which
+others will do after you, each knowing only its own text and what this task says. What was done already is
+still there; look at it, and let each task say all there is to know. Together they do this task, and its
+checks are run after them."""
 TOLD_ABOVE = "What was said above about the project, and the files quoted there, still hold."
 
 
@@ -39,12 +44,13 @@ def parts(state: SessionState, task: Task, *places: Path, conflicts: Sequence[st
     """
     told = [
         *_context(state, task),
-        *_references(_file_refs(state, task), places),
+        *references(_file_refs(state, task), places),
         *_results(state, task),
         *_notes(state),
         _heading(1, f"Your task: {task.title}") + task.description,
         *_said(state, task),
         *_lesson(state, task),
+        *_breaking(state, task),
         refusal(state, task, conflicts),
         *_output(task),
     ]
@@ -107,8 +113,9 @@ def refusal(state: SessionState, task: Task, conflicts: Sequence[str]) -> str:
     return f"{_heading(1, 'Your work does not fit in yet')}{_MEND}\n\n{told}\n"
 
 
-def _references(paths: list[str], places: Sequence[Path]) -> Iterator[str]:
-    left, left_out = MAX_REFERENCES_BYTES, []
+def references(paths: list[str], places: Sequence[Path], most: int = MAX_REFERENCES_BYTES) -> Iterator[str]:
+    """The text of the files *paths*, each from the first of *places* that has it, up to *most* bytes."""
+    left, left_out = most, []
     for name in paths:
         if left == 0:
             left_out.append(name)
@@ -192,8 +199,22 @@ def _lesson(state: SessionState, task: Task) -> Iterator[str]:
     now = state.states[task.id]
     if not now.lesson:
         return
-    outputs = [f"{check.name}:\n{check.output}" for check in now.checks if not check.passed]
-    yield _heading(1, "An earlier attempt failed") + "\n\n".join([now.lesson, *outputs])
+    yield _heading(1, "An earlier attempt failed") + _why(now.lesson, now.checks)
+
+
+def _breaking(state: SessionState, task: Task) -> Iterator[str]:
+    """What an agent is told that is to break the task up, and why, where that is not its latest failure."""
+    now = state.states[task.id]
+    if (failed := now.breaking) is None:
+        return
+    yield _heading(1, "Break this task into smaller ones") + _BREAK
+    if now.failures:
+        yield _heading(1, "Why the task itself failed") + _why(failed.reason, failed.checks)
+
+
+def _why(reason: str, checks: Iterable[CheckResult]) -> str:
+    outputs = [f"{check.name}:\n{check.output}" for check in checks if not check.passed]
+    return "\n\n".join([reason, *outputs])
 
 
 def _list(lines: Iterable[str]) -> str:

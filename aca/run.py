@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from aca import budget, graph, schedule
+from aca import budget, graph, remedy, schedule
 from aca import events as ev
 from aca.errors import Exit, MachineError
 from aca.journal import Journal
@@ -92,7 +92,7 @@ async def run(
             started = this.start()
             this.commit()
             this.launch(started)
-            if this.is_over():
+            if this.is_over() and not this.read_inbox(at_once=True):
                 break
             await this.wait()
         return this.end()
@@ -144,10 +144,10 @@ class _Run:
         lengths = graph.path_lengths(self.plan) if self.plan.execution_mode == "intelligent" else {}
         self.frontier = graph.Frontier(self.state, partial(_rank, self.plan.execution_mode, lengths))
 
-    def read_inbox(self) -> None:
-        """Turn messages into events; they are removed once those are durable."""
-        if self.timer() < self.next_poll:
-            return
+    def read_inbox(self, *, at_once: bool = False) -> bool:
+        """Turn messages into events, which is True where there were any; they are removed once durable."""
+        if self.timer() < self.next_poll and not at_once:
+            return False
         self.next_poll = self.timer() + POLL_SECONDS
         for name, message in self.inbox.messages():
             if message is None:
@@ -155,6 +155,7 @@ class _Run:
             elif name not in self.state.messages:
                 self.heed(self.record(*absorb(self.state, name, message)))
             self.absorbed.append(name)
+        return bool(self.absorbed)
 
     def heed(self, told: Iterable[ev.Event]) -> None:
         """Pause where a person asked for that; all else that is told shows in the state."""
@@ -273,11 +274,8 @@ class _Run:
         stamped = [self.journal.append(event) for event in events]
         for event in stamped:
             self.state.apply(event)
-            task_id = getattr(event, "task", None)
-            if isinstance(event, ev.Aside):
-                continue
-            if task_id is not None and hasattr(self, "frontier"):
-                self.frontier.update(task_id)
+            if hasattr(self, "frontier") and not isinstance(event, ev.Aside):
+                self.frontier.update(getattr(event, "task", None))
         self.unseen += stamped
         return stamped
 
@@ -338,7 +336,7 @@ class _Run:
 
     def settle_instant(self, task_id: str) -> None:
         task, state = self.state.tasks[task_id], self.state.states[task_id]
-        if state.settled:
+        if state.settled or self.frontier.is_open_group(task_id):
             return
         if task.kind == "approval":
             self.settle_approval(task, state.answer)
@@ -416,7 +414,9 @@ class _Run:
     def decide_failure(self, task: Task, failure: ev.TaskFailed) -> ev.Event:
         """Another attempt, a skip that excuses what depends on it, or the end of the matter."""
         decided = self.retries.decided(task, failure, self.clock())
-        if decided.retry:
+        if not decided.retry:
+            decided = remedy.decided(self.state, task, decided)
+        if decided.retry or decided.decompose or decided.tasks:
             return decided
         if task.on_failure == "skip":
             return msgspec.structs.replace(decided, excused=True)

@@ -307,6 +307,7 @@ def _picture(state: SessionState, task_id: str) -> dict[str, Any]:
         "kind": task.kind,
         "status": now.status,
         "reason": now.reason,
+        "origin": now.origin,
         "parent_id": task.parent_id,
         "children": state.children.get(task_id, []),
         "dependencies": list(task.dependencies),

@@ -18,17 +18,20 @@ from aca import events as ev
 from aca import merge, process, secrets
 from aca.checks import run_check, tail
 from aca.place import Patience, Place
-from aca.plan import Check, Task, profile
+from aca.plan import Check, Profile, Task, profile
 from aca.session import Session
 from aca.state import SessionState
 from aca.values import Command, command_text
 from aca.workspaces import git
 from aca.workspaces.base import Ground, Kept, TreeError, Workspace
+from aca.workspaces.docker import Dock, Docker
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
 
 log = logging.getLogger(__name__)
 
+NAME_CHARS = 500
+"""How much of a command that failed is told: it may hold a whole script."""
 OUTPUT_CHARS = 400
 """How much of a failed command's output goes into the reason."""
 
@@ -46,6 +49,8 @@ class Sites:
     patience: Patience
     queue: merge.Queue | None = None
     """Where work in worktrees is merged; None where there is none."""
+    dock: Dock | None = None
+    """Where containers are made; None where no task needs one."""
     slots: set[int] = field(default_factory=set)
     """Numbers of the attempts that run now; no two have the same."""
 
@@ -61,6 +66,14 @@ class Sites:
         self.workspaces = {**self.workspaces, "worktree": trees}
         self.queue = merge.Queue(trees, self.state.integrated)
 
+    def workspace(self, gets: Profile) -> Workspace:
+        """Where a task works that gets this."""
+        kind = self.workspaces[gets.workspace]
+        if gets.docker is None:
+            return kind
+        assert self.dock is not None  # made where the plan asks for containers
+        return Docker(kind, self.dock, gets.docker)
+
     @cached_property
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
@@ -73,9 +86,10 @@ class Site:
         self.all, self.task, self.number = sites, task, number
         self.profile = profile(sites.state.plan, task)
         self.logs = sites.session.task_logs / task.id
-        self.workspace: Workspace = sites.workspaces[self.profile.workspace]
+        self.workspace = sites.workspace(self.profile)
         self.ground: Ground | None = None
         self.kept: Kept | None = None
+        self.used: ev.ContainerUse | None = None
         self.slot = 0
 
     @contextmanager
@@ -105,7 +119,7 @@ class Site:
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         env = {**self.surroundings(ground), **self.task.env, **self.marks(mark)}
         passed = self.profile.pass_env | self.task.env.keys()
-        top = Place(ground.root, ground.root, env, mark, self.all.patience, passed)
+        top = Place(ground.root, ground.root, env, mark, self.all.patience, passed, ground.enclosure)
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
         place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
@@ -164,6 +178,12 @@ class Site:
         except TreeError as error:
             log.warning("task %s, attempt %s: %s", self.task.id, self.number, error)
 
+    async def close(self) -> None:
+        """Take down what was there for the attempt alone, if that is not done yet."""
+        if self.ground is not None and self.ground.enclosure is not None:
+            ground, self.ground = self.ground, replace(self.ground, enclosure=None)
+            self.used = await self.workspace.close(ground)
+
     async def merge(self, summary: str, is_over: Callable[[], bool]) -> merge.Merged | merge.Refused | None:
         """Let what was kept become part of the session's work. In place, it is that already.
 
@@ -178,13 +198,16 @@ class Site:
         checks = (*self.all.state.plan.workspace.checks, *(self.task.checks if joined else ()))
         if not checks or self.all.queue is None:
             return ()
-        ground = await self.all.queue.trees.integration(commit)
-        place = self.place_on(ground)
+        bare = await self.all.queue.trees.integration(commit)
+        ground = await self.workspace.enclose(bare, self.task.id, self.number)
         try:
+            place = self.place_on(ground)
             await self.furnish(ground, place)
+            return await self.check(dict.fromkeys(checks), place)
         except SetupError as error:
             return (ev.CheckResult("workspace.setup", False, output=str(error)),)
-        return await self.check(dict.fromkeys(checks), place)
+        finally:
+            await self.workspace.close(ground)
 
 
 @dataclass(frozen=True)
@@ -205,5 +228,10 @@ async def run_command(command: Command, place: Place, output: Path, timeout: flo
     if ended.exit_code == 0 and not ended.timed_out:
         return None
     why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
-    told = f"{command_text(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
+    told = f"{_named(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
     return CommandFailure(told, ended.timed_out)
+
+
+def _named(command: Command) -> str:
+    text = command_text(command)
+    return text if len(text) <= NAME_CHARS else f"{text[:NAME_CHARS]}..."

@@ -16,7 +16,7 @@ from aca.spent import Spent, add_usage
 class SessionState:
     """Tasks, their states, and the totals of a session.
 
-    ``tasks`` are in file order, subtasks that came later at the end. Only ``apply`` changes anything.
+    ``tasks`` are in file order, those that came later at the end. Only ``apply`` changes anything.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -58,6 +58,8 @@ class SessionState:
         self.retries = 0
         """Attempts that this run tries again."""
         self.ended: ev.RunEnded | None = None
+        self.grown = 0
+        """Tasks that agents have added."""
         self.done_work = 0
         """Completed tasks that are not groups."""
         self._add(plan.tasks)
@@ -177,17 +179,26 @@ class SessionState:
 
     def _task_split(self, event: ev.TaskSplit) -> None:
         state = self._end(event, "pending")
-        state.worked, state.summary = True, event.summary
+        state.worked, state.summary, state.breaking = True, event.summary, None
         self.integrated = event.integrated or self.integrated
         self._share(event.task)
-        self._add(Task.model_validate(data) for data in event.tasks)
+        self._grow(event.tasks, f'split off by the agent of "{event.task}"')
+        self.grown += len(event.tasks)
 
     def _task_failed(self, event: ev.TaskFailed) -> None:
-        status: Status = "pending" if event.retry else "skipped" if event.excused else "failed"
+        is_remedied = event.decompose or bool(event.tasks)
+        goes_on = event.retry or is_remedied
+        status: Status = "pending" if goes_on else "skipped" if event.excused else "failed"
         state = self._end(event, status, event.reason)
         state.failures, state.lesson, state.excused = state.failures + 1, event.reason, event.excused
         state.not_before, state.checks = event.not_before, event.checks
         self.retries += event.retry
+        if is_remedied:
+            state.failures, state.remedied = 0, True
+            state.breaking = event if event.decompose else None
+        elif not event.retry:
+            state.breaking = None
+        self._put_before(event)
 
     def _task_interrupted(self, event: ev.TaskInterrupted) -> None:
         self._end(event, "pending", event.reason).interrupted = True
@@ -220,6 +231,13 @@ class SessionState:
     def _pause_requested(self, event: ev.PauseRequested) -> None:
         self.messages.add(event.message)
 
+    def _tasks_added(self, event: ev.TasksAdded) -> None:
+        self._grow(event.tasks, f"added by {event.by}")
+        self.messages.add(event.message)
+
+    def _addition_refused(self, event: ev.AdditionRefused) -> None:
+        self.messages.add(event.message)
+
     def _task_skipped(self, event: ev.TaskSkipped) -> None:
         state = self._move(event.task, "skipped", event, event.reason)
         state.excused, state.ended_at = not event.failed, event.at
@@ -235,14 +253,28 @@ class SessionState:
 
     # -- the few moves they are made of --------------------------------------------------------------
 
-    def _add(self, tasks: Iterable[Task]) -> None:
+    def _put_before(self, event: ev.TaskFailed) -> None:
+        """Take in what is to be done before the task is tried again, as a part of it or beside it."""
+        self._grow(event.tasks, f'added because "{event.task}" failed')
+        self.grown += len(event.tasks)
+        beside = [task["id"] for task in event.tasks if task.get("parent_id") != event.task]
+        if beside:
+            task = self.tasks[event.task]
+            needs = (*task.dependencies, *beside)
+            self.tasks[event.task] = task.model_copy(update={"dependencies": needs})
+
+    def _grow(self, tasks: Iterable[Mapping[str, Any]], origin: str) -> None:
+        self._add((Task.model_validate(data) for data in tasks), origin)
+
+    def _add(self, tasks: Iterable[Task], origin: str = "") -> None:
         for task in tasks:
             self.order[task.id] = len(self.order)
             self.tasks[task.id] = task
             self._talked_on.add(task.conversation or OWN)
             if task.parent_id is not None:
                 self.children.setdefault(task.parent_id, []).append(task.id)
-            self.states[task.id] = TaskState(status=task.status, excused=task.status == "skipped")
+            is_skipped = task.status == "skipped"
+            self.states[task.id] = TaskState(status=task.status, excused=is_skipped, origin=origin)
             self.counts[task.status] += 1
 
     def _checkpoint(self, event: ev.Event, name: str) -> None:
@@ -331,6 +363,8 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.MessageDelivered: SessionState._message_delivered,
     ev.TaskCancelled: SessionState._task_cancelled,
     ev.PauseRequested: SessionState._pause_requested,
+    ev.TasksAdded: SessionState._tasks_added,
+    ev.AdditionRefused: SessionState._addition_refused,
     ev.TaskSkipped: SessionState._task_skipped,
     ev.TaskReopened: SessionState._task_reopened,
     ev.CheckpointCreated: SessionState._checkpoint_created,

@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -69,6 +69,36 @@ def format_duration(seconds: float) -> str:
     return "".join(pieces) or "0s"
 
 
+_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?")
+
+
+def parse_memory(value: object) -> int:
+    """Bytes from a number of them, or from ``"512m"``, ``"1.5 GB"``, ``"2GiB"``, each 1024 of the one before,
+    as Docker counts. Raises ValueError."""
+    text = "" if isinstance(value, bool) else str(value).replace(" ", "").lower()
+    match = _MEMORY.fullmatch(text)
+    if match is None:
+        raise ValueError('write an amount of memory like "512m" or "2g", or a number of bytes')
+    return int(Decimal(match[1]) * _BYTES[match[2]])
+
+
+def format_memory(amount: int) -> str:
+    """*amount* bytes for people: ``"512 MB"``."""
+    unit, size = next(((unit, size) for unit, size in _SIZES if amount >= size), ("bytes", 1))
+    return f"{amount / size:.4g} {unit}"
+
+
+_SIZES = (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10))
+
+
+def band(complexity: int | None) -> Literal["simple", "medium", "complex"]:
+    """What an ``estimated_complexity`` counts as: simple is 1 to 3, complex 8 to 10; what lies between or is
+    not said is medium."""
+    known = 5 if complexity is None else complexity
+    return "simple" if known <= 3 else "medium" if known <= 7 else "complex"
+
+
 def parse_priority(value: object) -> object:
     """0-10, bigger first; words are aliases (``high`` is 7)."""
     if isinstance(value, str) and not value.strip().lstrip("-").isdigit():
@@ -89,6 +119,11 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, when_used="json"),
     WithJsonSchema({"type": ["string", "number"], "description": 'like "30s", "10m", "1h30m", or seconds'}),
+]
+Memory = Annotated[
+    int,
+    BeforeValidator(parse_memory),
+    WithJsonSchema({"type": ["string", "integer"], "description": 'like "512m" or "2g", or bytes'}),
 ]
 Priority = Annotated[int, BeforeValidator(parse_priority), Field(ge=0, le=10)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]

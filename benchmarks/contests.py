@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from benchmarks import peers, work
 from benchmarks.agents import agents
 from benchmarks.measure import Command, Contender, Contest
+from benchmarks.rates import rates
 from benchmarks.shapes import SHAPES, Graph, layered, lower_bound, sleeps
+from benchmarks.tokens import tokens
 
 Make = Callable[[Graph, work.Commands], Contender]
 EIGHT = 8
+MANY = 1000
+"""With more tasks than that, only the layered graph, and nobody who needs minutes for it."""
 PROGRAMS = ("doit", "pre-commit", "llm", "snakemake", "prefect")
 """Programs whose start is looked at."""
 
@@ -23,18 +27,21 @@ PROGRAMS = ("doit", "pre-commit", "llm", "snakemake", "prefect")
 def overhead(sizes: list[int], peered: bool) -> Iterator[Contest]:
     """What a task costs that does nothing: as a command, and as an agent task."""
     for count in sizes:
+        is_large = count > MANY
         for shape, made in SHAPES.items():
+            if is_large and shape != "layered":
+                continue
             graph = made(count)
-            rivals: list[Make] = [work.aca, _bare, *([work.make, work.ninja, work.doit] if peered else [])]
-            if peered and shape == "layered" and count <= 1000:
+            rivals: list[Make] = [work.aca, _bare, *([work.make, work.ninja] if peered else [])]
+            if peered and not is_large:
+                rivals.append(work.doit)
+            if peered and not is_large and shape == "layered":
                 rivals += [work.snakemake, _luigi, _dbos("commands")]
             yield _contest(f"{count} commands, {shape}", graph, rivals)
         graph = layered(count)
         agents: list[Make] = [lambda graph, _: work.replay(graph)]
-        if peered:
-            agents.append(_dbos("steps"))
-        if peered and count <= 1000:
-            agents += [_prefect, _inspect]
+        if peered and not is_large:
+            agents += [_dbos("steps"), _prefect, _inspect]
         yield _contest(f"{count} agent tasks, layered", graph, agents)
 
 
@@ -75,7 +82,7 @@ def start(_sizes: list[int], peered: bool) -> Iterator[Contest]:
         _status(1000),
         _command("bare Python", [sys.executable, "-c", "pass"]),
     ]
-    theirs, missing = _to_be_had([_typer, *map(_version, PROGRAMS)] if peered else [])
+    theirs, missing = peers.to_be_had([_typer, *map(_version, PROGRAMS)] if peered else [])
     yield Contest("the first word", [*ours, *theirs], missing=missing)
 
 
@@ -92,6 +99,8 @@ CONTESTS: dict[str, tuple[Callable[[list[int], bool], Iterator[Contest]], list[i
     "resume": (resume, [10_000]),
     "makespan": (makespan, [300]),
     "start": (start, [0]),
+    "rates": (rates, [300]),
+    "tokens": (tokens, [20]),
     "parse": (parse, [10_000, 100_000]),
     "agents": (agents, [8]),
 }
@@ -102,19 +111,8 @@ CONTESTS: dict[str, tuple[Callable[[list[int], bool], Iterator[Contest]], list[i
 
 def _contest(title: str, graph: Graph, rivals: list[Make]) -> Contest:
     commands = work.true(graph)
-    contenders, missing = _to_be_had([partial(make, graph, commands) for make in rivals])
+    contenders, missing = peers.to_be_had([partial(make, graph, commands) for make in rivals])
     return Contest(title, contenders, len(graph), missing)
-
-
-def _to_be_had(makers: Iterable[Callable[[], Contender]]) -> tuple[list[Contender], list[str]]:
-    """Whoever is to be had here, and why the others are not."""
-    contenders, missing = [], []
-    for make in makers:
-        try:
-            contenders.append(make())
-        except peers.MissingError as error:
-            missing.append(str(error))
-    return contenders, missing
 
 
 def _version(peer: str) -> Callable[[], Contender]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import subprocess
@@ -9,12 +10,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 Command = list[str]
-LONGEST = 900.0
-"""Seconds after which a run is given up."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Contender:
     name: str
     prepare: Callable[[Path], Command]
     env: Mapping[str, str] = field(default_factory=dict)
+    seen: Callable[[], Mapping[str, float]] = dict
+    """What else there is to tell of the run that has just ended, by the names of columns."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Contest:
     """How many tasks the work has; 0 where that says nothing."""
     missing: Sequence[str] = ()
     """Who should have been among them, and why not."""
+    is_race: bool = False
+    """All at the same time, once: for those that only wait."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Sample:
     wall: float
     cpu: float
     rss: float
+    seen: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ class Figure:
         return max(sample.rss for sample in self.samples)
 
     @property
+    def seen(self) -> dict[str, float]:
+        names = self.samples[0].seen
+        return {name: statistics.median(sample.seen[name] for sample in self.samples) for name in names}
+
+    @property
     def spread(self) -> tuple[float, float]:
         walls = [sample.wall for sample in self.samples]
         return min(walls), max(walls)
@@ -78,32 +88,49 @@ class FailedError(Exception):
     """A contender's command did not end with exit code 0: its time would mean nothing."""
 
 
-def hold(contest: Contest, runs: int) -> list[Figure]:
-    """Run the contenders in turn, *runs* times after one that does not count. Raises FailedError."""
-    samples: dict[str, list[Sample]] = {one.name: [] for one in contest.contenders}
-    for number in range(runs + 1):
-        for one in contest.contenders:
-            sample = _run(one)
-            if number or runs == 0:
-                samples[one.name].append(sample)
-    return [Figure(contest.title, name, contest.tasks, tuple(kept)) for name, kept in samples.items()]
+def hold(contest: Contest, runs: int, seconds: float = math.inf) -> list[Figure]:
+    """Run the contenders in turn, *runs* times after one that does not count. Raises FailedError.
 
-
-def _run(one: Contender) -> Sample:
+    No further turn begins after so many *seconds*; where there was only the first one, that counts.
+    What a run leaves is removed after the last one: ext4 looks for free inodes among those freed just now.
+    """
+    turns: list[list[Sample]] = []
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="aca-benchmark-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        command = one.prepare(folder)
-        with (folder / ".output").open("wb") as output:
-            began = time.perf_counter()
-            child = subprocess.Popen(
-                command, cwd=folder, env={**_ordinary(), **one.env}, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output, start_new_session=True,
-            )  # fmt: skip
-            sample = _ended(child, began)
-        if child.returncode:
-            last = (folder / ".output").read_text(errors="replace")[-2000:]
-            raise FailedError(f"{one.name} ended with {child.returncode}: {' '.join(command)}\n{last}")
-    return sample
+        while len(turns) < (1 if contest.is_race else runs + 1):
+            turns.append(_turn(contest, Path(name) / str(len(turns))))
+            if time.monotonic() - began > seconds:
+                break
+    counted = zip(*turns[1:] or turns, strict=True)
+    return [
+        Figure(contest.title, one.name, contest.tasks, samples)
+        for one, samples in zip(contest.contenders, counted, strict=True)
+    ]
+
+
+def _turn(contest: Contest, folder: Path) -> list[Sample]:
+    """Each contender once."""
+    places = [folder / str(number) for number, _ in enumerate(contest.contenders)]
+    if not contest.is_race:
+        return list(map(_run, contest.contenders, places))
+    with ThreadPoolExecutor(len(places)) as pool:
+        return list(pool.map(_run, contest.contenders, places))
+
+
+def _run(one: Contender, folder: Path) -> Sample:
+    folder.mkdir(parents=True)
+    command = one.prepare(folder)
+    with (folder / ".output").open("wb") as output:
+        began = time.perf_counter()
+        child = subprocess.Popen(
+            command, cwd=folder, env={**_ordinary(), **one.env}, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+        sample = _ended(child, began)
+    if child.returncode:
+        last = (folder / ".output").read_text(errors="replace")[-2000:]
+        raise FailedError(f"{one.name} ended with {child.returncode}: {' '.join(command)}\n{last}")
+    return replace(sample, seen=dict(one.seen()))
 
 
 def _ordinary() -> dict[str, str]:
@@ -123,14 +150,16 @@ def _ended(child: subprocess.Popen[bytes], began: float) -> Sample:
 def table(figures: Sequence[Figure]) -> Iterator[str]:
     """A Markdown table of one contest: medians, the spread, and ratios to the first row."""
     first = figures[0]
+    names = ["wall s (min-max)", "ratio", "CPU s", "peak MB", "ms per task", *first.seen]
     yield f"### {first.contest}\n"
-    yield "| | wall s (min-max) | ratio | CPU s | peak MB | ms per task |"
-    yield "|---|---|---|---|---|---|"
+    yield f"| | {' | '.join(names)} |"
+    yield "|---" * (len(names) + 1) + "|"
     for one in figures:
         low, high = one.spread
         each = f"{one.wall / one.tasks * 1000:.2f}" if one.tasks else ""
+        seen = "".join(f" {value:,.6g} |" for value in one.seen.values())
         yield (
             f"| {one.name} | {one.wall:.3f} ({low:.3f}-{high:.3f}) | {one.wall / first.wall:.2f} "
-            f"| {one.cpu:.2f} | {one.rss:.0f} | {each} |"
+            f"| {one.cpu:.2f} | {one.rss:.0f} | {each} |{seen}"
         )
     yield ""

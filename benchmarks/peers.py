@@ -6,10 +6,14 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from benchmarks.measure import Contender
 
 HOME = Path(__file__).parent.parent / ".cache" / "benchmarks"
 PACKAGES = {
+    "aiolimiter": ["aiolimiter==1.3.0", "openai==3.52.0"],
     "bare typer": ["typer==0.29.2"],
     "dbos": ["dbos==3.4.0"],
     "doit": ["doit==0.37.0"],
@@ -19,6 +23,7 @@ PACKAGES = {
     "ninja": ["ninja==1.13.2"],
     "pre-commit": ["pre-commit==4.7.0"],
     "prefect": ["prefect==3.9.1"],
+    "pyrate-limiter": ["pyrate-limiter==4.5.1", "openai==3.52.0"],
     "snakemake": ["snakemake==9.27.1"],
 }
 """What pip installs for each."""
@@ -57,3 +62,14 @@ def installed(name: str) -> str:
 
 
 ACA = [sys.executable, "-m", "aca"]
+
+
+def to_be_had(makers: Iterable[Callable[[], Contender]]) -> tuple[list[Contender], list[str]]:
+    """Whoever is to be had here, and why the others are not."""
+    contenders, missing = [], []
+    for make in makers:
+        try:
+            contenders.append(make())
+        except MissingError as error:
+            missing.append(str(error))
+    return contenders, missing

@@ -17,6 +17,10 @@ settings.register_profile("aca", deadline=None)
 settings.load_profile("aca")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="try every fault there is, not only a sample")
+
+
 def pytest_configure() -> None:
     """Heed signals that whoever started pytest ignores (nohup, a background job): children inherit that."""
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -30,6 +34,18 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made = Project(tmp_path / "work", tmp_path / "home")
     yield made
     made.end()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was broken on purpose, and what was lost by it."""
+    reports = [one for some in terminalreporter.stats.values() for one in some]
+    told = sorted(
+        {said for one in reports for name, said in getattr(one, "user_properties", ()) if name == "faults"}
+    )
+    if told:
+        terminalreporter.section("faults on purpose")
+    for line in told:
+        terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests.dialects import DIALECTS, Block, Dialect, said_by, spoken_at
 
@@ -89,7 +90,7 @@ def text(words: str) -> Block:
     return {"type": "text", "text": words}
 
 
-def tool(name: str, **arguments: object) -> Block:
+def tool(name: str, /, **arguments: object) -> Block:
     """A tool the model uses."""
     return {"type": "tool_use", "id": f"toolu_{next(_numbers):08d}", "name": name, "input": arguments}
 
@@ -131,11 +132,11 @@ class ModelServer:
         self.weigh: Callable[[dict[str, Any]], tuple[int, int]] = lambda _body: (100, 20)
         """How many tokens in and out a streamed reply of Anthropic's is told to have used."""
         self.closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http = _Server(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
-    def __enter__(self) -> ModelServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -173,6 +174,13 @@ class ModelServer:
 
     def _handler(self) -> type[_Handler]:
         return type("Handler", (_Handler,), {"model": self})
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away needs no telling: clients are killed here."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

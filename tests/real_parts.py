@@ -41,7 +41,7 @@ def opencode() -> Path:
 def claude_sdk() -> None:
     """Claude's SDK, likewise."""
     if importlib.util.find_spec("claude_agent_sdk") is None:
-        _lacking("no claude-agent-sdk: pip install --editable '.[claude-sdk]' installs it")
+        lacking("no claude-agent-sdk: pip install --editable '.[claude-sdk]' installs it")
 
 
 def _agent(name: str, variable: str) -> Path:
@@ -51,11 +51,11 @@ def _agent(name: str, variable: str) -> Path:
 
 def _program(name: str, path: Path) -> Path:
     if not path.exists():
-        _lacking(f"no {name} CLI at {path}: tests/real/install-agents installs it")
+        lacking(f"no {name} CLI at {path}: tests/real/install-agents installs it")
     return path.absolute()
 
 
-def _lacking(reason: str) -> NoReturn:
+def lacking(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

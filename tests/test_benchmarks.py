@@ -12,16 +12,27 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("name", ["overhead", "resume", "makespan", "start", "parse"])
+AMONG = {"rates": ["aca", "backoff alone"], "tokens": ["one conversation, cached"]}
+"""Who is enough to see that it works, where each takes seconds to begin."""
+
+
+@pytest.mark.parametrize("name", ["overhead", "resume", "makespan", "start", "parse", "rates", "tokens"])
 def test_a_benchmark_runs_once_with_a_few_tasks(tmp_path: Path, name: str) -> None:
     """Every contender that needs no installation ends well, and there is a figure for each."""
     kept = tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmarks", name, "--runs", "0", "--sizes", "3", "--json", str(kept)]
+    command += ["--only", *AMONG[name]] if name in AMONG else []
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
-    figures = json.loads(kept.read_text())
-    assert "aca" in figures[0]["name"] or name == "parse"
-    assert all(sample["wall"] > 0 for figure in figures for sample in figure["samples"])
+    figures = [one for contest in json.loads(kept.read_text())["contests"] for one in contest["figures"]]
+    assert "aca" in figures[0]["name"] or name in ("parse", "tokens")
+    samples = [sample for figure in figures for sample in figure["samples"]]
+    assert all(sample["wall"] > 0 for sample in samples)
+    if name == "rates":
+        assert [sample["seen"]["lost"] for sample in samples] == [0, 0]
+    if name == "tokens":
+        assert [sample["seen"]["calls"] for sample in samples] == [6]
+        assert samples[0]["seen"]["cached, %"] > 50
 
 
 def test_a_benchmark_that_is_not_there_is_refused() -> None:
@@ -30,3 +41,26 @@ def test_a_benchmark_that_is_not_there_is_refused() -> None:
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert "overhead" in ended.stderr
+
+
+def test_figures_are_written_into_the_readme(tmp_path: Path) -> None:
+    """With the picture of how they grow; what stood there before is gone, and the words around it stay."""
+    kept, readme = tmp_path / "figures.json", tmp_path / "README.md"
+    sample = {"wall": 2.0, "cpu": 1.0, "rss": 50.0, "seen": {"lost": 0}}
+    figures = [
+        {"contest": f"{count} tasks", "name": "aca", "tasks": count, "samples": [sample]}
+        for count in (10, 1000)
+    ]
+    contests = [{"name": "growth", "figures": [one], "missing": []} for one in figures]
+    kept.write_text(json.dumps({"machine": "a desk", "commit": "c0ffee", "at": "now", "contests": contests}))
+    readme.write_text("Before.\n<!-- figures -->\nold\n<!-- end of the figures -->\nAfter.\n")
+    command = [sys.executable, "-m", "benchmarks.render", str(kept), "--into", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, timeout=60, check=True)
+    text = readme.read_text()
+    assert text.startswith("Before.\n")
+    assert text.endswith("\nAfter.\n")
+    assert "old" not in text
+    assert "| aca | 2.000 (2.000-2.000) | 1.00 | 1.00 | 50 | 200.00 | 0 |" in text
+    picture = (tmp_path / "growth.svg").read_text()
+    assert "200.00 ms" in picture
+    assert "2.00 ms" in picture

@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from aca import container, plan, tools, values
 from aca import events as ev
-from aca import plan, tools, values
 from aca.cli.options import DRIFT
 from aca.cli.root import program
 from aca.config import ENVIRONMENT
@@ -37,6 +37,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "Limits of a task or a role": plan.Budget,
     "Price": plan.Price,
     "Workspace": plan.Workspace,
+    "Docker": container.Docker,
+    "Sizes": container.Sizes,
+    "Size": container.Size,
     "Rate limiting": plan.RateLimiting,
     "Logging": plan.Logging,
     "Source": plan.Source,
@@ -52,7 +55,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "ollama": ollama.Options,
     "replay": replay.Options,
 }
-SHARED = ("Options of a plan", "Options of selection", "Options of output")
+SHARED = ("Options of a plan", "Options of selection", "Options of planning", "Options of output")
 
 
 # -- keys -------------------------------------------------------------------------------------------------
@@ -165,7 +168,7 @@ def test_every_option_is_told(call: str) -> None:
 def test_every_variable_is_told(title: str) -> None:
     """As ``--help`` has it; the shared tables have those of ``aca run``."""
     call = title.strip("`") if title.startswith("`") else "aca"
-    prefix = "ACA" if call == "aca run" else call.upper().replace(" ", "_")
+    prefix = "ACA" if call in ("aca run", "aca plan") else call.upper().replace(" ", "_")
     for name, row in told_options(title).items():
         param = options(COMMANDS[call])[name]
         automatic = f"{prefix}_{param.name.upper()}" if param.allow_from_autoenv else None

@@ -6,6 +6,7 @@ a command runs.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,9 @@ from aca.errors import Exit, did_you_mean, exit_code
 
 def run_main() -> None:
     """The program ``aca``."""
+    from aca.cli import streams
+
+    streams.open_closed()
     sys.exit(main())
 
 
@@ -34,10 +38,13 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     import typer
 
+    from aca.cli import streams
     from aca.cli.root import program
-    from aca.cli.screen import be_readable
 
-    be_readable()
+    streams.be_readable()
+    if unreadable := list(streams.unreadable(arguments, os.environ)):
+        _complain("\n".join(f"aca: {one}" for one in unreadable))
+        return Exit.USAGE
     try:
         return int(program().main(arguments, prog_name="aca", standalone_mode=False) or 0)
     except typer.TyperException as error:
@@ -66,7 +73,7 @@ def _in_our_words(error: Any) -> str:
 def _told(error: BaseException) -> str:
     """In words; a disk that is full or must not be written is nobody's bug."""
     if isinstance(error, OSError):
-        return f"{error.filename or 'aca'}: {error.strerror}"
+        return f"{error.filename or 'aca'}: {error.strerror or error}"
     return str(error)
 
 
@@ -79,13 +86,17 @@ def _report_bug(error: BaseException, arguments: list[str]) -> None:
 
 def _complain(text: str) -> None:
     from aca.cli.screen import Screen
+    from aca.report.words import plain
 
-    Screen().remark(shortened(text))
+    Screen().remark(plain(shortened(text)))
 
 
 def shortened(text: str) -> str:
     """*text* with paths below the current directory written from there."""
     from pathlib import Path
 
-    here = f"{Path.cwd()}/"
+    try:
+        here = f"{Path.cwd()}/"
+    except OSError:  # the current directory was removed
+        return text
     return text.replace(here, "") if len(here) > 2 else text

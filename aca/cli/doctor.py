@@ -116,6 +116,17 @@ def _snapshots(workspace: Path) -> Iterator[Finding]:
         yield Finding("snapshots", True, f"what tasks change is kept in {where}")
 
 
+def _containers(_: Path) -> Iterator[Finding]:
+    from aca import containers
+    from aca.errors import MachineError
+
+    try:
+        yield Finding("containers", True, f"{containers.engine_name(os.environ)} answers")
+    except MachineError as error:
+        why, *cures = str(error).split("\n   ")
+        yield Finding("containers", False, why, "\n".join(cures), False)
+
+
 def _home(workspace: Path) -> Iterator[Finding]:
     from aca.session import HOME
 
@@ -186,10 +197,26 @@ def _leftovers(workspace: Path) -> Iterator[Finding]:
     cure = "the next run in this workspace ends them, or: kill " + " ".join(map(str, sorted(pids)))
     detail = f"{len(pids)} of dead sessions still run" if pids else "none"
     yield Finding("left-over processes", not pids, detail, cure)
+    yield from _left_containers(workspace)
+
+
+def _left_containers(workspace: Path) -> Iterator[Finding]:
+    from aca import containers
+    from aca.errors import MachineError
+
+    try:
+        names = containers.names_left(workspace, os.environ)
+    except MachineError:
+        return  # told already
+    detail = f"of dead sessions there are {', '.join(names)}" if names else "none"
+    yield Finding(
+        "left-over containers", not names, detail, "the next run in this workspace, or aca gc, removes them"
+    )
 
 
 LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-    _python, _git, _workspace, _worktrees, _home, _configuration, _providers, _sessions, _leftovers,
+    _python, _git, _workspace, _worktrees, _snapshots, _containers, _home, _configuration, _providers,
+    _sessions, _leftovers,
 )  # fmt: skip
 
 

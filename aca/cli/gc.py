@@ -35,4 +35,6 @@ def gc(
         screen.result(f"{one.id}  {'would be removed' if dry_run and fate == 'removed' else fate}")
     if not report:
         screen.result("no session yet")
+    for name in app.left_containers(workspace, remove=not dry_run):
+        screen.result(f"{name}  {'would be removed' if dry_run else 'removed'}")
     return 0

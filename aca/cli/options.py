@@ -11,9 +11,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
+
+if TYPE_CHECKING:
+    from aca.planner import Wish
 
 T = TypeVar("T")
 Command = Callable[..., int]
@@ -64,6 +67,15 @@ def on_command_line(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def refuse_in_front(ctx: typer.Context) -> None:
+    """Options in front of a command would change nothing."""
+    for name in ctx.params:
+        if on_command_line(ctx, name):
+            flag = f"--{name.replace('_', '-')}"
+            where = f'stands before the command "{ctx.invoked_subcommand}"'
+            ctx.fail(f"{flag} {where}, which does not see it there")
+
+
 # -- values that need a closer look -----------------------------------------------------------------------
 
 
@@ -88,10 +100,13 @@ def dollars(amount: float | None) -> float | None:
 
 def directory(path: Path) -> Path:
     """A directory that exists, as an absolute path."""
-    if not path.is_dir():
+    try:
+        if path.is_dir():
+            return path.resolve()
         what = "is not a directory" if path.exists() else "does not exist"
-        raise typer.BadParameter(f"{path} {what}")
-    return path.resolve()
+    except (OSError, ValueError) as error:
+        what = f"cannot be a directory: {getattr(error, 'strerror', error)}"
+    raise typer.BadParameter(f"{path} {what}")
 
 
 def one_of(*words: str) -> Callable[[str | None], str | None]:
@@ -213,6 +228,10 @@ class Settings:
         bool | None,
         typer.Option("--merge", help="Merge what the worktrees made into your branch once all is done."),
     ] = None
+    docker: Annotated[
+        bool | None,
+        typer.Option("--docker/--no-docker", help="Let tasks work in containers, as [docker] says, or not."),
+    ] = None
     retries: Annotated[
         int | None,
         typer.Option(
@@ -281,6 +300,7 @@ SETTINGS = {
     "permissions": "defaults.permissions",
     "workspace_mode": "defaults.workspace",
     "merge": "workspace.merge",
+    "docker": "docker.enabled",
     "retries": "defaults.retries",
     "timeout": "defaults.timeout",
     "max_cost": "limits.max_cost_usd",
@@ -291,6 +311,49 @@ SETTINGS = {
     "execution_mode": "execution_mode",
 }
 """Option -> the part of the plan it decides."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a model is told that makes a plan."""
+
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context",
+            metavar="TEXT",
+            envvar="ACA_CONTEXT",
+            help='A hint for the planner, such as "FastAPI, 3 services"; may be repeated.',
+        ),
+    ] = None
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", envvar="ACA_REFRESH", help="Ask anew, though the same was asked before."),
+    ] = False
+
+    def wish(self, ctx: typer.Context, goal: str = "") -> Wish:
+        """What a planner is to be told. The variable of the hints is one hint, and not one for each word."""
+        from aca.planner import Wish
+
+        given = tuple(self.context or ())
+        hints = given if on_command_line(ctx, "context") else tuple(filter(None, [" ".join(given)]))
+        return Wish(hints, self.refresh, goal)
+
+
+@dataclass(frozen=True)
+class Planning(Hints):
+    """Whether a model makes the plan, and whether what it would have run is run."""
+
+    use_intelligent_parser: Annotated[
+        bool,
+        typer.Option("--use-intelligent-parser", help="Let a model make a plan of any text: one call."),
+    ] = False
+    accept_commands: Annotated[
+        bool,
+        typer.Option(
+            "--accept-commands", help="Run the commands and checks that such a plan has, without a review."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

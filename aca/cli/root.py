@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from aca import __version__
 from aca.cli import (
+    add,
     answer,
     cancel,
     checkpoint,
@@ -30,7 +31,16 @@ from aca.cli import (
     status,
 )
 from aca.cli import plan as plan_commands
-from aca.cli.options import Output, Selection, Settings, Workspace, on_command_line, takes
+from aca.cli.options import (
+    Output,
+    Planning,
+    Selection,
+    Settings,
+    Workspace,
+    on_command_line,
+    refuse_in_front,
+    takes,
+)
 from aca.errors import did_you_mean
 
 EPILOG = """\
@@ -97,6 +107,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "reject": answer.reject,
     "merge": merge.merge,
     "restore": restore.restore,
+    "add": add.add,
     "send": send.send,
     "cancel": cancel.cancel,
     "pause": cancel.pause,
@@ -117,11 +128,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@takes(Settings, Selection, Output)
+@takes(Settings, Selection, Planning, Output)
 def root(
     ctx: typer.Context,
     settings: Settings,
     selection: Selection,
+    planning: Planning,
     output: Output,
     task_file: Annotated[
         str | None,
@@ -150,7 +162,8 @@ def root(
     `aca run FILE` takes them too.
     """
     if ctx.invoked_subcommand is not None:
-        return _refuse_options(ctx)
+        refuse_in_front(ctx)
+        return 0
     if list_checkpoints:
         return checkpoint.show_list(workspace, output.json)
     if task_file is not None and execution_plan is not None:
@@ -161,18 +174,8 @@ def root(
             ctx.fail("there is nothing to run: name a file with --task-file or --execution-plan")
         typer.echo(ctx.get_help())
         return 0
-    return run.start(ctx, Path(file), execution_plan is not None, settings, selection, workspace, output)
-
-
-def _refuse_options(ctx: typer.Context) -> int:
-    """Options in front of a command would change nothing."""
-    for name in ctx.params:
-        if on_command_line(ctx, name):
-            flag = f"--{name.replace('_', '-')}"
-            ctx.fail(
-                f'{flag} stands before the command "{ctx.invoked_subcommand}", which does not see it there'
-            )
-    return 0
+    is_plan = execution_plan is not None
+    return run.start(ctx, Path(file), is_plan, settings, selection, planning, workspace, output)
 
 
 def _the_one_meant(ctx: typer.Context, task_file: str, plan: str) -> tuple[str | None, str | None]:

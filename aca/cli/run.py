@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aca.cli import carrying
-from aca.cli.options import Output, Selection, Settings, Workspace, takes
+from aca.cli import planning as planner
+from aca.cli.options import Output, Planning, Selection, Settings, Workspace, takes
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
     from aca.app import Prepared
 
 
-@takes(Settings, Selection, Output)
+@takes(Settings, Selection, Planning, Output)
 def run(
     ctx: typer.Context,
     file: Annotated[
@@ -23,11 +24,12 @@ def run(
     ],
     settings: Settings,
     selection: Selection,
+    planning: Planning,
     output: Output,
     workspace: Workspace = Path(),
 ) -> int:
     """Run a task file or a plan."""
-    return start(ctx, file, False, settings, selection, workspace, output)
+    return start(ctx, file, False, settings, selection, planning, workspace, output)
 
 
 def start(
@@ -36,6 +38,7 @@ def start(
     must_be_plan: bool,
     settings: Settings,
     selection: Selection,
+    planning: Planning,
     workspace: Path,
     output: Output,
 ) -> int:
@@ -45,6 +48,8 @@ def start(
     from aca import app
 
     carrying.check(output)
+    planner.check(ctx, planning)
+    screen = Screen(output)
     request = app.Request(
         file=file,
         workspace=workspace,
@@ -55,23 +60,28 @@ def start(
         must_be_plan=must_be_plan,
         require_approved=selection.require_approved,
     )
-    spelling = _spelling(selection.dump_plan, file)
-    prepared = app.prepare(request, os.environ)
+    spelling = spelled(selection.dump_plan, file)
+    planned = None
+    if planning.use_intelligent_parser:
+        planned = planner.have_planned(planning.wish(ctx), request, screen)
+    prepared = planned.prepared if planned else app.prepare(request, os.environ)
     if spelling is not None or (selection.dry_run and output.json):
         prepared = app.settled(prepared, workspace)
     if selection.dump_plan is not None and spelling is not None:
-        _dump(prepared, selection.dump_plan, spelling)
+        dump(prepared, selection.dump_plan, spelling)
     if prepared.note and not (output.quiet or output.jsonl):
-        Screen(output).remark(prepared.note)
-    _warn(prepared, workspace, Screen(output))
+        screen.remark(prepared.note)
+    _warn(prepared, workspace, screen)
     if selection.dry_run:
-        return _show(prepared, workspace, Screen(output))
+        return show(prepared, workspace, screen)
+    if planned and not planning.accept_commands:
+        planner.review(planned, prepared, screen)
     carrying.check_record(output)
-    one = app.start(prepared, workspace)
-    return carrying.carry_out(one, one.state(), Screen(output))
+    one = app.start(prepared, workspace, screen.remark)
+    return carrying.carry_out(one, one.state(), screen)
 
 
-def _spelling(path: Path | None, file: Path) -> Literal["json", "toml"] | None:
+def spelled(path: Path | None, file: Path) -> Literal["json", "toml"] | None:
     """How the plan is to be written; everything that speaks against it is said before anything is done."""
     if path is None:
         return None
@@ -84,7 +94,8 @@ def _spelling(path: Path | None, file: Path) -> Literal["json", "toml"] | None:
     return "json" if path.suffix == ".json" else "toml"
 
 
-def _dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"]) -> None:
+def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"]) -> None:
+    """Write the plan to *path*, whole or not at all."""
     from aca import journal, parse
 
     journal.write_aside(path, parse.dump_text(prepared.plan, spelling).encode())
@@ -102,7 +113,7 @@ def _warn(prepared: Prepared, workspace: Path, screen: Screen) -> None:
         screen.remark(warning)
 
 
-def _show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
+def show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
     """What would run, on stdout; what would keep it from running, on stderr."""
     from aca import app, parse
     from aca.report import tree

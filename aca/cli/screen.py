@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from aca.cli.options import Output
+from aca.errors import MachineError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,8 +27,8 @@ class Screen:
         self.output = output or Output()
 
     def result(self, text: str) -> None:
-        """A line of what was asked for."""
-        _print(sys.stdout, text)
+        """A line of what was asked for. Raises MachineError when it cannot be printed."""
+        _print(sys.stdout, text, "standard output")
 
     def results(self, lines: Iterable[str]) -> None:
         self.result("\n".join(lines))
@@ -34,8 +38,9 @@ class Screen:
         self.result(json.dumps(value, indent=2, ensure_ascii=False))
 
     def remark(self, text: str) -> None:
-        """A line about how it goes."""
-        _print(sys.stderr, text)
+        """A line about how it goes. Work does not end because nobody can be told of it."""
+        with suppress(MachineError):
+            _print(sys.stderr, text, "standard error")
 
     @property
     def marks(self) -> Mapping[Status, str]:
@@ -53,23 +58,54 @@ class Screen:
         """stderr for rich. NO_COLOR is heeded by rich itself."""
         from rich.console import Console
 
-        return Console(stderr=True, no_color=self.output.no_color or None, highlight=False)
+        unheard = cast(TextIO, _Unheard(sys.stderr))
+        return Console(file=unheard, stderr=True, no_color=self.output.no_color or None, highlight=False)
 
 
-def _print(stream: TextIO, text: str) -> None:
+def _print(stream: TextIO, text: str, called: str) -> None:
     try:
         stream.write(f"{text}\n")
         stream.flush()
     except OSError as error:
-        # The interpreter flushes once more at its exit: what cannot be printed goes nowhere then.
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise
+        has_gone = _has_gone(stream, error)
+        _lead_nowhere(stream)
+        if not has_gone:
+            raise MachineError(f"{called}: {error.strerror}") from error
 
 
-def be_readable() -> None:
-    """Print what a stream's encoding lacks in another way, rather than fail over it."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+def _has_gone(stream: TextIO, error: OSError) -> bool:
+    """Whether the one who would have read it went away: a closed pipe, or a terminal that hung up."""
+    is_device = stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    return isinstance(error, BrokenPipeError) or (error.errno == errno.EIO and is_device)
+
+
+def _lead_nowhere(stream: TextIO) -> None:
+    """Let what cannot be printed go nowhere: the interpreter flushes once more at its exit."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+class _Unheard:
+    """A stream that leads nowhere once it cannot be written: work goes on when nobody can be told of it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._whatever_happens():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._whatever_happens():
+            self._stream.flush()
+
+    @contextmanager
+    def _whatever_happens(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            _lead_nowhere(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -8,7 +8,7 @@ imply_mode, share_checks    what settings say about each other, once all of them
 relative         a path as plans write it
 """
 
-from aca.parse.document import Document, Loc, Mark
+from aca.parse.document import Document, Loc, Mark, Prose, Written
 from aca.parse.dump import dump_text
 from aca.parse.keys import imply_mode, share_checks
 from aca.parse.read import read, read_settings
@@ -19,6 +19,8 @@ __all__ = [
     "Document",
     "Loc",
     "Mark",
+    "Prose",
+    "Written",
     "dump_text",
     "imply_mode",
     "read",

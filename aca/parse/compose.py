@@ -8,7 +8,7 @@ from typing import Any
 
 from aca.parse import names
 from aca.parse.attributes import Headline, read_headline
-from aca.parse.document import Document, Mark, Marks
+from aca.parse.document import Document, Mark, Marks, Written
 from aca.parse.keys import TASK_KEYS
 from aca.parse.outline import Item, Outline, Section, give_lines, plan_section
 from aca.parse.references import Reference, Shelf, in_text
@@ -23,6 +23,8 @@ def compose(outline: Outline, document: Document, shelf: Shelf, settings: Marks)
     document.data["tasks"] = composer.make_tasks()
     document.stands_at(lambda: settings | composer.marks())
     composer.connect()
+    if document.prose is not None:
+        document.prose.find_written = composer.written
 
 
 @dataclass(eq=False)
@@ -190,7 +192,17 @@ class _Composer:
             if task["status"] != "skipped":
                 previous[item.siblings] = task["id"]
 
-    # -- where things stand ---------------------------------------------------------------------------------
+    # -- what is said of tasks, and where ------------------------------------------------------------------
+
+    def written(self) -> list[Written]:
+        """Every task, with what its author has said of it by a box or an attribute list."""
+        found = []
+        for index, entry in enumerate(self._entries):
+            names = (TASK_KEYS.get(one.key, one.key) for one in entry.head.attributes)
+            keys = {name.partition(".")[0] for name in names}
+            keys |= {"status"} if entry.item.box is not None else set()
+            found.append(Written(index, tuple(n + 1 for n in entry.item.lines), frozenset(keys)))
+        return found
 
     def marks(self) -> Marks:
         """The place of each task, and of what its attribute list says."""

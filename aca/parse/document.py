@@ -34,6 +34,29 @@ class Mark:
 Marks = dict[Loc, Mark]
 
 
+@dataclass(frozen=True)
+class Written:
+    """A task of a text, and what its author says of it beyond words: by a box, or by an attribute list."""
+
+    index: int
+    """Its place among the tasks of the document."""
+    lines: tuple[int, ...]
+    """The lines that are its own, from 1; the first has its title."""
+    keys: frozenset[str]
+    """What is said of it so, in the plan's words."""
+
+
+@dataclass
+class Prose:
+    """What a text says besides its tasks. ``begins`` is its first line below the settings, from 1."""
+
+    settings: dict[str, Any]
+    begins: int
+    links: list[tuple[int, str]] = field(default_factory=list)
+    """(line, plan's name of the file) of every reference that leads somewhere."""
+    find_written: Callable[[], list[Written]] = list
+
+
 @dataclass
 class Document:
     """What one file says, in the plan's own keys, and what is wrong with it so far."""
@@ -47,6 +70,10 @@ class Document:
     """A plan of ours: complete, and taken as it is written."""
     is_rust_plan: bool = False
     """A plan of the Rust aca, which knows no providers or defaults: read like a task file."""
+    prose: Prose | None = None
+    """Of what is not data: Markdown, plain text, org."""
+    has_file: bool = True
+    """Whether it is a file; otherwise it was said on the command line."""
     _find_marks: Callable[[], Marks] = dict
 
     @cached_property
@@ -61,6 +88,10 @@ class Document:
         """Tell where everything stands; *find_marks* is asked only when something is wrong."""
         self._find_marks = find_marks
         self.__dict__.pop("_marks", None)
+
+    def marks_of_settings(self) -> Marks:
+        """Where everything stands that is not a task's."""
+        return {loc: mark for loc, mark in self._marks.items() if loc[:1] != ("tasks",)}
 
     def locate(self, loc: Loc) -> Mark | None:
         """Where *loc* stands, or else the nearest thing around it that has a known place."""
@@ -93,6 +124,15 @@ class Document:
     def refuse(self, mark: Mark | None, message: str, cure: str = "") -> InputError:
         """The error that ends reading: past *mark* nothing can be understood."""
         return InputError([*self.problems, self.problem_at(mark, message, cure)])
+
+
+def too_large(text: str, first_line: int = 1) -> Mark | None:
+    """Where the first number stands in *text* that has more digits than Python reads."""
+    found = re.search(r"[0-9][0-9_]{4300}", text)
+    if found is None:
+        return None
+    line = first_line + text.count("\n", 0, found.start())
+    return Mark(line, found.start() - text.rfind("\n", 0, found.start()))
 
 
 def _underlined(source: str, mark: Mark, word: str) -> tuple[int | None, int]:

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-from aca.parse.document import Document, Loc, Mark, Marks
+from aca.parse.document import Document, Loc, Mark, Marks, too_large
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL)
 
@@ -31,7 +31,7 @@ def load(document: Document) -> Any:
     except RecursionError:
         raise document.refuse(None, "this is nested too deeply") from None
     except ValueError:
-        raise document.refuse(None, "this holds a number that is too large") from None
+        raise document.refuse(too_large(document.text), "this holds a number that is too large") from None
     if repeated:
         _note_repeated(document)
     return data

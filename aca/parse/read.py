@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from aca.errors import InputError, Problem
 from aca.parse import frontmatter, json, keys, markdown, names, org, rust, schemas, text, toml
 from aca.parse.compose import compose
-from aca.parse.document import Document, Loc, Mark, Marks, uncollected
+from aca.parse.document import Document, Loc, Mark, Marks, Prose, uncollected
 from aca.parse.explain import explain
 from aca.parse.outline import Outline
 from aca.parse.references import Shelf, Unfound
@@ -111,6 +111,7 @@ def _read_prose(document: Document, kind: Kind, shelf: Shelf) -> None:
     if document.data.pop("tasks", None) is not None:
         document.note(("tasks",), "front matter has no tasks", "write them below it, as a list", "tasks")
     _expand_settings(document, shelf)
+    document.prose = Prose(dict(document.data), first + 1)
     is_org = kind != "markdown" and org.is_org(document.text)
     outline = _OUTLINES["org" if is_org else "text" if kind == "org" else kind](list(document.lines), first)
     if outline.too_deep is not None:

@@ -59,7 +59,7 @@ class Shelf:
 
     def name(self, target: str) -> str:
         """The plan's name of *target*, whether it is there or not."""
-        return relative(self._home / target, self._base)
+        return target if "\0" in target else relative(self._home / target, self._base)
 
     def path(self, name: str) -> Path:
         """Where the file is that the plan calls *name*."""
@@ -102,7 +102,10 @@ class Shelf:
             found = self.find(reference.target)
             if isinstance(found, Unfound):
                 document.note_at(reference.mark, found.message, found.cure)
-            elif found not in into:
+                continue
+            if document.prose is not None:
+                document.prose.links.append((reference.mark.line, found))
+            if found not in into:
                 into.append(found)
 
 

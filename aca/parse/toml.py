@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from aca.parse.document import Document, Loc, Mark, Marks
+from aca.parse.document import Document, Loc, Mark, Marks, too_large
 
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?""""{0,2}'
@@ -33,8 +33,8 @@ def load(document: Document, text: str, first_line: int = 1) -> dict[str, Any]:
         raise document.refuse(mark, f"this is not TOML: {message}") from None
     except RecursionError:
         raise document.refuse(Mark(first_line), "this is nested too deeply") from None
-    except ValueError as error:
-        raise document.refuse(Mark(first_line), f"this is not TOML: {error}") from None
+    except ValueError:
+        raise document.refuse(too_large(text, first_line), "this holds a number that is too large") from None
 
 
 def _explained(message: str, text: str, first_line: int) -> tuple[str, Mark]:

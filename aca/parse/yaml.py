@@ -68,7 +68,7 @@ class _Reading:
     def _scalar(self, node: yaml.Node) -> Any:
         try:
             return self._loader.construct_object(node)
-        except (yaml.YAMLError, ValueError, OverflowError):
+        except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):  # each of PyYAML's
             message = f'"{node.value}" cannot be read'
             raise self._document.refuse(_mark(node), message, "put it in quotes") from None
 

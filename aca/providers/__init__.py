@@ -94,6 +94,16 @@ def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Task], workspa
         return error.problems
 
 
+def program(name: str, given: Mapping[str, Any]) -> str | None:
+    """The program that does the work, as it is started; None where aca itself does."""
+    module = _module(name, given)
+    return (
+        cast(str, module.program(module.Options.model_validate(given)))
+        if hasattr(module, "program")
+        else None
+    )
+
+
 def _module(name: str, given: Mapping[str, Any]) -> ModuleType:
     if name in KINDS:
         return importlib.import_module(KINDS[name].partition(":")[0])

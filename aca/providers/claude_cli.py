@@ -19,7 +19,7 @@ from aca.plan import Task
 from aca.process import NotStartedError
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
-from aca.providers.programs import GO_ON, CommandLine, find, look
+from aca.providers.programs import GO_ON, CommandLine, find, in_containers, look
 from aca.values import Duration, Model, Words
 
 INSTALL = "install it with `npm install -g @anthropic-ai/claude-code` and run it once to log in"
@@ -47,7 +47,12 @@ class Options(Model):
 def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps claude from being used here: it is not installed."""
     found = find(options.command, INSTALL)
-    return [] if found.ok else [Problem(found.detail, found.cure)]
+    return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]
+
+
+def program(options: Options) -> str:
+    """What is started."""
+    return options.command[0]
 
 
 class ClaudeCli:

@@ -26,7 +26,7 @@ from aca.providers import claude_cli
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_wire import Wire
 from aca.providers.messages import spoken
-from aca.providers.programs import CommandLine, find, look
+from aca.providers.programs import CommandLine, find, in_containers, look
 
 if TYPE_CHECKING:
     from claude_agent_sdk import PermissionResultDeny, ToolPermissionContext
@@ -50,8 +50,15 @@ class Options(claude_cli.Options):
 
 def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps it from being used here: the SDK or its claude is not installed."""
+    if in_containers(tasks) and _package() is None:
+        return []
     found = _package() or find(_command(options), INSTALL)
     return [] if found.ok else [Problem(found.detail, found.cure)]
+
+
+def program(options: Options) -> str:
+    """What is started where the SDK's own claude is not."""
+    return (*options.command, "claude")[0]
 
 
 class ClaudeSdk:
@@ -70,7 +77,8 @@ class ClaudeSdk:
         if absent := _package():
             yield Result("failed", reason=f"{absent.detail}; {absent.cure}", category="system")
             return
-        options = options.model_copy(update={"command": _command(options)})
+        command = options.command or ("claude",) if place.brings_programs else _command(options)
+        options = options.model_copy(update={"command": command})
         assignment.logs.mkdir(parents=True, exist_ok=True)
         for continued in (True, False) if assignment.conversation else (False,):
             run = _Run(options, assignment, place, continued)

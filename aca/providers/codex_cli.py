@@ -18,7 +18,7 @@ from aca.plan import Task
 from aca.providers import declared_cli
 from aca.providers.base import Assignment, Availability, Step
 from aca.providers.declaration import Declaration
-from aca.providers.programs import CommandLine, find, look
+from aca.providers.programs import CommandLine, find, in_containers, look
 from aca.values import Duration, Model, Words
 
 NAME = "codex-cli"
@@ -41,7 +41,12 @@ class Options(Model):
 def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps codex from being used here: it is not installed."""
     found = find(options.command, INSTALL)
-    return [] if found.ok else [Problem(found.detail, found.cure)]
+    return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]
+
+
+def program(options: Options) -> str:
+    """What is started."""
+    return options.command[0]
 
 
 class CodexCli:

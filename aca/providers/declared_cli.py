@@ -24,23 +24,29 @@ from aca.process import NotStartedError
 from aca.providers.base import Assignment, Availability, Result, Step
 from aca.providers.declaration import Declaration, Rights
 from aca.providers.declared_stream import Reading
-from aca.providers.programs import GO_ON, find, look
+from aca.providers.programs import GO_ON, find, in_containers, look
 
 Options = Declaration
 
 
 def problems(options: Declaration, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps the program from doing *tasks*: what is missing here, and what it cannot be told."""
-    program, given, found = _program(options), list(tasks), _available(options, start=False)
-    faults = [] if found.ok else [Problem(found.detail, found.cure)]
+    name, given, found = _program(options), list(tasks), _available(options, start=False)
+    faults = [] if found.ok or in_containers(given) else [Problem(found.detail, found.cure)]
     wanted = {task.permissions: None for task in given if task.permissions}
     for permissions in wanted.keys() - options.permissions.keys():
         cure = f'declare it: permissions = {{"{permissions}" = []}}, with the arguments it needs for that'
-        faults.append(Problem(f"it is not declared how {program} works with {permissions} permissions", cure))
+        faults.append(Problem(f"it is not declared how {name} works with {permissions} permissions", cure))
     if not options.takes("model") and any(task.model or options.model for task in given):
         cure = 'put ["--model", "{model}"] in its command, or name no model'
-        faults.append(Problem(f"{program} is not told a model", cure))
+        faults.append(Problem(f"{name} is not told a model", cure))
     return faults
+
+
+def program(options: Declaration) -> str:
+    """What is started."""
+    first = options.command[0]
+    return first if isinstance(first, str) else first[0]
 
 
 class DeclaredCli:
@@ -146,7 +152,7 @@ class _Run:
             "system_prompt": self.assignment.system_prompt or None,
             "conversation": self.conversation,
             "prompt": prompt,
-            "prompt_file": str(self.assignment.logs / "prompt.md"),
+            "prompt_file": self.place.seen(self.assignment.logs / "prompt.md"),
             "output_schema": self._schema_file(),
         }
 
@@ -157,7 +163,7 @@ class _Run:
             return None
         path = self.assignment.logs / "output_schema.json"
         path.write_text(json.dumps(schema), encoding="utf-8")
-        return str(path)
+        return self.place.seen(path)
 
     def stderr(self) -> str:
         """The end of what it wrote to stderr."""
@@ -190,8 +196,7 @@ def _kept(assignment: Assignment, conversation: str) -> Path:
 
 
 def _program(declaration: Declaration) -> str:
-    first = declaration.command[0]
-    return PurePath(first if isinstance(first, str) else first[0]).name
+    return PurePath(program(declaration)).name
 
 
 def _available(declaration: Declaration, *, start: bool) -> Availability:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from aca.plan import Task
 from aca.providers.base import Availability
 
 GO_ON = """\
@@ -27,6 +28,12 @@ def _words(value: object) -> object:
 
 CommandLine = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
 """A program and its first arguments, as a list or as one would type them."""
+
+
+def in_containers(tasks: Iterable[Task]) -> bool:
+    """Whether all of *tasks*, of which there are some, work in containers: the program is one in there."""
+    given = list(tasks)
+    return bool(given) and all(task.docker for task in given)
 
 
 def find(program: Sequence[str], install: str) -> Availability:

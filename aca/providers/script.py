@@ -256,8 +256,8 @@ def load(path: Path) -> Script:
     """Read a script, TOML or (``.jsonl``) JSON lines. Raises InputError with every problem in it."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    except (OSError, ValueError) as error:
+        why = _unreadable(error)
         cure = "providers.replay.script names it, relative to the workspace"
         raise InputError(Problem(f"cannot read the replay script: {why}", cure, str(path))) from None
     reading = _Reading(path, text)
@@ -265,6 +265,12 @@ def load(path: Path) -> Script:
     if reading.problems:
         raise InputError(reading.problems)
     return script
+
+
+def _unreadable(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "no file has such a name"
 
 
 class _Reading:

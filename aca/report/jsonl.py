@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from aca import __version__
+from aca import __version__, clean
 from aca import events as ev
 from aca.errors import exit_code
 from aca.providers.base import Step
@@ -33,7 +33,7 @@ class JsonLines(Reporter):
             "type": "launch",
             "aca_version": __version__,
             "session": self._session.id,
-            "path": str(self._session.path),
+            "path": clean.text(str(self._session.path)),
             "plan": self.state.plan.name,
             "tasks": len(self.state.tasks),
         }

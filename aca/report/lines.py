@@ -54,8 +54,7 @@ class Lines(Reporter):
             self.write(f"{task_id} | {used_text(step)}")
 
     def _told(self, event: ev.Event) -> Iterator[str]:
-        if isinstance(event, ev.WindowNeared):
-            yield neared_text(event)
+        yield from remarks(event)
         task_id = getattr(event, "task", "")
         said = self._say(event)
         if said:
@@ -78,6 +77,7 @@ class Lines(Reporter):
     def _(self, event: ev.NoteLeft) -> str:
         return f"notes: {words.first_line(event.text)}"
 
+    @_say.register
     def _(self, event: ev.TaskFellBack) -> str:
         return f"done by {', '.join(filter(None, (event.provider, event.model)))}: {event.reason}"
 
@@ -95,6 +95,10 @@ class Lines(Reporter):
         if event.retry:
             delay = words.lasting(max(0.0, event.not_before - self._clock()))
             return f"attempt {event.attempt} failed, next one in {delay}: {event.reason}"
+        if event.decompose:
+            return f"failed, and is broken into smaller tasks: {event.reason}"
+        if event.tasks:
+            return f"failed, and {event.tasks[0]['id']} is to mend it: {event.reason}"
         allowed = ", which the plan allows" if event.excused else ""
         return f"failed{allowed}: {event.reason}"
 
@@ -161,6 +165,19 @@ def checks_text(checks: tuple[ev.CheckResult, ...]) -> str:
 def waiting_text(step: Waiting) -> str:
     """``waiting 12.0s: openai tokens/min``."""
     return f"waiting {words.lasting(step.seconds)}: {words.one_line(step.reason, 160)}"
+
+
+def remarks(event: ev.Event) -> Iterator[str]:
+    """What is to be told of an event that is about no task there was before it."""
+    match event:
+        case ev.WindowNeared():
+            yield neared_text(event)
+        case ev.TasksAdded():
+            yield from (
+                f"{event.by} adds {words.one_line(task['title'])} ({task['id']})" for task in event.tasks
+            )
+        case ev.AdditionRefused():
+            yield f"{event.by} cannot add {words.one_line(event.title)}: {event.reason}"
 
 
 def neared_text(event: ev.WindowNeared) -> str:

@@ -23,7 +23,7 @@ from aca.progress import Status
 from aca.providers.base import Changed, Said, Step, Used, Waiting
 from aca.report import words
 from aca.report.base import Reporter, Tally
-from aca.report.lines import neared_text, used_text, worker
+from aca.report.lines import remarks, used_text, worker
 from aca.report.spending import running_total
 from aca.report.tree import label, walk
 from aca.state import SessionState
@@ -90,13 +90,13 @@ class LiveTree(Reporter):
         with self._lock:
             super().event(event, state)
             self._tally.note(event, state)
-            if isinstance(event, ev.TaskSplit):
+            if len(self._rows) < len(state.tasks):
                 self._add_rows()
             task_id = getattr(event, "task", None)
             if task_id is not None and not isinstance(event, ev.Aside):
                 self._update(task_id, event)
-        if isinstance(event, ev.WindowNeared):
-            self._remark(neared_text(event))
+        for told in remarks(event):
+            self._remark(told)
 
     def step(self, task_id: str, step: Step) -> None:
         told = _told(step)

@@ -23,7 +23,7 @@ from aca.session import Session
 from aca.spent import add_usage
 from aca.state import SessionState
 from aca.touches import outside
-from aca.values import command_text
+from aca.values import command_text, format_memory
 
 _OUTCOMES: dict[type[ev.Event], str] = {
     ev.TaskCompleted: "completed",
@@ -49,6 +49,7 @@ class Attempt:
     checks: tuple[ev.CheckResult, ...] = ()
     files: tuple[ev.FileChange, ...] = ()
     commit: str = ""
+    container: ev.ContainerUse | None = None
 
     def count(self, event: ev.CallEnded) -> None:
         """Take in what a call used, for an attempt that never came to tell it."""
@@ -60,7 +61,7 @@ class Attempt:
         self.ended, self.outcome = event.at, _OUTCOMES[type(event)]
         self.reason = getattr(event, "reason", "") or getattr(event, "summary", "")
         self.seconds, self.usage, self.files = event.seconds, event.usage or self.usage, event.files
-        self.commit = event.commit
+        self.commit, self.container = event.commit, event.container
         self.checks = getattr(event, "checks", ())
 
 
@@ -135,6 +136,8 @@ def _row(name: str, text: str) -> str:
 def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
     task, now = state.tasks[task_id], state.states[task_id]
     yield "status", words.STATUS_WORDS[now.status]
+    if now.origin:
+        yield "came", now.origin
     if asked := state.cancelled.get(task_id):
         yield "reason", f"cancelled by {asked.by}; the run that goes on does without it"
     if now.reason and now.status != "blocked":
@@ -143,6 +146,8 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         "kind",
         f"group, {roll_up(state, task_id)} completed" if task_id in state.children else _work(state, task_id),
     )
+    if (container := profile(state.plan, task).docker) is not None and task.kind != "approval":
+        yield "docker", words.container(container)
     for needed in task.dependencies:
         yield "needs", f"{needed} ({words.STATUS_WORDS[state.states[needed].status]})"
     if task.parent_id is not None:
@@ -182,12 +187,20 @@ def _attempt(session: Session, task_id: str, attempt: Attempt) -> Iterator[str]:
         yield from words.indented(attempt.reason, "    ")
     if attempt.usage is not None:
         yield f"    {usage_text(attempt.usage)}"
+    if attempt.container is not None:
+        yield f"    {_container(attempt.container)}"
     if attempt.commit:
         yield f"    kept as {attempt.commit[:10]}"
     for check in attempt.checks:
         yield from _check(check)
     for path in log_files(session, task_id, attempt.number):
         yield f"    log {short_path(session)}/{path.relative_to(session.path)}"
+
+
+def _container(used: ev.ContainerUse) -> str:
+    memory = "unknown" if used.peak_memory is None else f"at most {format_memory(used.peak_memory)}"
+    cpu = "unknown" if used.cpu_seconds is None else words.lasting(used.cpu_seconds)
+    return f"in a container: memory {memory}, processor time {cpu}"
 
 
 def _check(check: ev.CheckResult) -> Iterator[str]:
@@ -207,6 +220,7 @@ def document(session: Session, state: SessionState, task_id: str, past: list[Att
         "task": state.tasks[task_id].model_dump(mode="json", exclude_defaults=True),
         "status": now.status,
         "reason": now.reason,
+        "origin": now.origin,
         "waits_for": list(waits_for(state, task_id, time.time())),
         "children": state.children.get(task_id, []),
         "summary": now.summary,

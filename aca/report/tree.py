@@ -75,6 +75,8 @@ def _progress_line(state: SessionState, task_id: str, depth: int, marks: Mapping
         told.append(roll_up(state, task_id))
     if now.seconds >= 0.05:
         told.append(words.lasting(now.seconds))
+    if now.origin:
+        told.append(words.one_line(now.origin))
     if now.reason and now.status in ("blocked", "failed", "skipped"):
         told.append(words.first_line(words.why(now), 120))
     return "  " + "  ".join(told)
@@ -168,6 +170,9 @@ def _details(plan: Plan, state: SessionState, task: Task) -> Iterator[str]:
         return
     if task.id not in state.children:
         yield _work(plan, task)
+    container = profile(plan, task).docker
+    if container is not None and task.kind != "approval":
+        yield f"docker: {words.container(container)}"
     if task.dependencies:
         yield f"needs {', '.join(task.dependencies)}"
     for check in task.checks:

@@ -6,9 +6,11 @@ import re
 import time
 from collections.abc import Mapping
 
+from aca.container import Container
 from aca.plan import Plan
 from aca.progress import Status, TaskState
 from aca.spent import money as money
+from aca.values import format_memory
 
 GLYPHS: dict[Status, str] = {
     "pending": "·",
@@ -100,6 +102,15 @@ def lasting(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def container(wanted: Container) -> str:
+    """A container as a plan asks for it: ``python:3.12-slim, 2 cpus, 512 MB, network none, read-only``."""
+    sizes = [f"{wanted.cpu_limit:g} cpus"] if wanted.cpu_limit is not None else []
+    sizes += [format_memory(wanted.memory_limit)] if wanted.memory_limit is not None else []
+    hosts = f"only {', '.join(wanted.allow_hosts)}" if wanted.allow_hosts else wanted.network_mode
+    image = wanted.image or f"built from {wanted.build}"
+    return ", ".join([image, *sizes, f"network {hosts}", *(["read-only"] if wanted.read_only else [])])
 
 
 def moment(at: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from aca.errors import DISK_ERRORS
+from aca.errors import MACHINE_ERRORS
 from aca.events import FileChange
 from aca.place import OutsideWorkspaceError, Place
 from aca.values import Model
@@ -91,7 +91,7 @@ def reason(error: Exception) -> str:
     """Why a tool did not work. A disk that failed is nobody's fault here: it is raised again."""
     if not isinstance(error, OSError):
         return str(error)
-    if error.errno in DISK_ERRORS - _OF_ONE_FILE:
+    if error.errno in MACHINE_ERRORS - _OF_ONE_FILE:
         raise error
     return error.strerror or str(error)
 

@@ -68,7 +68,7 @@ async def _scan(bench: Bench, kind: str, path: str, *wanted: str) -> ToolResult:
         raise ToolError(f"there is no {path}")
     argv = (sys.executable, "-I", "-S", str(SCAN), kind, str(place.root), found, *wanted)
     output = bench.output(kind)
-    apart = replace(place, env=secrets.without(place.env))
+    apart = replace(place, env=secrets.without(place.env), enclosure=None)
     ended = await process.run(argv, apart, output=output, timeout=TIMEOUT)
     text = output.read_text(errors="replace")
     output.unlink()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
-from aca.events import FileChange
+from aca.events import ContainerUse, FileChange
+from aca.place import Enclosure
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ class Ground:
     """The commit the attempt started from; empty where there are no commits."""
     conflicts: tuple[str, ...] = ()
     """Files that hold both sides of a conflict between the task's own work and what was merged since."""
+    enclosure: Enclosure | None = None
+    """What holds in whatever is started there."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,26 @@ class Workspace(Protocol):
         *told* is what the agent says it changed, by paths from the workspace.
         """
         ...
+
+    async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
+        """*ground*, which another has opened, with what this kind holds programs in."""
+        ...
+
+    async def close(self, ground: Ground) -> ContainerUse | None:
+        """Take down what was there for as long as *ground* was open; tells what it has used."""
+        ...
+
+
+class Open:
+    """What kinds of workspace have in common that hold nothing in."""
+
+    async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
+        """As it is."""
+        return ground
+
+    async def close(self, ground: Ground) -> ContainerUse | None:
+        """There is nothing to take down."""
+        return None
 
 
 async def finished(work: Callable[[], T]) -> T:

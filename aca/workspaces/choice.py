@@ -10,6 +10,7 @@ from aca.plan import Place, Plan, Task, profile
 from aca.workspaces import git
 
 _TAKEN = "refs/heads/aca"
+DOCKERFILE = "Dockerfile"
 COMMIT = "`git init && git add -A && git commit`"
 
 
@@ -27,6 +28,15 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
         return plan, sharing(plan)
     defaults = plan.defaults.model_copy(update={"workspace": "worktree"})
     return plan.model_copy(update={"defaults": defaults}), _told(repository)
+
+
+def built(plan: Plan, workspace: Path) -> Plan:
+    """*plan* with the workspace's own Dockerfile for containers of which it names no image."""
+    docker = plan.docker
+    is_wanted = docker.is_on or any(task.docker for task in plan.tasks)
+    if docker.image or docker.build or not is_wanted or not (workspace / DOCKERFILE).is_file():
+        return plan
+    return plan.model_copy(update={"docker": docker.model_copy(update={"build": DOCKERFILE})})
 
 
 def _told(repository: git.Repository) -> str:
@@ -64,6 +74,10 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
         yield from _copies(plan, workspace)
     yield from _sharing(plan)
     yield from _crossings(plan)
+    wanted = [docker for task in _to_do(plan) if (docker := profile(plan, task).docker) is not None]
+    if any(docker.image is None and docker.build is None for docker in wanted):
+        cure = 'name one: image = "..." under [docker], or write a Dockerfile'
+        yield Fault(("docker",), "containers need an image, and none is named", cure)
 
 
 def moved(before: Plan, after: Plan, workspace: Path) -> Iterator[Fault]:
@@ -77,6 +91,12 @@ def moved(before: Plan, after: Plan, workspace: Path) -> Iterator[Fault]:
         yield Fault(("max_concurrent_tasks",), why, "leave -j out, or begin a new session")
     for old, new in zip(_to_do(before), _to_do(after), strict=True):
         kinds = profile(before, old).workspace, profile(after, new).workspace
+        if (profile(before, old).docker is None) != (profile(after, new).docker is None):
+            why = (
+                f'task "{old.id}" of this session works where it began, in a container or not; that stays so'
+            )
+            yield Fault(("docker",), why, "leave --docker out, or begin a new session")
+            return
         if kinds[0] != kinds[1]:
             why = f'task "{old.id}" of this session works {_WORDS[kinds[0]]}; that stays so'
             yield Fault(("defaults", "workspace"), why, "leave --workspace-mode out, or begin a new session")

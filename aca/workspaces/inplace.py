@@ -25,7 +25,7 @@ from aca.plan import profile
 from aca.progress import TaskState
 from aca.session import Session, write_patch
 from aca.state import SessionState
-from aca.workspaces.base import Ground, Kept, about, finished, kept_ref, seen_from
+from aca.workspaces.base import Ground, Kept, Open, about, finished, kept_ref, seen_from
 from aca.workspaces.git import GitError
 from aca.workspaces.snapshots import Snapshots, Stamp, TooMuchError
 
@@ -35,7 +35,7 @@ QUICK = 0.003
 """Seconds: a look that took no longer is not worth a thread."""
 
 
-class Open(msgspec.Struct):
+class AtWork(msgspec.Struct):
     """What has to be known of the attempts at work after aca was killed."""
 
     bases: dict[str, str] = {}
@@ -45,7 +45,7 @@ class Open(msgspec.Struct):
 
 
 @dataclass
-class Inplace:
+class Inplace(Open):
     """All tasks share one directory. Without ``snapshots`` nothing is kept."""
 
     session: Session
@@ -55,7 +55,7 @@ class Inplace:
     _running: dict[str, str] = field(default_factory=dict)
     """Attempts at work -> the tree each began with; empty as long as the index holds that."""
     _changed: dict[str, set[str]] = field(default_factory=dict)
-    """As ``Open.changed``."""
+    """As ``AtWork.changed``."""
     _told: set[str] = field(default_factory=set)
     """What is said to be left out."""
     _took: float = QUICK
@@ -211,7 +211,7 @@ class Inplace:
     def _write_down(self) -> None:
         """Not to last over a power cut, for which the files themselves are not either."""
         changed = {os.fsencode(path).decode("latin-1"): sorted(who) for path, who in self._changed.items()}
-        told = Open(self._running, changed)
+        told = AtWork(self._running, changed)
         aside = self._file.with_suffix(".aside")
         aside.write_bytes(msgspec.json.encode(told))
         aside.replace(self._file)
@@ -222,10 +222,10 @@ class Inplace:
             self._changed.clear()
             self._file.unlink(missing_ok=True)
 
-    def _written_down(self) -> Open:
+    def _written_down(self) -> AtWork:
         with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode(self._file.read_bytes(), type=Open)
-        return Open()
+            return msgspec.json.decode(self._file.read_bytes(), type=AtWork)
+        return AtWork()
 
 
 def _key(task_id: str, attempt: int) -> str:

@@ -20,7 +20,7 @@ from aca.errors import MachineError
 from aca.events import FileChange
 from aca.session import Session, write_patch
 from aca.state import SessionState
-from aca.workspaces.base import Ground, Kept, TreeError, about, finished, kept_ref, seen_from
+from aca.workspaces.base import Ground, Kept, Open, TreeError, about, finished, kept_ref, seen_from
 from aca.workspaces.git import Repository, find
 from aca.workspaces.tree import Tree, copy_into, trees_below
 
@@ -52,7 +52,7 @@ def merged_ref(session: str) -> str:
 
 
 @dataclass(frozen=True)
-class Worktrees:
+class Worktrees(Open):
     """The worktrees of one session. Blocking work is done in threads, one change of a tree at a time."""
 
     repository: Repository

@@ -207,4 +207,4 @@ def test_a_full_disk_behind_stdout_is_the_machine_s_fault(project: Project) -> N
         done = subprocess.run(
             argv, cwd=project.root, env=project.env(), stdout=full, stderr=subprocess.PIPE, check=False
         )
-    assert (done.returncode, done.stderr) == (7, b"aca: No space left on device\n")
+    assert (done.returncode, done.stderr) == (7, b"standard output: No space left on device\n")

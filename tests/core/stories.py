@@ -152,7 +152,7 @@ def plans(draw: st.DrawFn, least: int = 1, most: int = 9) -> Plan:
                 status=draw(st.sampled_from(["pending"] * 6 + ["completed", "skipped"])),
                 retries=draw(st.integers(0, 2)),
                 retry_delay=0,
-                on_failure=draw(st.sampled_from(["fail", "fail", "skip"])),
+                on_failure=draw(st.sampled_from(["fail", "fail", "skip", "decompose"])),
             )
         )
     mode: Mode = draw(st.sampled_from(MODES))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from aca import events as ev
 from aca import journal
 from aca.errors import Exit, MachineError
-from aca.messages import Answer, CheckpointRequest
-from aca.plan import Limits, Plan, Task
+from aca.messages import Addition, Answer, CheckpointRequest
+from aca.plan import Defaults, Limits, Plan, Task
 from aca.retries import delay
 from aca.state import SessionState, verdict
 from aca.stop import Stop
@@ -97,6 +97,44 @@ def test_cut_anywhere_and_resumed_the_end_is_the_same(
 
 
 @patient
+@given(plan=plans(), bad=st.dictionaries(st.integers(0, 8), st.integers(1, 3)), data=st.data())
+def test_gates_are_mended_and_go_on_wherever_the_run_is_cut(
+    tmp_path: Path, plan: Plan, bad: dict[int, int], data: st.DataObject
+) -> None:
+    """A gate that fails once for good gets a mender, which is done before it runs again, and only one."""
+    groups = {one.parent_id for one in plan.tasks}
+    gates = [one if one.id in groups else one.model_copy(update={"kind": "command", "command": "x"})
+             for one in plan.tasks]  # fmt: skip
+    plan = plan.model_copy(update={"tasks": tuple(gates)})
+    fails = {f"t{number}": times for number, times in bad.items()}
+
+    def carry_out(told: Story) -> None:
+        def work(task_id: str, attempt: int) -> ev.Ending:
+            failed = [one.task for one in journal.read(told.path) if isinstance(one, ev.TaskFailed)]
+            if failed.count(task_id) < fails.get(task_id, 0):
+                return ev.TaskFailed(task=task_id, attempt=attempt, reason="as scripted")
+            return done(task_id, attempt)
+
+        told.run(work)
+
+    whole = Story(unique(tmp_path), plan)
+    carry_out(whole)
+    written = whole.path.read_bytes()
+    cut = Story(unique(tmp_path), plan)
+    cut.path.write_bytes(written[: data.draw(st.integers(0, len(written)))])
+    finished = {name for name, now in cut.state().states.items() if now.settled}
+    before = len(cut.started())
+    carry_out(cut)
+    assert cut.statuses() == whole.statuses()
+    assert not finished & set(cut.started()[before:])
+    for task_id in [one for one in whole.state().tasks if one.endswith(".mend")]:
+        gate, order = task_id.removesuffix(".mend"), whole.started()
+        last = len(order) - 1 - order[::-1].index(gate)
+        assert order.index(gate) < order.index(task_id) < last
+        assert whole.statuses()[gate] == ("completed" if fails[gate] <= order.count(gate) - 1 else "failed")
+
+
+@patient
 @given(plan=plans())
 def test_resuming_a_finished_session_does_nothing(tmp_path: Path, plan: Plan) -> None:
     """Recovering twice is recovering once."""
@@ -105,6 +143,44 @@ def test_resuming_a_finished_session_does_nothing(tmp_path: Path, plan: Plan) ->
     started = told.started()
     assert told.run().exit_code == 0
     assert told.started() == started
+
+
+@patient
+@given(plan=plans(), data=st.data())
+def test_what_is_added_while_it_runs_is_done_in_a_legal_order(
+    tmp_path: Path, plan: Plan, data: st.DataObject
+) -> None:
+    """Under any open group, after any tasks; and the journal cut at any byte resumes to the same end."""
+    names = st.sampled_from([one.id for one in plan.tasks])
+    more = iter(data.draw(st.lists(st.tuples(st.none() | names, st.lists(names, max_size=2)), max_size=4)))
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        for parent, needs in [one for one in [next(more, None)] if one]:
+            said = {"id": "more", "title": "More", "parent_id": parent, "dependencies": needs}
+            told.inbox.left[f"{task_id}.json"] = Addition(said, "ann")
+        return done(task_id, attempt)
+
+    told = Story(unique(tmp_path), plan.model_copy(update={"defaults": Defaults(provider="replay")}))
+    told.clock.step = 0.1
+    sent = told.run(work)
+    assert sent.exit_code == 0
+    state, ended = told.state(), {one.id for one in plan.tasks if one.status != "pending"}
+    added = [
+        one for event in journal.read(told.path) if isinstance(event, ev.TasksAdded) for one in event.tasks
+    ]
+    assert {one["id"] for one in added} == {*state.tasks} - {one.id for one in plan.tasks}
+    assert not told.inbox.left
+    for event in journal.read(told.path):
+        if isinstance(event, ev.TaskStarted) and event.task not in {one.id for one in plan.tasks}:
+            assert {*state.tasks[event.task].dependencies} <= ended
+        elif isinstance(event, ev.TaskCompleted):
+            assert not {*state.children.get(event.task, ())} - ended
+            ended.add(event.task)
+    assert ended == {*state.tasks}
+    written = told.path.read_bytes()
+    told.path.write_bytes(written[: data.draw(st.integers(0, len(written)))])
+    assert told.run().exit_code == 0
+    assert not told.state().unfinished()
 
 
 def _lineage(plan: Plan, task_id: str) -> list[str]:

@@ -1,18 +1,27 @@
-"""``aca plan``: look at a plan, compare it, approve it. One file per command."""
+"""``aca plan``: make a plan of a sentence, look at one, compare it, approve it. One file per command."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import typer
 
 from aca.cli.plan.approve import approve
 from aca.cli.plan.diff import diff
+from aca.cli.plan.goal import goal
 from aca.cli.plan.graph import graph
 from aca.cli.plan.show import show
 from aca.cli.plan.validate import validate
 
-group = typer.Typer(rich_markup_mode=None, help="Look at a plan, compare it with another, approve it.")
-group.command("show")(show)
-group.command("validate")(validate)
-group.command("graph")(graph)
-group.command("diff")(diff)
-group.command("approve")(approve)
+COMMANDS: dict[str, Callable[..., int]] = {
+    "show": show,
+    "validate": validate,
+    "graph": graph,
+    "diff": diff,
+    "approve": approve,
+}
+group = typer.Typer(rich_markup_mode=None, context_settings={"auto_envvar_prefix": "ACA"})
+group.callback(invoke_without_command=True)(goal)
+for name, command in COMMANDS.items():
+    # ``aca plan --goal`` reads the variables of the root options; the commands have their own.
+    group.command(name, context_settings={"auto_envvar_prefix": f"ACA_PLAN_{name.upper()}"})(command)

@@ -1,0 +1,245 @@
+"""The containers of a run: what they need is there before it begins, and nothing of them is left after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aca import providers, session
+from aca.container import Container, mount
+from aca.errors import InputError, Problem
+from aca.plan import Plan, Task
+from aca.session import Session
+from aca.state import SessionState
+from aca.workspaces import docker
+from aca.workspaces.containers.engine import LABEL, Engine, EngineError, Left, connect, naming
+from aca.workspaces.docker import Dock
+
+Notice = Callable[[str], None]
+Used = Mapping[str, list[Task]]
+"""Provider name -> the tasks that it may have to do."""
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+"""What the kernel calls them -> what images are told to be for."""
+_LOOK = 'for name in sleep "$@"; do command -v "$name" >/dev/null || echo "$name"; done'
+
+
+def are_used(plan: Plan) -> bool:
+    """Whether some task works in a container, or may come to."""
+    return plan.docker.is_on or any(task.docker for task in _to_do(plan))
+
+
+def _to_do(plan: Plan) -> Iterator[Task]:
+    return (task for task in plan.tasks if task.status == "pending" and task.kind != "approval")
+
+
+# -- before it begins ---------------------------------------------------------------------------------
+
+
+def provide(plan: Plan, used: Used, workspace: Path, environ: Mapping[str, str], notice: Notice) -> None:
+    """Have every image that *plan* needs: built, pulled, and with the programs in it that do its tasks.
+
+    Raises InputError with all that is wrong, EngineError when there is no engine.
+    """
+    if not are_used(plan):
+        return
+    if found := list(_missing_mounts(plan, workspace)):
+        raise InputError(found)
+    engine = connect(environ)
+    try:
+        if found := list(_provide_all(engine, plan, used, workspace, notice)):
+            raise InputError(found)
+    finally:
+        engine.close()
+
+
+def problems(plan: Plan, workspace: Path, environ: Mapping[str, str]) -> list[Problem]:
+    """What would keep containers from being made, found out without making or pulling anything."""
+    if not are_used(plan):
+        return []
+    found = list(_missing_mounts(plan, workspace))
+    try:
+        engine = connect(environ)
+    except EngineError as error:
+        message, _, cure = str(error).partition("\n   ")
+        return [*found, Problem(message, cure)]
+    try:
+        absent = [name for name in _pulled(plan) if engine.image(name) is None]
+        found += [
+            Problem(f"the image {name} is not here", "it is pulled when the plan is run") for name in absent
+        ]
+    finally:
+        engine.close()
+    return found
+
+
+def _missing_mounts(plan: Plan, workspace: Path) -> Iterator[Problem]:
+    for text in plan.docker.mounts:
+        if not (workspace / Path(mount(text).source).expanduser()).exists():
+            yield Problem(
+                f"docker.mounts: there is no {mount(text).source}", "name what is there, or leave it out"
+            )
+
+
+def _pulled(plan: Plan) -> list[str]:
+    """The images that are not built here."""
+    settings = plan.docker
+    names = [settings.image] if settings.image and not settings.build else []
+    return [*names, settings.proxy_image] if settings.allow_hosts else names
+
+
+def _provide_all(
+    engine: Engine, plan: Plan, used: Used, workspace: Path, notice: Notice
+) -> Iterator[Problem]:
+    for name in _pulled(plan):
+        if engine.image(name) is None:
+            notice(f"pulling the image {name}")
+            try:
+                engine.pull(name)
+            except EngineError as error:
+                cure = "name one that is here (docker images), build one (docker.build), or --no-docker"
+                yield Problem(str(error), cure)
+                return
+    container = plan.docker.container(True, None)
+    assert container is not None
+    if container.build is not None and (wrong := _build(engine, container, workspace, notice)):
+        yield wrong
+        return
+    yield from _unfit(engine, docker.tag(container, workspace), container, _programs(plan, used), workspace)
+
+
+def _build(engine: Engine, container: Container, workspace: Path, notice: Notice) -> Problem | None:
+    assert container.build is not None
+    path = workspace / container.build
+    context, file = (path, "Dockerfile") if path.is_dir() else (workspace, container.build)
+    if not (context / file).is_file():
+        return Problem(f"docker.build: there is no {context / file}", "name a Dockerfile, or an image")
+    name = docker.tag(container, workspace)
+    notice(f"building the image {name} from {context / file}")
+    try:
+        engine.build(context, file, name, {LABEL: str(workspace)})
+    except EngineError as error:
+        return Problem(str(error), "mend the Dockerfile, or name an image")
+    return None
+
+
+def _programs(plan: Plan, used: Used) -> dict[str, str]:
+    """Program -> the provider that starts it in a container."""
+    found = {}
+    for name, tasks in used.items():
+        with suppress(InputError, ValueError):  # told by the provider's own problems
+            program = providers.program(name, plan.providers.get(name, {}))
+            if program is not None and any(task.docker for task in tasks):
+                found[program] = name
+    return found
+
+
+def _unfit(
+    engine: Engine, name: str, container: Container, programs: Mapping[str, str], workspace: Path
+) -> Iterator[Problem]:
+    """What the image cannot do that it has to."""
+    try:
+        missing = _not_in(engine, name, container, list(programs), workspace)
+    except EngineError as error:
+        image = engine.image(name)
+        here = engine.info["Architecture"]
+        if image is not None and image.architecture not in (here, _ARCHITECTURES.get(here, here)):
+            cure = f"build or pull one for linux/{_ARCHITECTURES.get(here, here)}"
+            yield Problem(f"the image {name} is for {image.architecture}, and this machine is {here}", cure)
+        else:
+            yield Problem(f"the image {name} cannot be used: {error}", "it needs a /bin/sh that runs")
+        return
+    for program in missing:
+        if program in programs:
+            provider = programs[program]
+            cure = f"install it there (the how-to has a recipe), or name it: providers.{provider}.command"
+            yield Problem(f"{program}, for {provider}, is not in the image {name}", cure)
+        else:
+            yield Problem(
+                f"{program} is not in the image {name}", "use an image that has it, such as Debian's"
+            )
+
+
+def _not_in(
+    engine: Engine, name: str, container: Container, programs: list[str], workspace: Path
+) -> list[str]:
+    """Those of *programs*, and of what every container needs, that are not in the image."""
+    with naming("looking into it"):
+        said = engine.client.containers.run(
+            name, ["-c", _LOOK, "sh", *programs], entrypoint=["/bin/sh"], remove=True, network_mode="none",
+            labels={LABEL: str(workspace)}, mounts=docker.binds(container, workspace),
+        )  # fmt: skip
+    return bytes(said).decode(errors="replace").split()
+
+
+# -- while it runs ------------------------------------------------------------------------------------
+
+
+def dock(one: Session, state: SessionState, environ: Mapping[str, str]) -> Dock | None:
+    """Where the session's containers are made; None where it needs none. Raises EngineError."""
+    return Dock(connect(environ), one, state) if are_used(state.plan) else None
+
+
+# -- what is left of it -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """Containers and networks of dead runs in a workspace."""
+
+    engine: Engine
+    found: list[Left]
+
+    def remove(self) -> None:
+        """Remove them all. Raises EngineError."""
+        for one in self.found:
+            self.engine.remove(one)
+
+
+def leftovers(workspace: Path, environ: Mapping[str, str], mine: Session | None = None) -> Leftovers:
+    """What dead runs have left; the caller holds the lock of *mine*. Raises EngineError."""
+    engine = connect(environ)
+    running = {one.id for one in session.listing(workspace) if one != mine and one.is_running()}
+    return Leftovers(engine, engine.left(workspace, running, mine.id if mine else ""))
+
+
+def names_left(workspace: Path, environ: Mapping[str, str], *, remove: bool = False) -> list[str]:
+    """What they are called, and with *remove* were called. Raises EngineError."""
+    left = leftovers(workspace, environ)
+    if remove:
+        left.remove()
+    left.engine.close()
+    return [f"{one.kind} {one.name}" for one in left.found]
+
+
+def engine_name(environ: Mapping[str, str]) -> str:
+    """Which engine there is, such as ``Docker 20.10.24``. Raises EngineError."""
+    engine = connect(environ)
+    name = engine.name
+    engine.close()
+    return name
+
+
+def reap(workspace: Path, environ: Mapping[str, str], notice: Notice, mine: Session | None = None) -> None:
+    """Remove what killed runs have left, where there may be anything: no engine is asked otherwise."""
+    dead = [one for one in _marked(workspace) if one == mine or not one.is_running()]
+    if not dead:
+        return
+    try:
+        left = leftovers(workspace, environ, mine)
+        left.remove()
+        left.engine.close()
+    except EngineError as error:
+        notice(f"containers of an earlier run may be left: {error}")
+        return
+    for one in dead:
+        docker.over(one)
+    if left.found:
+        told = ", ".join(f"{one.kind} {one.name}" for one in left.found)
+        notice(f"removed what an earlier aca left behind: {told}")
+
+
+def _marked(workspace: Path) -> Collection[Session]:
+    return [one for one in session.listing(workspace) if (one.path / docker.MARK).exists()]

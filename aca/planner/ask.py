@@ -1,0 +1,240 @@
+"""One question to a provider, outside of any run: within the plan's limits, and with nothing left behind.
+
+It is one attempt at one task of a session of its own, which lies among the user's caches and is gone when it
+is answered. So rates, quota windows and budgets hold as they do for all that agents do, and what a killed
+aca has left running is known by its session's name and ended by the next one that plans.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from aca import events as ev
+from aca import limits, output, parse, process, providers, session
+from aca.consultation import Agents, Consultation
+from aca.errors import Exit, InputError, PlanningError, Problem
+from aca.limits.gate import Gate
+from aca.place import Patience
+from aca.plan import Plan
+from aca.planner.cache import own
+from aca.providers import base
+from aca.session import Session
+from aca.site import Site, Sites
+from aca.spent import Spent
+from aca.state import SessionState
+from aca.workspaces.base import Ground
+
+T = TypeVar("T")
+Accept = Callable[[dict[str, Any]], T]
+"""Makes something of an answer. Raises InputError with all that is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What came of an answer, the answer itself, and what it took."""
+
+    made: T
+    given: dict[str, Any]
+    spent: Spent
+
+
+class UnusableError(InputError):
+    """An answer that no plan can be made of. ``is_final``: the model knew why, and did no better."""
+
+    def __init__(
+        self,
+        problems: Iterable[Problem],
+        given: dict[str, Any] | None,
+        result: base.Result,
+        *,
+        is_final: bool = False,
+    ) -> None:
+        super().__init__(problems)
+        self.given, self.result, self.is_final = given, result, is_final
+
+    @property
+    def text(self) -> str:
+        """The answer, as far as there was one."""
+        if self.given is not None:
+            return json.dumps(self.given, indent=1, ensure_ascii=False)
+        return self.result.text or self.result.reason
+
+    @property
+    def lesson(self) -> str:
+        """What is wrong with the answer, and the answer, for whoever is to mend it."""
+        wrong = "\n".join(f"- {problem.message} {problem.cure}".rstrip() for problem in self.problems)
+        told = f"Your answer cannot be used:\n\n{wrong}"
+        if self.given is None:
+            return told
+        return f"{told}\n\nThis was the answer. Give all of it again, mended:\n\n{self.text}"
+
+
+def ask(plan: Plan, home: Path, accept: Accept[T], notice: Callable[[str], None]) -> Answer[T]:
+    """Let the only task of *plan* be done, whose output *accept* makes something of.
+
+    Raises UnusableError when nothing could be made of the answer, nor of the one that was to mend it, and
+    PlanningError when there was no answer. Whatever happens, no child process is left when this returns.
+    """
+    process.become_subreaper()
+    with _one_session(own(home), plan) as one:
+        try:
+            return asyncio.run(_Asking(one, plan, notice).until_answered(accept))
+        finally:
+            process.end_everything()
+
+
+@contextmanager
+def _one_session(home: Path, plan: Plan) -> Iterator[Session]:
+    """A session for as long as it is asked, after those of killed acas are cleaned up."""
+    with (home / "turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # one that is made and not locked yet would look like a dead one
+        _clean_up(home)
+        one = session.create(home, parse.dump_text(plan, "json"))
+        lock = one.lock().__enter__()
+    try:
+        yield one
+    finally:
+        shutil.rmtree(one.path, ignore_errors=True)
+        lock.__exit__()
+
+
+def _clean_up(home: Path) -> None:
+    dead = [one for one in session.listing(home) if not one.is_running()]
+    process.end_orphans([one.id for one in dead])
+    for one in dead:
+        shutil.rmtree(one.path, ignore_errors=True)
+
+
+class _Asking:
+    def __init__(self, one: Session, plan: Plan, notice: Callable[[str], None]) -> None:
+        self.session, self.plan, self.notice = one, plan, notice
+        [self.task] = plan.tasks
+        self.state = SessionState(plan)
+        self.state.session = one.id
+        self.patience = Patience(interrupt=2.0, terminate=2.0)
+        names = [name for name in (plan.defaults.provider, *_fallbacks(plan)) if name]
+        known = {name: providers.get(name, plan.providers.get(name, {})) for name in names}
+        gate = Gate(plan, limits.keepers(plan, known, os.environ))
+        self.agents = Agents(one, self.state, known, self.watch, gate)
+
+    def watch(self, _task: str, step: base.Step) -> None:
+        if isinstance(step, base.Waiting):
+            self.notice(f"planning waits: {step.reason}")
+
+    def tell(self, event: ev.Event) -> None:
+        self.state.apply(msgspec.structs.replace(event, seq=self.state.seq + 1, at=time.time()))
+
+    async def until_answered(self, accept: Accept[T]) -> Answer[T]:
+        """Ask; where the answer cannot be used, say why and ask once more."""
+        with _signals(self.patience):
+            try:
+                return await self.answer(1, accept)
+            except UnusableError as error:
+                if error.is_final:
+                    raise
+                self.fail(1, error)
+            return await self.answer(2, accept)
+
+    async def answer(self, number: int, accept: Accept[T]) -> Answer[T]:
+        """What comes of attempt *number*. Raises UnusableError, PlanningError."""
+        result, was_corrected = await self.result(number)
+        given = result.output or output.found(result.text)
+        if why := self.unfit(given, result):
+            raise UnusableError([Problem(why)], given, result, is_final=was_corrected)
+        try:
+            made = accept(given or {})
+        except InputError as error:
+            raise UnusableError(error.problems, given, result) from None
+        self.tell(ev.TaskCompleted(task=self.task.id, attempt=number, usage=result.usage))
+        return Answer(made, given or {}, self.state.spent)
+
+    async def result(self, number: int) -> tuple[base.Result, bool]:
+        """How attempt *number* ended, where something was answered; and whether the model was told by its
+        provider already what does not fit the schema. Raises PlanningError where nothing was."""
+        self.tell(ev.TaskStarted(task=self.task.id, attempt=number))
+        site = Site(Sites(self.session, self.state, self.patience), self.task, number)
+        folder = self.session.path / "place"
+        folder.mkdir(exist_ok=True)
+        (self.session.task_logs / self.task.id).mkdir(exist_ok=True)
+        agent = Consultation(self.agents, self.task, number, self.tell, site)
+        try:
+            await agent.hold(site.place_on(Ground(folder, folder)), self.plan.defaults.timeout)
+        except TimeoutError:
+            raise PlanningError(
+                f"no plan came within {self.plan.defaults.timeout:g} s (--timeout)", Exit.LIMIT
+            ) from None
+        was_corrected = self.agents.providers[agent.choice.provider].asks
+        return _answered(msgspec.structs.replace(agent.result, usage=agent.usage)), was_corrected
+
+    def unfit(self, given: dict[str, Any] | None, result: base.Result) -> str:
+        """Why *given* is not in the schema; empty where it is."""
+        if given is None and result.stop == "failed":
+            return result.reason
+        why = output.wrong(given, self.task.output_schema or {})
+        return why and f"the answer is not what was asked for: {why}"
+
+    def fail(self, number: int, error: UnusableError) -> None:
+        self.notice("the plan that came cannot be used: asking once more")
+        failed = ev.TaskFailed(
+            task=self.task.id, attempt=number, reason=error.lesson, retry=True, usage=error.result.usage
+        )
+        self.tell(failed)
+
+
+def _fallbacks(plan: Plan) -> list[str]:
+    return [entry.partition(":")[0] for entry in plan.defaults.fallback]
+
+
+_ENDS: Mapping[str, Exit] = {"quota": Exit.QUOTA, "spent": Exit.LIMIT}
+_CATEGORIES: Mapping[str, Exit] = {"budget": Exit.LIMIT, "input": Exit.USAGE}
+
+
+def _answered(result: base.Result) -> base.Result:
+    """*result*, where an answer may be in it, or the model is to blame that there is none."""
+    if result.stop == "done" or (result.stop == "failed" and result.category == "task"):
+        return result
+    code = _ENDS.get(result.stop) or _CATEGORIES.get(result.category, Exit.MACHINE)
+    raise PlanningError(f"no plan was made: {result.reason or result.stop}", code)
+
+
+@contextmanager
+def _signals(patience: Patience) -> Iterator[None]:
+    """The first signal cancels the question, the second has what still runs killed at once."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    got: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        got.append(number)
+        if len(got) > 1:
+            patience.run_out()
+        elif task is not None:
+            task.cancel()
+
+    wanted = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        wanted.remove(signal.SIGHUP)
+    for number in wanted:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not got:
+            raise
+        code = Exit.INTERRUPTED if got[0] == signal.SIGINT else Exit.TERMINATED
+        raise PlanningError("no plan was made: interrupted", code) from None
+    finally:
+        for number in wanted:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,164 @@
+"""A workspace in which ``aca`` is run and killed, and what is to be seen of it from outside."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from aca import events as ev
+from aca import journal
+from aca.session import Session, listing
+from tests.faults.tally import Losses
+from tests.workspaces.checkout import IDENTITY
+
+
+class Server:
+    """The process that forks (``forks.py``)."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.forks"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, request: dict[str, Any]) -> dict[str, int]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, int] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        self._process.communicate(timeout=30)
+
+
+@dataclass
+class Site:
+    """One workspace. Tasks may leave a mark per time they are done, by ``printf x >> $MARKS/TASK``."""
+
+    path: Path
+    server: Server
+    env: Mapping[str, str] = field(default_factory=dict)
+    runs: itertools.count[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        for folder in ("work", "home", "marks"):
+            (self.path / folder).mkdir(parents=True)
+
+    @property
+    def work(self) -> Path:
+        """The workspace itself: logs, marks and the user's home lie beside it."""
+        return self.path / "work"
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            (self.work / name).write_text(text)
+
+    def aca(self, *argv: str, kill: dict[str, Any] | None = None) -> dict[str, int]:
+        """``aca ARGV`` to its end, or to its death."""
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.path / "home"),
+            "LANG": "C.UTF-8",
+            "MARKS": str(self.path / "marks"),
+            **self.env,
+        }
+        log = str(self.path / f"run-{next(self.runs)}.log")
+        return self.server.run(
+            {"argv": list(argv), "cwd": str(self.work), "env": env, "log": log, "kill": kill}
+        )
+
+    def git(self, *arguments: str) -> str:
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.path / "home"), **IDENTITY}
+        done = subprocess.run(["git", *arguments], cwd=self.work, env=env, capture_output=True, check=False)
+        assert done.returncode == 0, f"{arguments}: {done.stderr.decode()}\n{self.log()}"
+        return done.stdout.decode().strip()
+
+    def make_repository(self) -> None:
+        """One commit of all that is there."""
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "first")
+
+    # -- what is to be seen -------------------------------------------------------------------------
+
+    def session(self) -> Session | None:
+        return next(iter(listing(self.work)), None)
+
+    def events(self) -> list[ev.AnyEvent]:
+        one = self.session()
+        return journal.read(one.journal_path) if one else []
+
+    def statuses(self) -> dict[str, str]:
+        one = self.session()
+        return {name: now.status for name, now in one.state().states.items()} if one else {}
+
+    def marks(self) -> dict[str, int]:
+        """How often each task's own work was really done."""
+        return {mark.name: len(mark.read_text()) for mark in (self.path / "marks").iterdir()}
+
+    def log(self) -> str:
+        return "\n".join(path.read_text() for path in sorted(self.path.glob("run-*.log")))
+
+    def left_over(self) -> Iterator[str]:
+        """Processes, worktrees and locks that nobody needs any more."""
+        sessions = listing(self.work)
+        ids = {one.id for one in sessions}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("ACA_SESSION") in ids:
+                    yield f"process {process.pid}"
+        yield from (f"lock of {one.id}" for one in sessions if one.is_running())
+        if (self.work / ".git").is_dir():
+            yield from self.git("worktree", "list").splitlines()[1:]
+        yield from (f"message {path}" for one in sessions for path in (one.path / "inbox").glob("*.json"))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What was durable when aca was killed; all of it has to be there in the end, and no more often."""
+
+    events: list[ev.AnyEvent]
+    marks: dict[str, int]
+
+    @classmethod
+    def of(cls, site: Site) -> Memory:
+        return cls(site.events(), site.marks())
+
+    @property
+    def finished(self) -> set[str]:
+        return {event.task for event in self.events if isinstance(event, ev.TaskCompleted)}
+
+    def compared(self, site: Site, expected: Mapping[str, str]) -> Losses:
+        """What is wrong with *site* now that it was gone on with to its end, which is *expected*."""
+        losses, now, marks = Losses(), site.events(), site.marks()
+        if now[: len(self.events)] != self.events:
+            losses.lost.append("events that were durable")
+        for name in self.finished:
+            done = marks.get(name, 0) - self.marks.get(name, 0)
+            if done:
+                (losses.repeated if done > 0 else losses.lost).append(f"the work of {name}")
+        starts = Counter(event.task for event in now if isinstance(event, ev.TaskStarted))
+        losses.repeated += [f"{name}, without a start" for name, n in marks.items() if n > starts[name]]
+        ends = Counter(event.task for event in now if isinstance(event, ev.TaskCompleted))
+        losses.repeated += [f"the end of {name}" for name, n in ends.items() if n > 1]
+        losses.left_over += site.left_over()
+        statuses = site.statuses()
+        for name in statuses.keys() | expected.keys():
+            if statuses.get(name) != expected.get(name):
+                losses.wrong_states.append(f"{name} is {statuses.get(name)}, not {expected.get(name)}")
+        return losses

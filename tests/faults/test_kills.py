@@ -1,0 +1,71 @@
+"""SIGKILL at any write of the journal of plans that use all there is: it goes on, and nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.plans import RESUME, RUN, STORIES, Story
+from tests.faults.sites import Memory, Server, Site
+from tests.faults.tally import Tally
+from tests.model_server import ModelServer
+
+SAMPLE = 5
+"""How many points of each story are tried where not all of them are asked for."""
+
+
+def make(story: Story, path: Path, server: Server, model: ModelServer) -> Site:
+    scenario = f"{story.name}-{path.name}".replace(" ", "-")
+    story.say(model, scenario)
+    site = Site(path, server, {"OLLAMA_HOST": model.url(scenario)})
+    site.write({"tasks.md": story.tasks, **story.files})
+    if story.is_repository:
+        site.make_repository()
+    return site
+
+
+def go_on(site: Site, command: tuple[str, ...]) -> int:
+    """Give *command* again, as a person would: what has begun is resumed."""
+    is_run = command == RUN and site.session() is not None
+    return site.aca(*(RESUME if is_run else command))["status"]
+
+
+def carry_out(story: Story, site: Site, place: int = -1, kill: dict[str, Any] | None = None) -> Memory | None:
+    """Give the commands of *story*; the one at *place* is killed and given again."""
+    memory = None
+    for number, command in enumerate(story.commands):
+        code = site.aca(*command, kill=kill if number == place else None)["status"]
+        if number == place:
+            memory = Memory.of(site)
+            code = go_on(site, command)
+    assert code == story.code, f"exit code {code}\n{site.log()}"
+    return memory
+
+
+@pytest.mark.parametrize("story", STORIES, ids=[story.name for story in STORIES])
+def test_killed_at_a_write(
+    story: Story, server: Server, model: ModelServer, tmp_path: Path, tally: Tally
+) -> None:
+    """Right before it, in the middle of it, and right after it: the same end as without."""
+    whole = make(story, tmp_path / "whole", server, model)
+    writes = [whole.aca(*command)["commits"] for command in story.commands]
+    expected, result = whole.statuses(), story.result(whole)
+    assert list(whole.left_over()) == [], whole.log()
+    points = [
+        (place, write, when)
+        for place, count in enumerate(writes)
+        for write in range(1, count + 1)
+        for when in ("before", "torn", "after")
+    ]
+    for place, write, when in tally.sample(points, SAMPLE):
+        site = make(story, tmp_path / f"{place}-{write}-{when}", server, model)
+        memory = carry_out(story, site, place, {"commit": write, "when": when})
+        assert memory is not None
+        losses = memory.compared(site, expected)
+        if (now := story.result(site)) != result:
+            losses.wrong_states.append(f"{now}, not {result}")
+        tally.add((" ".join(story.commands[place]), write, when), losses)
+        shutil.rmtree(site.path)

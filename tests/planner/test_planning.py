@@ -1,0 +1,329 @@
+"""Planning from the command line: when a model is asked, what is kept, what runs, and what a kill leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.planner.answers import draft, say, task
+from tests.project import SECONDS, Outcome, Project
+
+NOTES = "Write a greeting.\nMake it louder.\n"
+PLAN = draft(
+    task("louder", (2, 2), dependencies=["greet"], priority=9),
+    task("greet", (1, 1)),
+    execution_mode="parallel",
+)
+ASKED = ("--task-file", "notes.md", "--use-intelligent-parser")
+CHECKED = draft(task("greet", (1, 1), checks=[{"name": "", "run": "touch checked"}]))
+
+
+@pytest.fixture
+def planned(project: Project) -> Project:
+    """Notes, and a planner that knows what to say to them."""
+    project.write({"notes.md": NOTES})
+    say(project, PLAN)
+    return project
+
+
+def cache(project: Project) -> Path:
+    return project.home / ".cache" / "aca" / "planner"
+
+
+def dry(project: Project, *args: str, env: dict[str, str] | None = None) -> Outcome:
+    return project.run(*ASKED, "--dry-run", *args, env=env)
+
+
+def was_asked(outcome: Outcome) -> bool:
+    assert ("planning with" in outcome.stderr) != ("from the cache" in outcome.stderr)
+    return "planning with" in outcome.stderr
+
+
+# -- when a model is asked --------------------------------------------------------------------------------
+
+
+def test_nobody_is_asked_unless_asked_to(planned: Project) -> None:
+    """The plain parser makes one task of the text, and no planner is heard of."""
+    outcome = planned.run("--task-file", "notes.md", "--dry-run", "--json")
+    assert [one["id"] for one in outcome.json["tasks"]] == ["write-a-greeting"]
+    assert not cache(planned).exists()
+
+
+def test_data_needs_no_planner(planned: Project) -> None:
+    """TOML and plans say their tasks: they are taken as they are."""
+    planned.write({"tasks.toml": '[[tasks]]\ntitle = "One"\n'})
+    outcome = planned.run("--task-file", "tasks.toml", "--use-intelligent-parser", "--dry-run")
+    assert "this file says its tasks as data: no model was asked" in outcome.stderr
+    dry(planned, "--dump-plan", "plan.json")
+    planned.run("--execution-plan", "plan.json", "--dry-run", env={"ACA_USE_INTELLIGENT_PARSER": "1"})
+
+
+def test_the_same_is_asked_once(planned: Project) -> None:
+    """A hint, the text, a linked file, another file make another question; a dumped plan does not."""
+    planned.write({"notes.md": f"{NOTES}See [it](linked.txt).\n", "linked.txt": "one"})
+    assert was_asked(dry(planned, "--dump-plan", "plan.json"))
+    assert not was_asked(dry(planned, "--dump-plan", "plan.toml"))
+    assert was_asked(dry(planned, "--refresh", "--context", "quickly, but well"))
+    assert not was_asked(dry(planned, env={"ACA_CONTEXT": "quickly, but well"}))
+    for changed in ("linked.txt", "new.py"):
+        planned.write({changed: "two"})
+        assert was_asked(dry(planned))
+
+
+def test_options_of_the_planner_need_it(planned: Project) -> None:
+    """Without it they would change nothing."""
+    outcome = planned.run("--task-file", "notes.md", "--dry-run", "--refresh", expect=2)
+    assert "--refresh is for --use-intelligent-parser, which is not given" in outcome.stderr
+
+
+def test_what_is_wrong_with_the_text_is_told_before_anybody_is_asked(planned: Project) -> None:
+    """Missing files, wrong attributes and wrong settings, with their lines."""
+    planned.write({"notes.md": "---\nretries: many\n---\n- [ ] A {#a priority=99}\n- [b](nowhere.md)\n"})
+    outcome = planned.run(*ASKED, expect=2)
+    assert 'notes.md:5: there is no file "nowhere.md"' in outcome.stderr
+    assert "notes.md:2: " in outcome.stderr
+    assert "planning with" not in outcome.stderr
+
+
+def test_a_planner_that_finds_nothing_to_do_says_why(project: Project) -> None:
+    """That is no plan, and asked again it would be none."""
+    project.write({"notes.md": "Thank you all!\n"})
+    say(project, draft(remarks=["This is a note of thanks."]))
+    outcome = project.run(*ASKED, expect=2)
+    assert "the planner found nothing to do. This is a note of thanks." in outcome.stderr
+    assert "asking once more" not in outcome.stderr
+
+
+def test_what_is_said_by_somebody_is_not_for_the_model_to_choose(planned: Project) -> None:
+    """The mode of a file, a variable or a flag is kept."""
+    assert dry(planned, "--json").json["execution_mode"] == "parallel"
+    assert (
+        dry(planned, "--json", env={"ACA_EXECUTION_MODE": "intelligent"}).json["execution_mode"]
+        == "intelligent"
+    )
+    planned.write({"notes.md": f"---\nexecution_mode: sequential\n---\n{NOTES}"})
+    assert dry(planned, "--json").json["execution_mode"] == "sequential"
+
+
+def test_a_role_with_more_rights_is_not_the_planners_to_give(project: Project) -> None:
+    """One with as many or fewer is."""
+    project.write({"notes.md": NOTES})
+    say(project, draft(task("greet", (1, 1), role="writer")))
+    roles = '[roles.writer]\npermissions = "read-only"\n[roles.root]\npermissions = "full"\n'
+    project.write({"aca.toml": project.read("aca.toml") + roles})
+    assert dry(project, "--json").json["tasks"][0]["role"] == "writer"
+    say(project, *[draft(task("greet", (1, 1), role="root"))] * 2)
+    project.write({"aca.toml": project.read("aca.toml") + roles})
+    outcome = project.run(*ASKED, "--dry-run", "--refresh", expect=2)
+    assert 'there is no role "root" that a planner may give' in outcome.stderr
+
+
+# -- what is kept -----------------------------------------------------------------------------------------
+
+
+def test_the_cache_is_the_users_own(planned: Project) -> None:
+    """Others may not look into it, even where it was there before."""
+    cache(planned).mkdir(parents=True)
+    cache(planned).chmod(0o777)
+    dry(planned)
+    assert cache(planned).stat().st_mode & 0o777 == 0o700
+    assert list((cache(planned) / "calls" / ".aca" / "sessions").iterdir()) == []
+
+
+def test_a_pickle_in_the_cache_is_not_opened(planned: Project) -> None:
+    """It is as if nothing were there: the model is asked."""
+    dry(planned)
+    attack = f"cos\nsystem\n(S'touch {planned.root}/pwned'\ntR.".encode()
+    with sqlite3.connect(cache(planned) / "cache.db") as rows:
+        rows.execute("UPDATE Cache SET mode = 4, value = ?", (attack,))
+    rows.close()
+    assert was_asked(dry(planned))
+    assert not (planned.root / "pwned").exists()
+
+
+def test_a_kept_answer_passes_the_validator(planned: Project) -> None:
+    """What is no answer, or none to this text, is asked for again; and so it is where the file is broken."""
+    dry(planned)
+    file = cache(planned) / "cache.db"
+    for kept in (b"[\xff", json.dumps(draft(task("a", (7, 9)))).encode()):
+        with sqlite3.connect(file) as rows:
+            rows.execute("UPDATE Cache SET value = ?", (kept,))
+        rows.close()
+        assert was_asked(dry(planned))
+    file.write_bytes(b"no database" * 500)
+    assert was_asked(dry(planned))
+
+
+# -- what runs --------------------------------------------------------------------------------------------
+
+
+def test_a_plan_without_commands_runs_at_once(planned: Project) -> None:
+    """In the order it says: what is needed first, though it stands last. The plan is in the session."""
+    outcome = planned.run(*ASKED)
+    assert "2 completed" in outcome.stdout
+    plan = planned.session().plan
+    assert [one.id for one in plan.tasks] == ["louder", "greet"]
+    assert plan.source is not None
+    first, second = (line for line in outcome.stderr.splitlines() if ": started" in line)
+    assert "greet" in first
+    assert "louder" in second
+
+
+def test_tasks_of_a_parallel_plan_overlap(project: Project) -> None:
+    """Each waits for what the other one does."""
+    project.write({"notes.md": NOTES})
+    steps = [{"task": name, "run": f"touch {name}; until test -f {other}; do sleep 0.01; done"}
+             for name, other in (("a", "b"), ("b", "a"))]  # fmt: skip
+    say(
+        project,
+        draft(task("a", (1, 1), touches=["a"]), task("b", (2, 2), touches=["b"]), execution_mode="parallel"),
+    )
+    with (project.root / "answers.jsonl").open("a") as script:
+        script.writelines(f"{json.dumps(step)}\n" for step in steps)
+    project.run(*ASKED)
+
+
+def test_commands_of_the_model_run_when_they_were_reviewed_or_accepted(project: Project) -> None:
+    """A dumped plan is what somebody may look at; to run it is to say yes."""
+    project.write({"notes.md": NOTES})
+    say(project, CHECKED)
+    refused = project.run(*ASKED, "--dump-plan", "plan.json", expect=2)
+    assert "greet: touch checked" in refused.stderr
+    assert not (project.root / "checked").exists()
+    project.run("--execution-plan", "plan.json")
+    assert (project.root / "checked").exists()
+    project.run(*ASKED, "--accept-commands")
+    project.run(*ASKED, "--skip", "greet")
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 2)])
+def test_at_a_terminal_a_person_is_asked(project: Project, answer: str, code: int) -> None:
+    """Only yes is yes."""
+    project.write({"notes.md": NOTES})
+    say(project, CHECKED)
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        project.argv(*ASKED), cwd=project.root, env=project.env({"TERM": "dumb"}),
+        stdin=theirs, stderr=theirs, stdout=subprocess.DEVNULL, start_new_session=True,
+    ) as running:  # fmt: skip
+        os.close(theirs)
+        shown = ""
+        while "run them? [y/N]" not in shown:
+            shown += os.read(ours, 65536).decode()
+        os.write(ours, f"{answer}\n".encode())
+        assert running.wait(SECONDS) == code
+    os.close(ours)
+    assert "greet: touch checked" in shown
+    assert (project.root / "checked").exists() == (code == 0)
+
+
+def test_a_text_that_has_changed_is_drift(planned: Project) -> None:
+    """The plan knows what it was made from."""
+    dry(planned, "--dump-plan", "plan.json")
+    planned.write({"notes.md": "Something else.\n"})
+    outcome = planned.run("--execution-plan", "plan.json", expect=6)
+    assert "notes.md has changed since plan.json was made from it" in outcome.stderr
+
+
+def test_approval_cannot_be_had_that_way(planned: Project) -> None:
+    """It is said before anybody is paid."""
+    outcome = planned.run(*ASKED, "--require-approved", expect=6)
+    assert "planning with" not in outcome.stderr
+
+
+# -- goals ------------------------------------------------------------------------------------------------
+
+
+def test_a_sentence_becomes_a_plan_that_runs(planned: Project) -> None:
+    """It is the plan's description; limits and providers are as said, and there is no file to drift from."""
+    goal = ("plan", "--goal", "Greet everybody")
+    outcome = planned.run(*goal, "--dump-plan", "plan.json", "--max-cost", "3")
+    assert "Do greet (greet)" in outcome.stdout
+    assert "run it with: aca --execution-plan plan.json" in outcome.stderr
+    plan = json.loads(planned.read("plan.json"))
+    assert (plan["name"], plan["description"]) == ("Drafted", "Greet everybody")
+    assert "source" not in plan
+    assert plan["limits"] == {"max_cost_usd": 3.0}
+    again = planned.run(*goal, "--json", "--max-cost", "3")
+    assert "from the cache" in again.stderr
+    assert again.json == plan
+    assert "2 completed" in planned.run("--execution-plan", "plan.json").stdout
+
+
+@pytest.mark.parametrize("args", [(), ("--goal", " ")])
+def test_a_goal_has_to_be_said(planned: Project, args: tuple[str, ...]) -> None:
+    """Otherwise there is nothing to plan."""
+    outcome = planned.run("plan", *args, expect=2)
+    assert "name a command, or say with --goal what is to be done" in outcome.stderr
+
+
+def test_a_goal_does_not_go_with_a_command(planned: Project) -> None:
+    """It would change nothing there."""
+    outcome = planned.run("plan", "--goal", "x", "show", "notes.md", expect=2)
+    assert '--goal stands before the command "show"' in outcome.stderr
+
+
+# -- kills ------------------------------------------------------------------------------------------------
+
+SLOW = """\
+#!/usr/bin/env python3
+import pathlib, subprocess, time
+child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+pathlib.Path("{sign}").write_text("here")
+time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def slow(planned: Project) -> Project:
+    """A claude that never answers and has a child of its own."""
+    program = planned.root / "claude"
+    program.write_text(SLOW.format(sign=planned.root / "begun"))
+    program.chmod(0o755)
+    planned.write({"slow.toml": f'provider = "claude-cli"\n[providers.claude-cli]\ncommand = "{program}"\n'})
+    (planned.root / "slow.toml").rename(planned.root / "aca.toml")
+    return planned
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
+def test_an_interrupted_planner_leaves_nothing_behind(
+    slow: Project, number: signal.Signals, code: int
+) -> None:
+    """No process, no session, no plan."""
+    running = slow.start(*ASKED, "--dump-plan", "plan.json")
+    running.until((slow.root / "begun").exists)
+    running.signal(number)
+    outcome = running.finish(expect=code)
+    assert "no plan was made: interrupted" in outcome.stderr
+    assert slow.processes() == []
+    assert list((cache(slow) / "calls" / ".aca" / "sessions").iterdir()) == []
+    assert not (slow.root / "plan.json").exists()
+
+
+def test_what_a_killed_planner_left_running_is_ended_by_the_next(slow: Project) -> None:
+    """In whatever workspace that is."""
+    running = slow.start(*ASKED)
+    running.until((slow.root / "begun").exists)
+    running.kill()
+    assert slow.processes() != []
+    say(slow, PLAN)
+    dry(slow)
+    wait_until(lambda: slow.processes() == [])
+    assert list((cache(slow) / "calls" / ".aca" / "sessions").iterdir()) == []
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
