@@ -25,7 +25,7 @@ def make(path: Path, story: Story, server: Server) -> Site:
 
 @pytest.mark.parametrize("story", [TREES, INPLACE, INPLACE_IN_GIT], ids=lambda story: story.name)
 def test_killed_at_a_call_of_git(story: Story, server: Server, tmp_path: Path, tally: Tally) -> None:
-    """SIGKILL right before and right after the calls of worktrees, of merges, and of keeping work in place."""
+    """SIGKILL right before and right after calls for worktrees, merges, and keeping work in place."""
     whole = make(tmp_path / "whole", story, server)
     assert whole.aca(*RUN)["status"] == 0, whole.log()
     expected, result = whole.statuses(), story.result(whole)
