@@ -14,7 +14,16 @@ from aca.plan import Plan, Task
 from aca.session import Session
 from aca.state import SessionState
 from aca.workspaces import docker
-from aca.workspaces.containers.engine import LABEL, Engine, EngineError, Left, connect, naming
+from aca.workspaces.containers.engine import (
+    LABEL,
+    OWNER,
+    Engine,
+    EngineError,
+    Left,
+    connect,
+    naming,
+    owner,
+)  # fmt: skip
 from aca.workspaces.docker import Dock
 
 Notice = Callable[[str], None]
@@ -47,8 +56,10 @@ def provide(plan: Plan, used: Used, workspace: Path, environ: Mapping[str, str],
         return
     if found := list(_missing_mounts(plan, workspace)):
         raise InputError(found)
-    engine = connect(environ)
+    left = leftovers(workspace, environ)
+    engine = left.engine
     try:
+        left.remove()  # what was being looked into when aca was killed has no session yet
         if found := list(_provide_all(engine, plan, used, workspace, notice)):
             raise InputError(found)
     finally:
@@ -93,6 +104,10 @@ def _pulled(plan: Plan) -> list[str]:
 def _provide_all(
     engine: Engine, plan: Plan, used: Used, workspace: Path, notice: Notice
 ) -> Iterator[Problem]:
+    if plan.docker.allow_hosts and not engine.can_gate:
+        cure = 'use Docker for that, or network_mode = "none" or "bridge"'
+        yield Problem(f"docker.allow_hosts cannot be kept to with {engine.name}", cure)
+        return
     for name in _pulled(plan):
         if engine.image(name) is None:
             notice(f"pulling the image {name}")
@@ -169,7 +184,7 @@ def _not_in(
     with naming("looking into it"):
         said = engine.client.containers.run(
             name, ["-c", _LOOK, "sh", *programs], entrypoint=["/bin/sh"], remove=True, network_mode="none",
-            labels={LABEL: str(workspace)}, mounts=docker.binds(container, workspace),
+            labels={LABEL: str(workspace), OWNER: owner()}, mounts=docker.binds(container, workspace),
         )  # fmt: skip
     return bytes(said).decode(errors="replace").split()
 

@@ -62,6 +62,11 @@ class Dock:
         """Files of ours that are mounted; where it is, there may be containers."""
         return self.session.path / MARK
 
+    @property
+    def nothing(self) -> Path:
+        """A directory with nothing in it."""
+        return self.files / "nothing"
+
     def home(self, task_id: str) -> Path:
         """The home of the agent that does the task; those that share a conversation share it."""
         shared = self.state.shared_by(self.state.tasks[task_id]) or f"task:{task_id}"
@@ -172,7 +177,7 @@ class _Building:
             close_gated(self.dock.engine, self.network.parts)
 
     def _make_directories(self) -> None:
-        self.dock.files.mkdir(exist_ok=True)
+        self.dock.nothing.mkdir(parents=True, exist_ok=True)
         self.assignment.mkdir(parents=True, exist_ok=True)
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.getuid() == 0:
@@ -218,7 +223,7 @@ class _Building:
             "working_dir": WORKSPACE,
             "environment": {"HOME": HOME, **_SETTINGS, **(network.variables if network else {})},
             "mounts": list(self._mounts()),
-            "tmpfs": {**dict.fromkeys(self._hidden(), "ro,size=4k,mode=555"), **self._temporary},
+            "tmpfs": {"/tmp": "rw,exec,mode=1777"} if plan.read_only else {},  # noqa: S108 - in the container
             "network_mode": mode,
             "read_only": plan.read_only,
             "pids_limit": plan.pids_limit,
@@ -235,10 +240,6 @@ class _Building:
             given["extra_hosts"] = GATEWAY
         return given
 
-    @property
-    def _temporary(self) -> dict[str, str]:
-        return {"/tmp": "rw,exec,mode=1777"} if self.plan.read_only else {}  # noqa: S108 - in the container
-
     @cached_property
     def _views(self) -> list[View]:
         """What is shown, the innermost first: in place, all of it lies in the workspace."""
@@ -254,6 +255,8 @@ class _Building:
         writable = {WORKSPACE, HOME}
         for view in self._views:
             yield _bind(view.outside, str(view.inside), "rw" if str(view.inside) in writable else "ro")
+        for hidden in self._hidden():
+            yield _bind(self.dock.nothing, hidden, "ro")
         yield from self._git()
         yield from binds(self.plan, self.dock.session.workspace)
 

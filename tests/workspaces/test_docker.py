@@ -11,6 +11,7 @@ from aca import events as ev
 from tests.containers import (
     PROXY,
     SETTINGS,
+    Relay,
     contained,
     engine,
     gateway,
@@ -231,3 +232,18 @@ def test_an_image_is_built_from_the_dockerfile_that_is_here(contained: Project) 
     images: Any = engine().images.list(filters={"label": f"aca={contained.root}"})
     assert len(images) == 1
     engine().images.remove(images[0].id, force=True)
+
+
+def test_an_engine_that_goes_away_ends_the_run_resumably(contained: Project) -> None:
+    """What ran is not blamed for it; with the engine back, what is left of it is removed and it goes on."""
+    relay = Relay(contained.home / "engine.sock")
+    tasks(contained, '- [ ] Wait {#wait run="touch begun; until test -e go; do sleep 0.05; done"}\n')
+    running = contained.start("--task-file", "tasks.md", env={"DOCKER_HOST": relay.address})
+    running.until(lambda: (contained.root / "begun").exists())
+    relay.cut()
+    assert "Docker engine has gone away" in running.finish(expect=7).stderr
+    assert len(ours(contained)) == 1
+    (contained.root / "go").touch()
+    assert "removed what an earlier aca left behind" in contained.run("resume").stderr
+    assert contained.session().state().states["wait"].status == "completed"
+    assert ours(contained) == []

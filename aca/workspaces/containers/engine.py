@@ -146,14 +146,19 @@ class Engine:
         """Whether root in a container is the user of the engine outside of it."""
         return any("rootless" in option for option in self.info.get("SecurityOptions") or ())
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """For people, such as ``Docker 20.10.24``."""
+        """For people, such as ``Docker 20.10.24`` or ``podman 4.3.1``."""
         with naming("asking the engine for its version"):
             told = self.api.version()
         parts = {part.get("Name", ""): part.get("Version", "") for part in told.get("Components") or ()}
         kind = next((name for name in parts if name.startswith("Podman")), "")
         return f"podman {parts[kind]}" if kind else f"Docker {told['Version']}"
+
+    @property
+    def can_gate(self) -> bool:
+        """Whether there can be a network in which the machine has no address: podman gives it one in each."""
+        return not self.name.startswith("podman")
 
     # -- images -------------------------------------------------------------------------------------
 
