@@ -42,9 +42,7 @@ def story(project: Project) -> list[dict[str, Any]]:
 
 def _timeless(data: Any) -> Any:
     if isinstance(data, dict):
-        return {
-            key: _timeless(one) for key, one in data.items() if key not in {*OWN, "provider", "cost_usd"}
-        }
+        return {key: _timeless(one) for key, one in data.items() if key not in {*OWN, "provider", "cost_usd"}}
     return [_timeless(one) for one in data] if isinstance(data, list | tuple) else data
 
 
