@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
     from aca.app import Prepared, Request
+    from aca.plan import Plan
     from aca.planner import Planned, Wish
 
 OF_PLANNER = ("context", "refresh", "accept_commands")
@@ -87,6 +88,21 @@ def review(planned: Planned, prepared: Prepared, screen: Screen) -> None:
         "plan.json\n   or run them without a look at them: --accept-commands"
     )
     raise InputError(Problem(told, cure))
+
+
+def what_is_left(planned: Planned, plan: Plan) -> dict[str, Any]:
+    """The limits of *plan* less what planning has used, as a piece of plan. Raises PlanningError."""
+    from aca.errors import Exit, PlanningError
+
+    if planned.spent is None:
+        return {}
+    used = {"max_cost_usd": planned.spent.cost_usd, "max_tokens": planned.spent.tokens}
+    set_now = {name: getattr(plan.limits, name) for name in used}
+    left = {name: round(most - used[name], 6) for name, most in set_now.items() if most and used[name]}
+    if any(amount <= 0 for amount in left.values()):
+        message = "planning has used up the limit: the plan is kept, and nothing was run"
+        raise PlanningError(message, Exit.LIMIT)
+    return {"limits": left} if left else {}
 
 
 def _agrees() -> bool:

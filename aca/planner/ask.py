@@ -154,12 +154,13 @@ class _Asking:
         given = result.output or output.found(result.text)
         if why := self.unfit(given, result):
             raise UnusableError([Problem(why)], given, result, is_final=was_corrected)
+        assert given is not None  # which would not fit
         try:
-            made = accept(given or {})
+            made = accept(given)
         except InputError as error:
             raise UnusableError(error.problems, given, result) from None
         self.tell(ev.TaskCompleted(task=self.task.id, attempt=number, usage=result.usage))
-        return Answer(made, given or {}, self.state.spent)
+        return Answer(made, given, self.state.spent)
 
     async def result(self, number: int) -> tuple[base.Result, bool]:
         """How attempt *number* ended, where something was answered; and whether the model was told by its

@@ -193,10 +193,13 @@ class _Composer:
         for lines in () if self.is_said else one.source:
             if not 1 <= lines.first <= lines.last <= len(self.source.lines):
                 message = f"there are no lines {lines.first} to {lines.last} in the text"
-                yield message, f"it has {len(self.source.lines)}"
+                yield message, f"its last line is {max(self.wanted(), default=0)}"
         for name in one.file_refs:
             if name not in self.bounds.files:
                 yield f'there is no file "{name}" that it may refer to', did_you_mean(name, self.bounds.files)
+        for command in (one.command or "", *one.checks):
+            if not all(char.isprintable() or char in "\n\t" for char in command):
+                yield "a command has characters in it that cannot be shown", "a person is to read it"
         if one.role is not None and one.role not in self.bounds.roles and "role" not in keys:
             cure = did_you_mean(one.role, self.bounds.roles) or "leave it out"
             yield f'there is no role "{one.role}" that a planner may give', cure
@@ -221,7 +224,7 @@ class _Composer:
             if "command" not in entry.keys and entry.data.get("command"):
                 yield entry.data["id"], entry.data["command"]
             if "checks" not in entry.keys:
-                yield from ((entry.data["id"], check["run"]) for check in entry.data.get("checks", ()))
+                yield from ((entry.data["id"], check) for check in entry.data.get("checks", ()))
 
 
 # -- tasks ------------------------------------------------------------------------------------------------

@@ -28,15 +28,6 @@ class Lines(_Said):
     last: int
 
 
-class DraftCheck(_Said):
-    """A command that decides whether a task is done."""
-
-    name: str
-    """one or two words"""
-    run: str
-    """a shell line, run in the workspace; 0 is success"""
-
-
 class DraftTask(_Said):
     """One task."""
 
@@ -62,8 +53,8 @@ class DraftTask(_Said):
     """paths or patterns of the files it will change"""
     file_refs: list[str]
     """files of the repository whose text the agent should be given; few"""
-    checks: list[DraftCheck]
-    """how it is found out that it is done"""
+    checks: list[str]
+    """shell lines, run in the workspace, that succeed once it is done"""
     command: str | None
     """of kind command: the shell line; null otherwise"""
     tags: list[str]

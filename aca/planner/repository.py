@@ -16,8 +16,9 @@ from aca.place import PRIVATE
 from aca.workspaces import git
 from aca.workspaces.git import GitError
 
-MOST_LISTED = 400
-"""Files that are named one by one; of a larger repository the directories are."""
+MOST_CHARS = 20_000
+"""Of the names of files: about 5,000 tokens."""
+MOST_FOLDERS = 400
 MOST_FILES = 100_000
 MOST_KEY_FILES = 4
 HEAD_CHARS = 2000
@@ -27,10 +28,11 @@ KEY_FILES = (
     *("Gemfile", "composer.json", "CMakeLists.txt", "Makefile", "requirements.txt"),
 )
 """What tells most of a project, the first first."""
+_DATA = ("", ".json", ".y*ml", ".toml", ".ini", ".txt", ".csv", ".xml")
 SECRETIVE = (
     *(".env", ".env.*", "*.env", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".netrc", ".npmrc", ".pypirc", ".htpasswd"),
-    *("credentials*", "secrets.*", "secret.*", ".git-credentials"),
+    *(f"*{word}{end}" for word in ("secret", "secrets", "credential", "credentials") for end in _DATA),
 )
 """Names of files that nobody is to be told of."""
 _SKIPPED = {".git", PRIVATE, "node_modules", "__pycache__", ".venv", "venv", "target", "dist", "build"}
@@ -53,13 +55,26 @@ class Repository:
         return "\n\n".join(said)
 
     def _listing(self) -> str:
-        if len(self.files) <= MOST_LISTED:
-            return "\n".join(f"- {name}{_rough_size(self.root / name)}" for name in self.files)
-        folders = Counter(str(PurePosixPath(name).parent) for name in self.files)
-        shallow = sorted(folders, key=lambda name: (name.count("/"), name))
-        lines = [f"- {name}/ ({folders[name]} files)" for name in sorted(shallow[:MOST_LISTED])]
-        more = len(folders) - len(lines)
-        return "\n".join([*lines, f"- and {more} more directories"] if more > 0 else lines)
+        """A line for each directory with what is in it; where that is too much, the fullest are counted."""
+        folders = self._folders()
+        lines = {name: f"- {name}/: {', '.join(inside)}" for name, inside in folders.items()}
+        length = sum(map(len, lines.values()))
+        for name in sorted(lines, key=lambda name: -len(lines[name])):
+            if length <= MOST_CHARS:
+                break
+            short = f"- {name}/: {len(folders[name])} files"
+            length -= len(lines[name]) - len(short)
+            lines[name] = short
+        shallow = sorted(lines, key=lambda name: (name.count("/"), name))[:MOST_FOLDERS]
+        more = [f"- and {len(lines) - len(shallow)} more directories"] if len(shallow) < len(lines) else []
+        return "\n".join([*(lines[name] for name in sorted(shallow)), *more])
+
+    def _folders(self) -> dict[str, list[str]]:
+        folders: dict[str, list[str]] = {}
+        for name in self.files:
+            path = PurePosixPath(name)
+            folders.setdefault(str(path.parent), []).append(f"{path.name}{_rough_size(self.root / name)}")
+        return folders
 
     def _heads(self) -> Iterator[str]:
         """How the key files at the top begin."""
@@ -130,7 +145,7 @@ def _rough_size(path: Path) -> str:
         size = path.stat().st_size
     except OSError:
         return ""
-    return f" (about {1 << (size.bit_length() - 10)} kB)" if size >= 4096 else ""
+    return f" ({1 << (size.bit_length() - 10)} kB)" if size >= 4096 else ""
 
 
 def _head(path: Path) -> str:

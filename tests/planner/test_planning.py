@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from aca import events as ev
 from tests.planner.answers import draft, say, task
 from tests.project import SECONDS, Outcome, Project
 
@@ -23,7 +24,7 @@ PLAN = draft(
     execution_mode="parallel",
 )
 ASKED = ("--task-file", "notes.md", "--use-intelligent-parser")
-CHECKED = draft(task("greet", (1, 1), checks=[{"name": "", "run": "touch checked"}]))
+CHECKED = draft(task("greet", (1, 1), checks=["touch checked"]))
 
 
 @pytest.fixture
@@ -189,6 +190,15 @@ def test_tasks_of_a_parallel_plan_overlap(project: Project) -> None:
     with (project.root / "answers.jsonl").open("a") as script:
         script.writelines(f"{json.dumps(step)}\n" for step in steps)
     project.run(*ASKED)
+
+
+def test_what_planning_costs_is_no_longer_there_to_spend(planned: Project) -> None:
+    """A limit is for all of it; where nothing is left nothing runs, and the plan costs nothing any more."""
+    planned.run(*ASKED, "--max-cost", "0.02", expect=5)
+    assert planned.sessions() == []
+    planned.run(*ASKED, "--max-cost", "0.03", "--max-tokens", "9000", "--refresh")
+    [begun] = [event for event in planned.journal() if isinstance(event, ev.RunStarted)]
+    assert begun.overrides == {"limits": {"max_cost_usd": 0.01, "max_tokens": 7800}}
 
 
 def test_commands_of_the_model_run_when_they_were_reviewed_or_accepted(project: Project) -> None:

@@ -38,7 +38,7 @@ def test_a_list(project: Project) -> None:
     answer = draft(
         task("sign-up", (3, 3), priority=8, estimated_complexity=4),
         task("log-in", (4, 4), dependencies=["sign-up"], touches=["auth/**"]),
-        task("fast-tests", (5, 5), tags=["tests"], checks=[{"name": "fast", "run": "timeout 60 pytest"}]),
+        task("fast-tests", (5, 5), tags=["tests"], checks=["timeout 60 pytest"]),
         execution_mode="parallel",
     )
     made, outcome = plan(project, "list.md", answer)
@@ -46,7 +46,7 @@ def test_a_list(project: Project) -> None:
     assert (made["name"], made["execution_mode"], made["max_concurrent_tasks"]) == ("Shop", "parallel", 3)
     assert tasks["log-in"]["dependencies"] == ["sign-up"]
     assert (tasks["sign-up"]["priority"], tasks["sign-up"]["estimated_complexity"]) == (8, 4)
-    assert tasks["fast-tests"]["checks"] == [{"name": "fast", "run": "timeout 60 pytest"}]
+    assert tasks["fast-tests"]["checks"] == [{"run": "timeout 60 pytest"}]
     assert tasks["fast-tests"]["context"] == "From list.md, line 5:\n\n> * make the tests fast!!"
     assert "planned by replay: 1,200 tokens, $0.02, " in outcome.stderr
     assert "in no task" not in outcome.stderr
@@ -154,6 +154,8 @@ def test_three_hundred_items_are_one_call(project: Project) -> None:
         ({"provider": "claude-cli"}, "'provider' was unexpected"),
         ({"env": {"AWS_KEY": "x"}}, "'env' was unexpected"),
         ({"role": "root"}, 'there is no role "root" that a planner may give'),
+        ({"checks": ["true \x1b]0;", "true"]}, "a command has characters in it that cannot be shown"),
+        ({"command": "true \u202e eurt", "kind": "command"}, "characters in it that cannot be shown"),
         ({"file_refs": [".env"]}, 'there is no file ".env" that it may refer to'),
     ],
 )
@@ -169,7 +171,7 @@ def test_what_a_linked_file_talks_the_model_into_gives_no_rights(
 
 def test_a_command_from_a_linked_file_is_not_run_unseen(project: Project) -> None:
     """The check is in the plan for whoever reviews it, and a run without a review is refused."""
-    answer = draft(task("import", (1, 1), checks=[{"name": "", "run": "touch pwned"}]))
+    answer = draft(task("import", (1, 1), checks=["touch pwned"]))
     told = refused(project, "injection.md", answer, linked=("vendor-notes.md",))
     assert "commands run, outside of any agent:\n   import: touch pwned" in told
     assert "--accept-commands" in told
@@ -195,7 +197,7 @@ def test_nothing(project: Project) -> None:
 def test_boxes_and_prose(project: Project) -> None:
     """What is written by hand stays as it is, be it in the answer, under another name, or left out."""
     answer = draft(
-        task("changelog", (8, 9), priority=1, checks=[{"name": "", "run": "false"}], description="Short."),
+        task("changelog", (8, 9), priority=1, checks=["false"], description="Short."),
         task("make-a-tag", (11, 11), title="Make a tag", dependencies=["changelog"], tags=["git"]),
         task("blog-post", (13, 13), dependencies=["changelog", "make-a-tag"]),
     )

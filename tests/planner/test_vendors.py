@@ -20,7 +20,7 @@ from tests.test_structured_output import asked_format
 
 GOOD = draft(task("greet", (1, 1)), task("louder", (2, 2), dependencies=["greet"]))
 BAD = json.dumps({**GOOD, "tasks": [{"id": "greet"}]})
-NOTES = "Write a greeting.\nMake it louder.\n"
+NOTES = "Write a greeting.\nMake it [louder](how.md).\n"
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def server() -> Iterator[ModelServer]:
 
 
 def plan(project: Project, env: dict[str, str], *args: str, expect: int = 0) -> Outcome:
-    project.write({"notes.md": NOTES})
+    project.write({"notes.md": NOTES, "how.md": "Twice as loud.\n"})
     asked = ("--task-file", "notes.md", "--use-intelligent-parser", "--dry-run", "--json")
     return project.run(*asked, *args, env=env, expect=expect)
 
@@ -41,7 +41,7 @@ def needs(outcome: Outcome) -> dict[str, Any]:
 
 @every_kind
 def test_one_call_makes_a_plan(project: Project, server: ModelServer, kind: str) -> None:
-    """It is told the text, the hints, the files that are there and what these begin with; no key is in it."""
+    """It is told the text, what it links to, hints, files and what these begin with; no key is in it."""
     server.script("work", [text(json.dumps(GOOD))])
     project.write(
         {
@@ -58,9 +58,10 @@ def test_one_call_makes_a_plan(project: Project, server: ModelServer, kind: str)
     [request] = server.requests
     told = str(request.body)
     for piece in (
-        "    2 | Make it louder.",
+        "    2 | Make it [louder]",
+        "Twice as loud.",
         "two people",
-        "- src/hello.py",
+        "- src/: hello.py",
         "All about greetings.",
         "Be French.",
     ):
@@ -114,7 +115,7 @@ def test_the_real_claude(project: Project, server: ModelServer, version: str) ->
     """It has a tool of its own for what it is asked for, and no other call is made."""
     server.script("work", [tool("StructuredOutput", **GOOD)], [text("Planned.")])
     assert needs(plan(project, real(project, server, version)))["louder"] == ["greet"]
-    assert "Make it louder." in server.requests[0].first_words
+    assert "Twice as loud." in server.requests[0].first_words
 
 
 def test_the_real_claude_that_gives_no_output(project: Project, server: ModelServer) -> None:
