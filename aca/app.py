@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import platform
+import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -27,6 +28,7 @@ from aca import (
     patch,
     process,
     providers,
+    rights,
     secrets,
     session,
     trial,
@@ -160,6 +162,7 @@ def carry_out(
             begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
             _keep_keys_apart(one, state)
+            shutil.rmtree(one.scratch, ignore_errors=True)
             trees = work.ready(one, state)
             here = work.in_place(one, state, record and record.resolve(), watchers.notice)
             dock = containers.dock(one, state, os.environ)
@@ -221,6 +224,9 @@ async def _drive(
         for name in sorted(patch.usable(state) & {*providers.names(state.plan.providers)}):
             names.setdefault(name, [])  # tasks for it may be added
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
+        if ignored := rights.unheeded(_left(state, state.plan), one.workspace):
+            how = "(--trust-project-config has them honoured)"
+            watchers.notice(f"not honoured by agents: {', '.join(ignored)} {how}")
         for warning in uncounted(state.plan, names):
             watchers.notice(f"warning: {warning}")
         if recording is not None:

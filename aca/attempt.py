@@ -154,11 +154,12 @@ class _Attempt:
             return self.refused(refusal)
         if self.task.kind == "command":
             return await self.work_command(place)
-        try:
-            await self.agent.hold(place, self.timeout)
-        except TimeoutError:
-            return self.timed_out()
-        return self.judge()
+        async with self.site.confined(place) as inside:
+            try:
+                await self.agent.hold(inside, self.timeout)
+            except TimeoutError:
+                return self.timed_out()
+        return self.breached() or self.judge()
 
     async def work_command(self, place: Place) -> ev.Ending | None:
         assert self.task.command is not None  # the plan was validated
@@ -220,6 +221,13 @@ class _Attempt:
         if (unheard := self.unheard()) or self.task.output_schema is None:
             return unheard
         return self.read_output(self.task.output_schema)
+
+    def breached(self) -> ev.Ending | None:
+        """Work that looks done is not, where what is protected was changed for it."""
+        if not self.site.breaches or self.agent.result.stop not in ("done", "denied"):
+            return None
+        what, cure = ", ".join(self.site.breaches), "protect.paths says what is, and takes it out with !"
+        return self.failed(f"the agent changed what is protected: {what}; {cure}", "task")
 
     def judge_failure(self, reason: str, category: ev.Category) -> ev.Ending:
         """A provider that takes no calls now is none of the task's fault."""

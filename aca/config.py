@@ -20,6 +20,8 @@ ENVIRONMENT: dict[str, str] = {
     "ACA_PROVIDER": "defaults.provider",
     "ACA_MODEL": "defaults.model",
     "ACA_PERMISSIONS": "defaults.permissions",
+    "ACA_SANDBOX": "sandbox.mode",
+    "ACA_TRUST_PROJECT_CONFIG": "trust_project_config",
     "ACA_WORKSPACE_MODE": "defaults.workspace",
     "ACA_MERGE": "workspace.merge",
     "ACA_DOCKER": "docker.enabled",

@@ -193,6 +193,7 @@ class Consultation:
             system_prompt="\n\n".join(filter(None, (self.profile.system_prompt, outlook))),
             model=self.choice.model,
             permissions=self.profile.permissions,
+            trusts_project=state.plan.trust_project_config,
             conversation=conversation,
             interrupted=interrupted,
             follow_up=prompt.refusal(state, self.task, conflicts) or prompt.follow_up(told, before),

@@ -6,12 +6,13 @@ Cycles, for which the graph is needed, are ``graph.cycle_faults``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from aca.errors import did_you_mean
 from aca.plan import OWN, PARENT, ROLE, Plan, Task
+from aca.protection import COMMANDS, LIFTED, PATHS
 from aca.values import MAX_ID_BYTES
 
 
@@ -36,10 +37,24 @@ def faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
     found: list[Fault] = _duplicates(plan.tasks, known)
     if not stays_inside(plan.cwd):
         found.append(Fault(("cwd",), f'cwd "{plan.cwd}" leads out of the workspace', "", plan.cwd))
+    found += _lifted(plan)
     for index, task in enumerate(plan.tasks):
         found += [Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word)
                   for fault in _task_faults(task, plan, tasks, task.id in parents)]  # fmt: skip
     return found
+
+
+def _lifted(plan: Plan) -> Iterator[Fault]:
+    """What ``protect`` takes out must be there; a rule must say something."""
+    protect = plan.protect
+    for key, said, defaults in (("paths", protect.paths, PATHS), ("commands", protect.commands, COMMANDS)):
+        for index, entry in enumerate(said):
+            at, name = ("protect", key, index), entry.removeprefix(LIFTED).strip()
+            if not name:
+                yield Fault(at, f"protect.{key}: an entry is empty", "leave it out")
+            elif entry.startswith(LIFTED) and name not in defaults:
+                cure = did_you_mean(name, defaults) or f"the defaults are {', '.join(defaults)}"
+                yield Fault(at, f'protect.{key}: no default is called "{name}"', cure, name)
 
 
 def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from signal import Signals
 from typing import Any, Protocol
 
+from aca.protection import Protection
+
 PRIVATE = ".aca"
 """What in a workspace is not the tasks': sessions and their journals."""
 
@@ -90,6 +92,20 @@ class OutsideWorkspaceError(ValueError):
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What an agent that is a program needs of the disk besides the place it works in; it may not exist."""
+
+    writable: tuple[Path, ...] = ()
+    """Its own directories: its login, its conversations."""
+    fixed: tuple[Path, ...] = ()
+    """What in these stays as it is: settings that would hold for whoever runs it next."""
+    hidden: tuple[Path, ...] = ()
+    """Files and directories of the workspace that are to be seen as empty."""
+    is_sandboxed: bool = False
+    """It puts a sandbox around what it runs, which cannot stand inside of another one."""
+
+
+@dataclass(frozen=True)
 class Place:
     """Where an attempt works."""
 
@@ -104,6 +120,10 @@ class Place:
     patience: Patience
     passed: frozenset[str] = frozenset()
     """Keys in ``env`` that commands, checks and tools may have, too."""
+    protection: Protection = field(default_factory=Protection)
+    """What agents may not do here."""
+    needs: Needs = Needs()
+    """What the agent's own program needs where it is enclosed."""
     enclosure: Enclosure | None = None
     """What holds its children in; None where nothing does."""
 
@@ -133,6 +153,15 @@ class Place:
         if target.is_relative_to(root / PRIVATE):
             raise OutsideWorkspaceError(f"{name} is aca's own and not a task's to touch")
         return target
+
+    def protects(self, name: str) -> bool:
+        """Whether *name* is that of a file in here which agents do not write to."""
+        try:
+            path = self.inside(name)
+        except OutsideWorkspaceError:
+            return False
+        inside = path.relative_to(os.path.realpath(self.root)).as_posix()
+        return self.protection.path_rule(inside) is not None
 
     def has_file(self, name: str) -> bool:
         """Whether *name* is that of a file inside, which a prompt may quote."""

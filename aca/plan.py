@@ -22,6 +22,7 @@ Kind = Literal["agent", "command", "approval"]
 Mode = Literal["sequential", "parallel", "intelligent"]
 Permissions = Literal["read-only", "workspace-write", "full"]
 Place = Literal["inplace", "worktree"]
+Enforcement = Literal["auto", "require", "off"]
 GivenStatus = Literal["pending", "completed", "skipped"]
 OWN = "own"
 PARENT, ROLE = "parent", "role"
@@ -112,6 +113,30 @@ class Workspace(Model):
     """Merge into the branch that is checked out once every task is completed."""
     snapshots: bool = True
     """Keep what tasks change in place, so that it can be shown, restored and rolled back."""
+
+
+class Protect(Model):
+    """What agents may not do, whatever their permissions. Adds to the defaults (``aca.protection``); an entry
+    with ``!`` in front takes the default of that name out."""
+
+    paths: Words = ()
+    """Files and directories that are not written to: a name anywhere, or a path from the workspace."""
+    commands: Words = ()
+    """Commands that are not run: a program and words behind it."""
+
+
+def _off(value: object) -> object:
+    """YAML reads ``off`` as false."""
+    return "off" if value is False else value
+
+
+class Sandbox(Model):
+    """How permissions are kept from outside, whatever an agent tries."""
+
+    mode: Annotated[Enforcement, BeforeValidator(_off)] = "auto"
+    """``auto``: where bubblewrap can be used; ``require``: nothing runs where it cannot; ``off``: never."""
+    writable: Words = ()
+    """Directories besides the workspace that agents may write to, such as ``~/.npm``."""
 
 
 class Models(Model):
@@ -309,6 +334,10 @@ class Plan(Model):
     checkpoint_interval: Annotated[Duration, Field(gt=0)] = 1800.0
     limits: Limits = Limits()
     workspace: Workspace = Workspace()
+    sandbox: Sandbox = Sandbox()
+    protect: Protect = Protect()
+    trust_project_config: bool = False
+    """Whether agents honour the settings and hooks that the repository brings for them."""
     docker: Docker = Docker()
     rate_limiting: RateLimiting = RateLimiting()
     defaults: Defaults = Defaults()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from aca import config, contract, drift, parse, providers, secrets, session
+from aca import config, contract, drift, parse, providers, rights, secrets, session
 from aca.errors import InputError, Problem, did_you_mean
 from aca.parse.explain import explain
 from aca.plan import Plan, Profile, Task, profile
@@ -108,7 +108,7 @@ def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
 
 def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
     """What keeps the tasks of a plan from being done where it says."""
-    found = choice_of_place.faults(prepared.plan, workspace)
+    found = [*choice_of_place.faults(prepared.plan, workspace), *rights.faults(prepared.plan, workspace)]
     return [prepared.settings.problem(one.loc, one.message, one.cure, one.word) for one in found]
 
 

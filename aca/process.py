@@ -272,11 +272,14 @@ async def _begin(
     """Start *argv* where its place says. Raises NotStartedError or MachineError."""
     with open(os.devnull if stdin is None else stdin, "rb") as source:
         given = None if stdin is None else source.fileno()
-        start = _start if place.enclosure is None else place.enclosure.start
+        start = start_here if place.enclosure is None else place.enclosure.start
         return _Process(await start(argv, place, given, stdout, stderr), place.patience)
 
 
-async def _start(argv: Sequence[str], place: Place, stdin: int | None, stdout: int, stderr: int) -> Started:
+async def start_here(
+    argv: Sequence[str], place: Place, stdin: int | None, stdout: int, stderr: int
+) -> Started:
+    """Start *argv* on this machine, whatever encloses its place: what an enclosure's ``start`` may do."""
     return _Local(argv, place, stdin, stdout, stderr)
 
 

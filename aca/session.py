@@ -77,6 +77,11 @@ class Session:
         return self.path / "journal.jsonl"
 
     @property
+    def scratch(self) -> Path:
+        """What attempts have as ``/tmp`` while they run in a sandbox; nothing in it outlives them."""
+        return self.path / "tmp"
+
+    @property
     def lock_path(self) -> Path:
         return self.path / "lock"
 

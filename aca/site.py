@@ -6,8 +6,9 @@ import errno
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +16,17 @@ from pathlib import Path
 import msgspec
 
 from aca import events as ev
-from aca import merge, process, secrets
+from aca import merge, process, rights, secrets
 from aca.checks import run_check, tail
+from aca.guard import Guard
 from aca.place import Patience, Place
 from aca.plan import Check, Profile, Task, profile
+from aca.protection import protection
 from aca.session import Session
 from aca.state import SessionState
 from aca.values import Command, command_text
 from aca.workspaces import git
-from aca.workspaces.base import Ground, Kept, TreeError, Workspace
+from aca.workspaces.base import Ground, Kept, TreeError, Workspace, finished
 from aca.workspaces.docker import Dock, Docker
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
@@ -91,6 +94,8 @@ class Site:
         self.kept: Kept | None = None
         self.used: ev.ContainerUse | None = None
         self.slot = 0
+        self.breaches: tuple[str, ...] = ()
+        """What the agent has changed that is protected, in words."""
 
     @contextmanager
     def occupied(self) -> Iterator[None]:
@@ -119,7 +124,13 @@ class Site:
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         env = {**self.surroundings(ground), **self.task.env, **self.marks(mark)}
         passed = self.profile.pass_env | self.task.env.keys()
-        top = Place(ground.root, ground.root, env, mark, self.all.patience, passed, ground.enclosure)
+        held = self.all.state.plan.protect
+        kept_off = protection(held.paths, held.commands)
+        top = Place(
+            *(ground.root, ground.root, env, mark, self.all.patience, passed),
+            protection=kept_off,
+            enclosure=ground.enclosure,
+        )
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
         place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
@@ -150,6 +161,40 @@ class Site:
         if setup is not None and (why := await run_command(setup, place, output, self.profile.timeout)):
             raise SetupError(f"workspace.setup failed: {why}")
         await self.workspace.settle(ground)
+
+    @asynccontextmanager
+    async def confined(self, place: Place) -> AsyncIterator[Place]:
+        """*place* as an agent has it: kept to its permissions, watched where it could not be.
+
+        Commands and checks of the plan are the user's own words, and nothing is put around them.
+        """
+        assert self.ground is not None
+        common = self.ground.beside.common if self.ground.beside else None
+        guard = await finished(lambda: Guard(place.protection, place.root, common))
+        scratch = self.all.session.scratch / self.task.id / str(self.number)
+        try:
+            yield self._enclosed(place, self.ground, guard, scratch)
+        finally:
+            self.breaches = await finished(lambda: self._breaches(guard))
+            await finished(lambda: shutil.rmtree(scratch, ignore_errors=True))
+
+    def _enclosed(self, place: Place, ground: Ground, guard: Guard, scratch: Path) -> Place:
+        """*place* in a sandbox of its own, where it is in nothing else and is to be."""
+        permissions, sandbox = self.profile.permissions, self.all.state.plan.sandbox
+        kept_by = ", ".join(rights.keepers(self.all.state.plan, self.profile))
+        log.info("task %s, attempt %s: %s, kept by %s", self.task.id, self.number, permissions, kept_by)
+        if place.enclosure is not None or not rights.encloses(sandbox, permissions):
+            return place
+        more = [rights.written_to(name, self.all.session.workspace, place.env) for name in sandbox.writable]
+        return replace(place, enclosure=rights.enclosure(permissions, ground, guard, scratch, more))
+
+    def _breaches(self, guard: Guard) -> tuple[str, ...]:
+        """A task's own tree is put back as it was; in a directory that others share it may have been them."""
+        assert self.ground is not None
+        is_own = self.ground.beside is not None
+        return tuple(
+            f"{name} (put back)" if is_own and guard.put_back(name) else name for name in guard.changed()
+        )
 
     # -- what it leaves -----------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ from typing import NoReturn
 
 import pytest
 
+from aca import bubblewrap
+
 MODULES = Path(__file__).parent / "real" / "node_modules"
 CLAUDES = ("2.1.197", "2.1.329")
 """The versions of claude that the tests run: they differ in ways that matter."""
@@ -42,6 +44,12 @@ def claude_sdk() -> None:
     """Claude's SDK, likewise."""
     if importlib.util.find_spec("claude_agent_sdk") is None:
         lacking("no claude-agent-sdk: pip install --editable '.[claude-sdk]' installs it")
+
+
+def sandbox() -> None:
+    """bubblewrap, likewise."""
+    if (missing := bubblewrap.obstacle()) is not None:
+        lacking(f"{missing.message}: tests/real/install-sandbox installs it")
 
 
 def _agent(name: str, variable: str) -> Path:
@@ -98,7 +106,15 @@ def codex_environment(home: Path, url: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "SCRIPTED_KEY": "no-key",
+        "TMPDIR": str(
+            _made(home / "tmp")
+        ),  # codex's sandbox bears no home that is in a directory for such files
     }
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def gemini_environment(home: Path, url: str) -> dict[str, str]:

@@ -37,6 +37,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "Limits of a task or a role": plan.Budget,
     "Price": plan.Price,
     "Workspace": plan.Workspace,
+    "Sandbox": plan.Sandbox,
+    "Protect": plan.Protect,
     "Docker": container.Docker,
     "Sizes": container.Sizes,
     "Size": container.Size,

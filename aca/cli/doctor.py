@@ -175,6 +175,28 @@ def _providers(workspace: Path) -> Iterator[Finding]:
         yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed)
 
 
+def _sandbox(workspace: Path) -> Iterator[Finding]:
+    """Who keeps agents to their permissions, and which of the repository's settings they do not honour."""
+    from aca import app, bubblewrap, rights
+    from aca.errors import AcaError
+
+    try:
+        plan = app.settings(workspace, os.environ).plan
+    except AcaError:
+        return  # told already
+    missing, is_off = bubblewrap.obstacle(), plan.sandbox.mode == "off"
+    if missing is not None and not is_off:
+        detail = f"{missing.message}: agents are kept to their permissions by themselves alone"
+        yield Finding("sandbox", False, detail, missing.cure, plan.sandbox.mode == "require")
+    else:
+        detail = "sandbox.mode is off" if is_off else "bubblewrap keeps agents to their permissions"
+        yield Finding("sandbox", True, detail)
+    brought = [name for name in rights.brought(plan) if (workspace / name).exists()]
+    if brought:
+        how = "honoured" if plan.trust_project_config else "not honoured; --trust-project-config changes that"
+        yield Finding("settings for agents in the repository", True, f"{', '.join(brought)}: {how}")
+
+
 def _sessions(workspace: Path) -> Iterator[Finding]:
     from aca import session
     from aca.errors import AcaError
@@ -215,7 +237,8 @@ def _left_containers(workspace: Path) -> Iterator[Finding]:
 
 
 LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-    _python, _git, _workspace, _worktrees, _snapshots, _containers, _home, _configuration, _providers,
+    _python, _git, _workspace, _worktrees, _snapshots, _containers, _home, _configuration,
+    _providers, _sandbox,
     _sessions, _leftovers,
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ SETTINGS = """\
 # provider = "claude-cli"            # who does agent tasks; else the first that is here: see `aca providers`
 # model = "..."                      # the provider's own choice when left out
 # permissions = "workspace-write"    # or "read-only", "full"
+# sandbox.mode = "auto"              # or "require", "off": whether bubblewrap keeps agents to them
 # retries = 2                        # how often a failed agent task is tried again
 # timeout = "30m"                    # for one attempt
 # checks = ["pytest -q"]             # decide whether an agent task is done

@@ -215,6 +215,22 @@ class Settings:
             help="read-only, workspace-write or full, for tasks that say nothing.",
         ),
     ] = None
+    sandbox: Annotated[
+        str | None,
+        typer.Option(
+            "--sandbox",
+            metavar="MODE",
+            callback=one_of("auto", "require", "off"),
+            help="Keep permissions from outside: auto where bubblewrap is there, require it, or off.",
+        ),
+    ] = None
+    trust_project_config: Annotated[
+        bool | None,
+        typer.Option(
+            "--trust-project-config",
+            help="Let agents honour the settings and hooks that the repository brings for them.",
+        ),
+    ] = None
     workspace_mode: Annotated[
         str | None,
         typer.Option(
@@ -298,6 +314,8 @@ SETTINGS = {
     "provider": "defaults.provider",
     "model": "defaults.model",
     "permissions": "defaults.permissions",
+    "sandbox": "sandbox.mode",
+    "trust_project_config": "trust_project_config",
     "workspace_mode": "defaults.workspace",
     "merge": "workspace.merge",
     "docker": "docker.enabled",

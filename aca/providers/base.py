@@ -41,6 +41,7 @@ class Assignment:
     system_prompt: str
     model: str | None
     permissions: Permissions
+    """What it may do; a provider tells its agent in the agent's own terms."""
     conversation: str | None
     """Continue this conversation where the provider can; None starts a new one."""
     interrupted: bool
@@ -61,6 +62,8 @@ class Assignment:
     workspace: Path | None = None
     """The user's own directory, from which paths in ``options`` start; None where the agent works in it."""
     backoff: Backoff = Backoff()
+    trusts_project: bool = False
+    """Whether settings and hooks that the repository brings for the agent are honoured."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 

@@ -6,7 +6,6 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from aca.errors import Problem
 from aca.place import Place
 from aca.plan import Task
 from aca.process import NotStartedError
+from aca.providers import claude_rights
 from aca.providers.base import Assignment, Availability, Conversed, Result, Step
 from aca.providers.claude_stream import Reading
 from aca.providers.programs import GO_ON, CommandLine, find, in_containers, look
@@ -96,7 +96,7 @@ class Run:
 
     def __init__(self, options: Options, assignment: Assignment, place: Place, continued: bool) -> None:
         self.options, self.assignment, self.continued = options, assignment, continued
-        self.place = replace(place, env={**place.env, **self._settings()})
+        self.place = claude_rights.prepared(place, assignment.trusts_project, self._settings())
         known = assignment.conversation if continued else None
         self.conversation = known or str(uuid.uuid4())
         read_only = assignment.permissions == "read-only"
@@ -130,6 +130,7 @@ class Run:
         model = assignment.model or options.model
         argv = [*options.command, "-p", "--output-format", "stream-json", "--verbose"]
         argv += [how, self.conversation, "--permission-mode", self.modes[assignment.permissions]]
+        argv += claude_rights.arguments(self.place, assignment.trusts_project)
         argv += ["--model", model] if model else []
         argv += ["--append-system-prompt", assignment.system_prompt] if assignment.system_prompt else []
         allowed = assignment.allowed_usd

@@ -132,11 +132,20 @@ class Reading:
 
     def _result(self, event: dict[str, Any]) -> Iterator[Step]:
         self.finished = True
-        for denial in event.get("permission_denials") or ():
-            self._denied[str(_table(denial).get("tool_name"))] = None
+        for denial in map(_table, event.get("permission_denials") or ()):
+            if not self._is_protected(_table(denial.get("tool_input"))):
+                self._denied[str(denial.get("tool_name"))] = None
         if not (self._results and _aborted(event)):  # stopped while it lingered: what it said before counts
             self._results.append(event)
         yield from ()
+
+    def _is_protected(self, given: dict[str, Any]) -> bool:
+        """Whether the plan's own rules forbade it: no permission would help, and claude was told why."""
+        place, path = self._place, given.get("file_path") or given.get("notebook_path")
+        if path:
+            return place.protects(str(path))
+        command, where = str(given.get("command") or ""), (str(place.root), str(place.path))
+        return place.protection.command_rule(command, *where) is not None
 
     # -- the verdict --------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ word of that in the stream, so it is the checks that tell what was not done.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,23 +63,30 @@ class CodexCli:
     def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
         """Run codex on the assignment, in its earlier thread where there is one."""
         options = Options.model_validate(assignment.options)
-        return declared_cli.work(NAME, declaration(options), assignment, place)
+        trusted = (place.path, place.root) if assignment.trusts_project else ()
+        return declared_cli.work(NAME, declaration(options, trusted), assignment, place)
 
 
-def declaration(options: Options) -> Declaration:
-    """How codex is called and read."""
+def declaration(options: Options, trusted: Iterable[Path] = ()) -> Declaration:
+    """How codex is called and read. Settings in the directories *trusted* are honoured, too.
+
+    Of others codex honours them only where its user has told itself to.
+    """
+    levels = ", ".join(f'{json.dumps(str(path))} = {{trust_level = "trusted"}}' for path in trusted)
+    trust = ["--config", f"projects={{{levels}}}"] if levels else []
     # `exec resume` knows no --sandbox, so it is said as configuration, whose values are TOML.
     own = [part for setting in options.config for part in ("--config", setting)]
     return Declaration.model_validate(
         {
             "command": [*options.command, "exec", ["resume", "{conversation}"], "--json",
                         "--skip-git-repo-check", ["--model", "{model}"],
-                        ["--output-schema", "{output_schema}"], *own, "{permissions}",
+                        ["--output-schema", "{output_schema}"], *trust, *own, "{permissions}",
                         ["--config", "developer_instructions='''{system_prompt}'''"], "-"],
             "permissions": {name: ["--config", f'sandbox_mode="{mode}"'] for name, mode in SANDBOXES.items()},
             "model": options.model,
             "install": INSTALL,
             "idle_timeout": options.idle_timeout,
+            "is_sandboxed": True,
             **STREAM,
         }
     )  # fmt: skip

@@ -101,6 +101,13 @@ class Rights(Model):
     env: dict[str, str] = Field(default_factory=dict)
 
 
+class ProjectConfig(Rights):
+    """How the program is kept from settings that a repository brings for it."""
+
+    files: Annotated[tuple[str, ...], BeforeValidator(_list)] = ()
+    """Files and directories of the repository that a sandbox shows as empty, where nothing else helps."""
+
+
 class Sign(Model):
     """What a text means that stands in the reason of a failure or on stderr."""
 
@@ -145,6 +152,13 @@ class Declaration(Model):
     its placeholders has no value."""
     permissions: dict[Permissions, Annotated[Rights, BeforeValidator(_rights)]] = Field(default_factory=dict)
     """Arguments for each kind of permission; they go where ``{permissions}`` is, or to the end."""
+    state: Annotated[tuple[str, ...], BeforeValidator(_list)] = ()
+    """Its own directories, ``~/.agent`` or ``$AGENT_HOME``: in a sandbox it may write there, too."""
+    settings: Annotated[tuple[str, ...], BeforeValidator(_list)] = ()
+    """What in these it may not write to: settings that would hold for whoever runs it next."""
+    is_sandboxed: bool = False
+    """It puts a sandbox of its own around what it runs, so that it needs, and bears, none of aca's."""
+    project_config: ProjectConfig = ProjectConfig()
     model: str | None = None
     """For tasks that name none."""
     needs_env: Annotated[tuple[str, ...], BeforeValidator(_list)] = ()
@@ -188,9 +202,12 @@ class Declaration(Model):
         """Whether the command has a place for it."""
         return any(f"{{{placeholder}}}" in word for word in self._words())
 
-    def argv(self, permissions: Permissions, values: Mapping[str, str | None]) -> list[str]:
-        """The command with *values* in place of placeholders."""
+    def argv(
+        self, permissions: Permissions, values: Mapping[str, str | None], trusted: bool = False
+    ) -> list[str]:
+        """The command with *values* in place of placeholders; the repository's settings may be *trusted*."""
         more = self.permissions[permissions].arguments
+        more = more if trusted else (*more, *self.project_config.arguments)
         command = self.command if self.takes("permissions") else (*self.command, "{permissions}")
         argv: list[str] = []
         for part in command:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -18,15 +19,16 @@ from aca import output, process
 from aca.errors import Problem
 from aca.events import Usage
 from aca.journal import write_aside
-from aca.place import Place
+from aca.place import Needs, Place
 from aca.plan import Task
 from aca.process import NotStartedError
 from aca.providers.base import Assignment, Availability, Result, Step
 from aca.providers.declaration import Declaration, Rights
 from aca.providers.declared_stream import Reading
-from aca.providers.programs import GO_ON, find, in_containers, look
+from aca.providers.programs import GO_ON, directories, find, in_containers, look
 
 Options = Declaration
+_READ_ONLY = re.compile(r"read-only file system|EROFS", re.IGNORECASE)
 
 
 def problems(options: Declaration, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
@@ -92,7 +94,7 @@ async def work(
         if conversation and run.reading.lost(run.stderr()):
             continue
         run.note_usage()
-        yield run.reading.verdict(child.ended, run.stderr())
+        yield run.explained(run.reading.verdict(child.ended, run.stderr()))
         return
 
 
@@ -125,13 +127,27 @@ class _Run:
         self._stderr.unlink(missing_ok=True)
         on_stdin = not (declaration.takes("prompt") or declaration.takes("prompt_file"))
         return process.stream(
-            declaration.argv(self.assignment.permissions, self._values(text)),
-            replace(self.place, env={**self.place.env, **self._rights.env}),
+            declaration.argv(self.assignment.permissions, self._values(text), self.assignment.trusts_project),
+            self._place(),
             stdin=logs / "prompt.md" if on_stdin else None,
             stderr=self._stderr,
             copy=logs / "stream.jsonl",
             idle=declaration.idle_timeout,
         )
+
+    def _place(self) -> Place:
+        """The place with what the program needs there, and without what it is not to heed."""
+        place, declaration, is_trusted = self.place, self.declaration, self.assignment.trusts_project
+        heeded = {} if is_trusted else declaration.project_config.env
+        own = directories(declaration.state, place)
+        fixed = tuple(path / name for path in own for name in declaration.settings)
+        above = () if is_trusted else dict.fromkeys((place.path, *place.path.parents))
+        hidden = tuple(
+            path / name
+            for path in above if path.is_relative_to(place.root) for name in declaration.project_config.files
+        )  # fmt: skip
+        env = {**place.env, **heeded, **self._rights.env}
+        return replace(place, env=env, needs=Needs(own, fixed, hidden, declaration.is_sandboxed))
 
     def patience(self) -> float:
         """How long the next sign of life may take. That it still waits is none."""
@@ -168,6 +184,14 @@ class _Run:
     def stderr(self) -> str:
         """The end of what it wrote to stderr."""
         return self._stderr.read_bytes()[-4000:].decode(errors="replace") if self._stderr.exists() else ""
+
+    def explained(self, result: Result) -> Result:
+        """A program that may not write where it keeps its own files seldom says that so that it helps."""
+        is_held = self.place.enclosure is not None and not self.declaration.state
+        if not (is_held and result.stop == "failed" and _READ_ONLY.search(result.reason + self.stderr())):
+            return result
+        cure = 'a sandbox lets it write to its own directories where they are declared: state = ["~/.agent"]'
+        return msgspec.structs.replace(result, reason=f"{result.reason}; {cure}")
 
     @property
     def _stderr(self) -> Path:

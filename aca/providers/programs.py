@@ -7,10 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from aca.place import Place
 from aca.plan import Task
 from aca.providers.base import Availability
 
@@ -41,6 +43,22 @@ def find(program: Sequence[str], install: str) -> Availability:
     if shutil.which(program[0]) is None:
         return Availability(False, f"{program[0]} is not on the PATH", install)
     return Availability(True, f"{program[0]} is on the PATH")
+
+
+def directories(names: Iterable[str], place: Place) -> tuple[Path, ...]:
+    """The directories that *names* mean in *place*: ``~/.agent``, or ``$AGENT_HOME`` where that is set.
+
+    Where the agent is enclosed on this machine they are made, as it could not.
+    """
+    found = []
+    for name in names:
+        first, _, rest = name.partition("/")
+        start = place.env.get("HOME") if first == "~" else place.env.get(first.removeprefix("$"))
+        if start:
+            found.append(Path(start, rest))
+    for path in () if place.enclosure is None or place.brings_programs else found:
+        path.mkdir(parents=True, exist_ok=True)
+    return tuple(found)
 
 
 def look(program: Sequence[str], install: str, version: Sequence[str] = ("--version",)) -> Availability:

@@ -14,7 +14,7 @@ import msgspec
 from aca import events as ev
 from aca.plan import profile
 from aca.progress import TaskState
-from aca.report import words
+from aca.report import keepers, words
 from aca.report.lines import worker
 from aca.report.spending import usage_text
 from aca.report.summary import short_path
@@ -146,6 +146,8 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         "kind",
         f"group, {roll_up(state, task_id)} completed" if task_id in state.children else _work(state, task_id),
     )
+    if task.kind == "agent" and task_id not in state.children:
+        yield "rights", keepers.told_of(state.plan, task)
     if (container := profile(state.plan, task).docker) is not None and task.kind != "approval":
         yield "docker", words.container(container)
     for needed in task.dependencies:

@@ -9,8 +9,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from aca import process, secrets
+from aca.place import Place
 from aca.process import Ended
-from aca.tools.base import Bench, Tool, ToolResult
+from aca.tools.base import Bench, Tool, ToolError, ToolResult
 from aca.values import format_duration
 
 HEAD, TAIL = 8_000, 22_000
@@ -34,6 +35,7 @@ class Run(Tool):
         return self.command
 
     async def use(self, bench: Bench) -> ToolResult:
+        refuse(bench.place, self.command)
         output = bench.output("run")
         place = replace(bench.place, env=secrets.without(bench.place.env, bench.place.passed))
         ended = await process.run(self.command, place, output=output, timeout=self.timeout)
@@ -46,6 +48,12 @@ class Run(Tool):
             return f"stopped: not done after {format_duration(self.timeout)}"
         code = ended.exit_code
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def refuse(place: Place, command: str) -> None:
+    """Raises ToolError where the plan keeps agents from running *command*."""
+    if why := place.protection.command_refusal(command, str(place.root), str(place.path)):
+        raise ToolError(why)
 
 
 def shown(output: Path) -> str:

@@ -128,9 +128,12 @@ def edit(place: Place, edits: Sequence[Replacement]) -> tuple[FileChange, ...]:
 def writable(place: Place, name: str) -> Path:
     """The file that *name* means, where it may be written to. Raises one of BROKEN."""
     path = regular(place, name)
-    for part in path.relative_to(place.root.resolve()).parts:
+    inside = path.relative_to(place.root.resolve())
+    for part in inside.parts:
         if part.lower() in LEFT_ALONE:
             raise ToolError(f"{name} is in {part}, which tools leave alone")
+    if why := place.protection.path_refusal(inside.as_posix()):
+        raise ToolError(why)
     return path
 
 

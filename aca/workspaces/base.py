@@ -19,6 +19,16 @@ class TreeError(Exception):
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What git keeps for a tree outside of it."""
+
+    own: Path
+    """For this tree alone: its index, its HEAD."""
+    common: Path
+    """For all trees of the repository."""
+
+
+@dataclass(frozen=True)
 class Ground:
     """Where one attempt works."""
 
@@ -32,6 +42,8 @@ class Ground:
     """The commit the attempt started from; empty where there are no commits."""
     conflicts: tuple[str, ...] = ()
     """Files that hold both sides of a conflict between the task's own work and what was merged since."""
+    beside: Beside | None = None
+    """What belongs to a worktree and is not in it; None for other kinds."""
     enclosure: Enclosure | None = None
     """What holds in whatever is started there."""
 

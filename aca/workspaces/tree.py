@@ -16,6 +16,7 @@ from pathlib import Path
 from aca.place import PRIVATE
 from aca.workspaces.base import TreeError
 from aca.workspaces.git import GitError, Repository, git
+from aca.workspaces.quarantine import absorb
 
 _START = "aca-start"
 _SPARED = "aca-spared"
@@ -124,6 +125,7 @@ class Tree:
         Its parents are *start* and, where the task has made commits itself, the last of those.
         """
         try:
+            absorb(self.repository, self._own)
             tree, head = self._snapshot(), self._run("rev-parse", "--verify", "HEAD^{commit}").strip()
         except GitError as error:
             raise TreeError(f"what the task left in {self.path} cannot be kept: {error}") from None
@@ -200,7 +202,7 @@ class Tree:
         index = self._own / _INDEX
         try:
             if (self._own / "index").exists():
-                shutil.copyfile(self._own / "index", index)  # so that what has not changed is not read
+                shutil.copy2(self._own / "index", index)  # what has not changed since its time is not read
             yield index
         finally:
             index.unlink(missing_ok=True)

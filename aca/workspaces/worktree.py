@@ -20,7 +20,7 @@ from aca.errors import MachineError
 from aca.events import FileChange
 from aca.session import Session, write_patch
 from aca.state import SessionState
-from aca.workspaces.base import Ground, Kept, Open, TreeError, about, finished, kept_ref, seen_from
+from aca.workspaces.base import Beside, Ground, Kept, Open, TreeError, about, finished, kept_ref, seen_from
 from aca.workspaces.git import Repository, find
 from aca.workspaces.tree import Tree, copy_into, trees_below
 
@@ -175,7 +175,8 @@ class Worktrees(Open):
     def _ground(self, tree: Tree, start: str, fresh: bool = False, conflicts: tuple[str, ...] = ()) -> Ground:
         root = tree.path / self.repository.prefix
         root.mkdir(parents=True, exist_ok=True)
-        return Ground(root, tree.path, fresh, start, conflicts)
+        beside = None if (own := tree.admin()) is None else Beside(own, self.repository.common)
+        return Ground(root, tree.path, fresh, start, conflicts, beside)
 
     def _previous(self, task_id: str, attempt: int) -> str:
         """What the attempt before left; empty where nobody would go on with it, or it is gone."""

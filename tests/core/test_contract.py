@@ -26,6 +26,9 @@ FULL: dict[str, Any] = {
     "execution_mode": "parallel",
     "max_concurrent_tasks": 2,
     "fail_fast": True,
+    "trust_project_config": True,
+    "sandbox": {"mode": "require", "writable": ["~/.npm"]},
+    "protect": {"paths": ["secrets"], "commands": ["make deploy"]},
     "cwd": "work",
     "checkpoint_interval": "10m",
     "limits": {"max_cost_usd": 5.0, "max_tokens": 1000, "max_duration": "8h", "max_retries": 9,
@@ -115,7 +118,7 @@ def candidates(value: Any) -> Iterator[Any]:
     elif isinstance(value, list):
         yield from ([*value, "more"], [*value, {"run": "more"}], value * 2)
     else:
-        options = (model.Kind, model.Mode, model.Permissions, GivenStatus)
+        options = (model.Kind, model.Mode, model.Permissions, model.Enforcement, GivenStatus)
         yield from (
             f"{value}x",
             "7s",
@@ -159,7 +162,8 @@ def test_the_full_plan_says_everything() -> None:
     """A field that is added to the model has to be added here, and is tested then."""
     said = {at[-1] for at in places(APPROVED)} | {at[0] for at in places(APPROVED)}
     models = (model.Plan, model.Task, model.Check, model.Defaults, model.Role, model.Limits, model.Logging,
-              model.Source, model.Contract, model.Terms, model.Approval)  # fmt: skip
+              model.Source, model.Contract, model.Terms, model.Approval, model.Sandbox,
+              model.Protect)  # fmt: skip
     for one in models:
         fields = [field.alias or name for name, field in one.model_fields.items()]
         inner = {name for name, field in one.model_fields.items() if _is_table(field.annotation)}

@@ -124,6 +124,7 @@ def test_an_agent_is_told_of_a_conflict_in_its_own_conversation(project: Project
     program.write_text(CLAUDE)
     program.chmod(0o755)
     settings = f"provider: claude-cli\nproviders: {{claude-cli: {{command: {program}}}}}\n"
+    settings += "sandbox: {mode: off}\n"  # it tells what it was told in a file at home
     (project.root / "tasks.md").write_text(f"---\n{settings}---\n{TWO}")
     project.run("run", "tasks.md", "-j", "2")
     first, again = (json.loads((project.home / f"second-{number}").read_text()) for number in (1, 2))

@@ -22,7 +22,7 @@ def show(
 ) -> int:
     """Show what a plan would do, how long that may take, and whether it is approved."""
     from aca import app
-    from aca.report import agreement, estimates, tree
+    from aca.report import agreement, estimates, keepers, tree
 
     screen = Screen()
     prepared = read(file, workspace)
@@ -30,9 +30,11 @@ def show(
     for told in (*prepared.moved.values(), *estimates.warnings(prepared.plan, found)):
         screen.remark(told)
     if json:
-        screen.document(agreement.document(prepared.plan, found, list(prepared.moved)))
+        data = agreement.document(prepared.plan, found, list(prepared.moved))
+        screen.document({**data, "permissions": keepers.document(prepared.plan)})
     else:
         limit = None if everything else tree.SHOWN
         screen.results(tree.outline(prepared.plan, screen.marks, found, each=True, limit=limit))
+        screen.results(keepers.told(prepared.plan))
         screen.results([*estimates.assumptions(prepared.plan, found), *agreement.told(prepared.plan)])
     return 0
