@@ -98,17 +98,8 @@ class Bubblewrap:
 
 
 def _base() -> Iterator[str]:
-    yield from (
-        "--die-with-parent",
-        "--unshare-pid",
-        "--ro-bind",
-        "/",
-        "/",
-        "--dev",
-        "/dev",
-        "--proc",
-        "/proc",
-    )
+    yield from ("--die-with-parent", "--unshare-pid", "--ro-bind", "/", "/")
+    yield from ("--dev", "/dev", "--proc", "/proc")
     if os.geteuid() == 0:
         yield from ("--cap-drop", "ALL")
         yield from (word for name in _CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))

@@ -7,6 +7,7 @@ what git does with what it receives (``git help receive-pack``, "quarantine envi
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -18,15 +19,26 @@ _NEW, _KNOWN = "aca-objects", "aca-known-objects"
 def prepare(own: Path) -> tuple[Path, Path]:
     """(directory for new objects, where those of the repository are to be seen), in git's directory *own*."""
     new, known = own / _NEW, own / _KNOWN
+    unlink_all(own)
+    shutil.rmtree(new, ignore_errors=True)
     (new / "info").mkdir(parents=True, exist_ok=True)
     known.mkdir(exist_ok=True)
     (new / "info" / "alternates").write_text(f"{known}\n", encoding="utf-8", errors="surrogateescape")
     return new, known
 
 
+def unlink_all(own: Path) -> None:
+    """Remove the links in *own*, where an agent may have put them: whoever is outside would follow them."""
+    for folder, folders, files in os.walk(own):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            if path.is_symlink():
+                path.unlink()
+
+
 def absorb(repository: Repository, own: Path) -> None:
     """Take what was made in a sandbox over, each object by what is in it. Raises GitError."""
     new, objects = own / _NEW, repository.common / "objects"
+    unlink_all(own)
     if not new.is_dir():
         return
     shutil.rmtree(new / "info", ignore_errors=True)
