@@ -77,7 +77,7 @@ def problems(plan: Plan, workspace: Path, environ: Mapping[str, str]) -> list[Pr
         message, _, cure = str(error).partition("\n   ")
         return [*found, Problem(message, cure)]
     try:
-        absent = [name for name in _pulled(plan) if engine.image(name) is None]
+        absent = [name for name in _pulled(plan) if engine.architecture(name) is None]
         found += [
             Problem(f"the image {name} is not here", "it is pulled when the plan is run") for name in absent
         ]
@@ -109,7 +109,7 @@ def _provide_all(
         yield Problem(f"docker.allow_hosts cannot be kept to with {engine.name}", cure)
         return
     for name in _pulled(plan):
-        if engine.image(name) is None:
+        if engine.architecture(name) is None:
             notice(f"pulling the image {name}")
             try:
                 engine.pull(name)
@@ -158,11 +158,10 @@ def _unfit(
     try:
         missing = _not_in(engine, name, container, list(programs), workspace)
     except EngineError as error:
-        image = engine.image(name)
-        here = engine.info["Architecture"]
-        if image is not None and image.architecture not in (here, _ARCHITECTURES.get(here, here)):
-            cure = f"build or pull one for linux/{_ARCHITECTURES.get(here, here)}"
-            yield Problem(f"the image {name} is for {image.architecture}, and this machine is {here}", cure)
+        wanted, made_for = _architecture(engine), engine.architecture(name)
+        if made_for not in (None, wanted):
+            cure = f"build or pull one for linux/{wanted}"
+            yield Problem(f"the image {name} is for {made_for}, and this machine is {wanted}", cure)
         else:
             yield Problem(f"the image {name} cannot be used: {error}", "it needs a /bin/sh that runs")
         return
@@ -175,6 +174,12 @@ def _unfit(
             yield Problem(
                 f"{program} is not in the image {name}", "use an image that has it, such as Debian's"
             )
+
+
+def _architecture(engine: Engine) -> str:
+    """That of this machine, as images call it."""
+    kernel = str(engine.info["Architecture"])
+    return _ARCHITECTURES.get(kernel, kernel)
 
 
 def _not_in(

@@ -124,7 +124,7 @@ class _Script:
 class ModelServer:
     """Answers model calls from scripts, one per scenario and conversation."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
         self.models: list[str] = ["small:latest"]
         self._scripts: dict[str, list[_Script]] = {}
@@ -132,7 +132,7 @@ class ModelServer:
         self.weigh: Callable[[dict[str, Any]], tuple[int, int]] = lambda _body: (100, 20)
         """How many tokens in and out a streamed reply of Anthropic's is told to have used."""
         self.closing = threading.Event()
-        self._http = _Server(("127.0.0.1", 0), self._handler())
+        self._http = _Server((address, 0), self._handler())
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
@@ -154,7 +154,13 @@ class ModelServer:
 
     def url(self, scenario: str) -> str:
         """The base URL at which *scenario* is played."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}/{scenario}"
+        return f"http://{self.host}/{scenario}"
+
+    @property
+    def host(self) -> str:
+        """Address and port."""
+        address, port = self._http.server_address[:2]
+        return f"{address!s}:{port}"
 
     def wait_for(self, requests: int, seconds: float = 30.0) -> None:
         """Until so many requests have arrived in all."""

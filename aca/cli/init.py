@@ -27,6 +27,11 @@ SETTINGS = """\
 # max_tokens = 2_000_000
 # max_duration = "8h"                # of one run
 
+# [docker]
+# image = "my-agents"                # agents, commands and checks work in containers made of it
+# memory_limit = "4g"
+# allow_hosts = ["api.anthropic.com:443"]
+
 # [roles.reviewer]
 # system_prompt = "You review code and change nothing."
 # permissions = "read-only"

@@ -170,9 +170,9 @@ def _details(plan: Plan, state: SessionState, task: Task) -> Iterator[str]:
         return
     if task.id not in state.children:
         yield _work(plan, task)
-    container = profile(plan, task).docker
-    if container is not None and task.kind != "approval":
-        yield f"docker: {words.container(container)}"
+        container = profile(plan, task).docker
+        if container is not None and task.kind != "approval":
+            yield f"docker: {words.container(container)}"
     if task.dependencies:
         yield f"needs {', '.join(task.dependencies)}"
     for check in task.checks:

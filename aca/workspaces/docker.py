@@ -13,9 +13,9 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -51,7 +51,6 @@ class Dock:
     engine: Engine
     session: Session
     state: SessionState
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @cached_property
     def repository(self) -> git.Repository | None:
@@ -111,7 +110,7 @@ class Docker:
             raise
 
     async def close(self, ground: Ground) -> ContainerUse | None:
-        """Remove the container; what it has used, where that is known. Raises EngineError."""
+        """Remove the container; what it has used, where that is known."""
         if isinstance(ground.enclosure, Contained):
             return await ground.enclosure.close()
         return None
@@ -211,9 +210,7 @@ class _Building:
             )
 
     def _settings(self) -> dict[str, Any]:
-        plan, memory, network = self.plan, self.plan.memory_limit, self.network
-        mode = network.name if network else plan.network_mode
-        given: dict[str, Any] = {
+        return {
             "image": self.image,
             "entrypoint": ["/bin/sh"],
             "command": ["-c", ALIVE],
@@ -221,24 +218,31 @@ class _Building:
             "labels": self.labels,
             "user": self._user,
             "working_dir": WORKSPACE,
-            "environment": {"HOME": HOME, **_SETTINGS, **(network.variables if network else {})},
+            "environment": {"HOME": HOME, **_SETTINGS, **(self.network.variables if self.network else {})},
             "mounts": list(self._mounts()),
-            "tmpfs": {"/tmp": "rw,exec,mode=1777"} if plan.read_only else {},  # noqa: S108 - in the container
-            "network_mode": mode,
-            "read_only": plan.read_only,
-            "pids_limit": plan.pids_limit,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
+            **self._limits(),
+            **self._reach(),
         }
+
+    def _limits(self) -> dict[str, Any]:
+        plan, memory = self.plan, self.plan.memory_limit
+        given: dict[str, Any] = {"pids_limit": plan.pids_limit, "read_only": plan.read_only}
+        if plan.read_only:
+            given["tmpfs"] = {"/tmp": "rw,exec,mode=1777"}  # noqa: S108 - in the container
         if plan.cpu_limit is not None:
             given["nano_cpus"] = round(plan.cpu_limit * 1e9)
         if memory is not None:
             given |= {"mem_limit": memory, "memswap_limit": memory}
-        if network:
-            given["dns"] = ["127.0.0.1"]  # nobody there: names that lead nowhere are known to at once
-        elif plan.network_mode == "bridge":
-            given["extra_hosts"] = GATEWAY
         return given
+
+    def _reach(self) -> dict[str, Any]:
+        """What it can reach. Where names lead nowhere, nobody is asked for them: that would take long."""
+        if self.network is not None:
+            return {"network_mode": self.network.name, "dns": ["127.0.0.1"]}
+        hosts = GATEWAY if self.plan.network_mode == "bridge" else {}
+        return {"network_mode": self.plan.network_mode, "extra_hosts": hosts}
 
     @cached_property
     def _views(self) -> list[View]:
@@ -263,10 +267,8 @@ class _Building:
     def _git(self) -> Iterator[Any]:
         """git's directories, which tasks read and do not write."""
         repository, top = self.dock.repository, self.ground.top
-        if repository is None:
-            return
-        admin = Tree(repository, top).admin() if self.ground.start else None
-        if admin is None:
+        admin = Tree(repository, top).admin() if repository and self.ground.start else None
+        if repository is None or admin is None:
             if (top / ".git").exists():
                 yield _bind(top / ".git", f"{WORKSPACE}/.git", "ro")
             return

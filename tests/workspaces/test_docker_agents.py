@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from aca import events as ev
-from tests.containers import SETTINGS, contained, ours
+from tests.containers import PROXY, SETTINGS, contained, engine, gateway, networks, ours, with_proxy
 from tests.model_server import Hang, ModelServer, text, tool
 from tests.project import Project
 from tests.real_parts import claude
 from tests.workspaces.checkout import merged, repository
 
 __all__ = ["contained"]
+REACH = "echo spoilt >/repos/README; bash -c 'echo >/dev/tcp/{}/{}' && echo got around"
 KEY = "sk-ant-a-key-of-somebody"
 
 
@@ -23,17 +24,27 @@ def server() -> Iterator[ModelServer]:
         yield one
 
 
-def settings(more: str, front: str) -> str:
-    return f"---\n{SETTINGS.removesuffix(']')}{more}, network_mode: host}}\n{front}---\n"
+@pytest.fixture
+def gated() -> Iterator[ModelServer]:
+    """A model that containers can reach if they are let."""
+    engine()
+    with_proxy()
+    with ModelServer(gateway()) as one:
+        yield one
 
 
-def test_claude_in_a_container_goes_on_in_its_conversation(contained: Project, server: ModelServer) -> None:
-    """Killed with aca in the middle, it is found gone, and what it does next is merged from its worktree."""
-    program = f", '{claude().resolve()}:/opt/claude']"
-    front = "provider: claude-cli\nproviders: {claude-cli: {command: /opt/claude}}\n"
+def settings(front: str = "", mounts: str = "", network: str = "network_mode: host") -> str:
+    return f"---\n{SETTINGS.removesuffix(']')}{mounts}], {network}}}\n{front}---\n"
+
+
+def test_claude_in_a_container_goes_on_in_its_conversation(contained: Project, gated: ModelServer) -> None:
+    """It reaches nothing but its model. Killed with aca in the middle, it goes on, and its work is merged."""
+    server, program = gated, f", '{claude().resolve()}:/opt/claude'"
+    front = "provider: claude-cli\nproviders: {claude-cli: {command: /opt/claude, allowed_tools: [Bash]}}\n"
+    network = f"proxy_image: '{PROXY}', allow_hosts: ['{server.host}']"
     items = '- [ ] Greet {#greet check="grep -q HELLO greeting.txt"}\n'
     repository(contained, {".gitignore": "tasks.md\n.aca\n", "README": "a project\n"})
-    contained.write({"tasks.md": settings(program, front) + items})
+    contained.write({"tasks.md": settings(front, program, network) + items})
     env = {
         "ANTHROPIC_API_KEY": KEY,
         "ANTHROPIC_BASE_URL": server.url("work"),
@@ -45,7 +56,7 @@ def test_claude_in_a_container_goes_on_in_its_conversation(contained: Project, s
     server.script(
         "work",
         [tool("Write", file_path=greeting, content="hello\n")],
-        [tool("Write", file_path="/repos/README", content="spoilt\n")],
+        [tool("Bash", command=REACH.format(*server.host.split(":")), description="look around")],
         Hang(),
         [tool("Read", file_path=greeting)],
         [tool("Write", file_path=greeting, content="HELLO\n")],
@@ -53,18 +64,20 @@ def test_claude_in_a_container_goes_on_in_its_conversation(contained: Project, s
     )
     running = contained.start("--task-file", "tasks.md", "--workspace-mode", "worktree", env=env)
     running.until(lambda: len(server.requests) == 3)
-    [container] = ours(contained)
-    assert KEY not in str(container.attrs)
+    assert KEY not in str([container.attrs for container in ours(contained)])
     running.kill()
     outcome = contained.run("resume", env=env)
     assert "removed what an earlier aca left behind: container aca-" in outcome.stderr
-    assert "hello" in server.requests[3].first_words or len(server.requests[3].body["messages"]) > 4
+    seen = str(server.requests[2].body["messages"][-1])
+    assert "Read-only file system" in seen
+    assert "got around" not in seen
+    assert len(server.requests[3].body["messages"]) > 4
     assert merged(contained, "greeting.txt") == "HELLO"
     assert contained.read("README") == "a project\n"
     told = [one.conversation for one in contained.journal() if isinstance(one, ev.ConversationStarted)]
     assert len(set(told)) == 1
     assert {one.path for one in contained.session().state().states["greet"].files} == {"greeting.txt"}
-    assert ours(contained) == []
+    assert (ours(contained), networks(contained)) == ([], [])
 
 
 DECLARED = """\
@@ -82,7 +95,7 @@ def test_a_program_of_ones_own_finds_its_prompt_and_its_key(contained: Project) 
     agent = 'grep -c "Say it" "$1" >said; echo $MY_TOKEN | tr a-z A-Z >key; pwd >place; echo said'
     contained.write({"agent.sh": agent, "aca.toml": f'provider = "mine"\n{DECLARED}'})
     check = 'test -z \\"$MY_TOKEN\\" && test -s said'
-    contained.write({"tasks.md": settings("]", "") + f'- [ ] Say it {{#say check="{check}"}}\n'})
+    contained.write({"tasks.md": settings() + f'- [ ] Say it {{#say check="{check}"}}\n'})
     contained.run("--task-file", "tasks.md", env={"MY_TOKEN": "a-long-secret"})
     assert (contained.read("key"), contained.read("place")) == ("A-LONG-SECRET\n", "/workspace\n")
 
@@ -98,7 +111,7 @@ def test_the_tools_of_a_model_work_in_the_container(contained: Project, server: 
         [tool("finish", result="Done.")],
     )
     front = "provider: anthropic\n"
-    contained.write({"tasks.md": settings("]", front) + '- [ ] Look {#look check="test -s made.txt"}\n'})
+    contained.write({"tasks.md": settings(front) + '- [ ] Look {#look check="test -s made.txt"}\n'})
     env = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url("work")}
     contained.run("--task-file", "tasks.md", env=env)
     said = [str(request.body["messages"][-1]) for request in server.requests]

@@ -96,11 +96,11 @@ class Contained:
 
     def _environment(self, place: Place) -> dict[str, str]:
         """What differs from aca's own environment, and of that what is passed on."""
-        return {
+        return {"HOME": HOME} | {
             name: value
             for name, value in place.env.items()
             if name in place.passed or self._passed(name) or os.environ.get(name) != value
-        } | {"HOME": HOME}
+        }
 
     def _ended(self) -> None:
         self._running -= 1

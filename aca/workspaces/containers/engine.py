@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +23,9 @@ LABEL = "aca"
 OWNER, SESSION, TASK, ATTEMPT = "aca.owner", "aca.session", "aca.task", "aca.attempt"
 _CALL = 60.0
 """Seconds in which the engine answers a call, or never will."""
+_GONE, _UNDER_WAY = 404, 409
+"""HTTP statuses: there is no such thing (any more); it is being removed."""
 _HERE = ("localhost", "127.0.0.1", "::1")
-_LEAST_API = "1.40"
-"""Docker 19.03, of 2019; podman 4 speaks 1.41."""
 _WITHOUT = "or let the tasks work without containers: --no-docker"
 
 
@@ -109,16 +109,6 @@ def _said(error: Any) -> str:
     return said.removeprefix("Error response from daemon: ").strip().rstrip(".")
 
 
-@dataclass(frozen=True)
-class Image:
-    """An image that is here."""
-
-    id: str
-    architecture: str
-    variables: Mapping[str, str]
-    """The environment that it gives to what runs in it."""
-
-
 class Engine:
     """A Docker engine that answers."""
 
@@ -162,21 +152,15 @@ class Engine:
 
     # -- images -------------------------------------------------------------------------------------
 
-    def image(self, name: str) -> Image | None:
-        """The image *name*; None where it is not here."""
+    def architecture(self, name: str) -> str | None:
+        """What the image *name* is for, such as ``amd64``; None where it is not here."""
         import docker
 
-        try:
-            with naming(f"looking for the image {name}"):
-                try:
-                    told = self.api.inspect_image(name)
-                except docker.errors.NotFound:
-                    return None
-        except docker.errors.NullResource:
-            return None
-        given = told.get("Config", {}).get("Env") or ()
-        variables = dict(entry.partition("=")[::2] for entry in given)
-        return Image(told["Id"], told.get("Architecture", ""), variables)
+        with naming(f"looking for the image {name}"):
+            try:
+                return str(self.api.inspect_image(name).get("Architecture", ""))
+            except docker.errors.NotFound:
+                return None
 
     def pull(self, name: str) -> None:
         """Get the image *name* from its registry. Raises EngineError."""
@@ -222,14 +206,18 @@ class Engine:
         return [one for one in found if one.session == mine or not _lives(one, running)]
 
     def remove(self, left: Left) -> None:
-        """Remove it; it may be gone already."""
+        """Remove it; it may be gone already, or be removed by another."""
         import docker
 
-        with naming(f"removing the {left.kind} {left.name}"), suppress(docker.errors.NotFound):
-            if left.kind == "container":
-                self.api.remove_container(left.id, force=True, v=True)
-            else:
-                self.api.remove_network(left.id)
+        with naming(f"removing the {left.kind} {left.name}"):
+            try:
+                if left.kind == "container":
+                    self.api.remove_container(left.id, force=True, v=True)
+                else:
+                    self.api.remove_network(left.id)
+            except docker.errors.APIError as error:
+                if error.status_code not in (_GONE, _UNDER_WAY):
+                    raise
 
 
 @dataclass(frozen=True)

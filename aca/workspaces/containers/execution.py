@@ -24,7 +24,7 @@ ANNOUNCED = 'echo $$ >&2; exec "$@"'
 MINGLED = f"{ANNOUNCED} 2>&1"
 """The same for one whose output is all for one file, in the order in which it is printed."""
 _STDERR = 2
-_POLL = 0.05
+_POLL = 0.2
 
 
 class Execution:
@@ -106,10 +106,10 @@ class Execution:
             self._announced.set()
             for descriptor in outputs.values():
                 os.close(descriptor)
-            self._opened._response.close()
-            self._opened.close()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
                 self._loop.call_soon_threadsafe(self._note)
+            for one in (getattr(self._opened, "_response", self._opened), self._opened):
+                one.close()
 
     def _note(self) -> None:
         if not self.exited.done():

@@ -60,8 +60,9 @@ def open_gated(
             parts.insert(0, Left("container", proxy.id, f"{name}-proxy", labels))
             made.connect(proxy)
             proxy.start()
-            for _ in proxy.logs(stream=True, follow=True):  # it says so when it listens
-                break
+            told = proxy.logs(stream=True, follow=True)
+            next(told, None)  # it says so when it listens
+            told.close()
             proxy.reload()
             inside = proxy.attrs["NetworkSettings"]["Networks"][name]["IPAddress"]
             if proxy.status != "running" or not inside:
