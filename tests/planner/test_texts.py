@@ -150,23 +150,35 @@ def test_three_hundred_items_are_one_call(project: Project) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"permissions": "full"}, "'permissions' was unexpected"),
-        ({"provider": "claude-cli"}, "'provider' was unexpected"),
-        ({"env": {"AWS_KEY": "x"}}, "'env' was unexpected"),
-        ({"role": "root"}, 'there is no role "root" that a planner may give'),
-        ({"checks": ["true \x1b]0;", "true"]}, "a command has characters in it that cannot be shown"),
-        ({"command": "true \u202e eurt", "kind": "command"}, "characters in it that cannot be shown"),
-        ({"file_refs": [".env"]}, 'there is no file ".env" that it may refer to'),
+        (
+            {"permissions": "full", "provider": "claude-cli", "env": {"AWS_KEY": "x"}},
+            ["'env', 'permissions', 'provider' were unexpected"],
+        ),
+        (
+            {
+                "role": "root",
+                "file_refs": [".env"],
+                "checks": ["true \x1b]0;"],
+                "command": "true \u202e eurt",
+            },
+            [
+                'there is no role "root" that a planner may give',
+                'there is no file ".env" that it may refer to',
+                "a command has characters in it that cannot be shown",
+                'task "a" has a command but is an agent',
+            ],
+        ),
     ],
+    ids=["rights", "names"],
 )
 def test_what_a_linked_file_talks_the_model_into_gives_no_rights(
-    project: Project, more: dict[str, Any], told: str
+    project: Project, more: dict[str, Any], told: list[str]
 ) -> None:
     """Whatever it is told there: there is no place for it in an answer, or it is refused."""
     project.write({".env": "AWS_KEY=1\n"})
     answer: Answer = {"name": "", "execution_mode": "parallel", "remarks": [], "tasks": [task("a") | more]}
     stderr = refused(project, "injection.md", answer, answer, linked=("vendor-notes.md",))
-    assert told in stderr
+    assert [piece for piece in told if piece not in stderr] == []
 
 
 def test_a_command_from_a_linked_file_is_not_run_unseen(project: Project) -> None:

@@ -97,12 +97,11 @@ def test_a_model_that_never_keeps_to_it_is_refused(project: Project, server: Mod
     assert len(server.requests) == 4
 
 
-@every_kind
-def test_a_plan_that_cannot_be_is_mended(project: Project, server: ModelServer, kind: str) -> None:
+def test_a_plan_that_cannot_be_is_mended(project: Project, server: ModelServer) -> None:
     """What fits the schema may be wrong all the same: the model is told what, and its own answer."""
     wrong = draft(task("greet", (1, 1), dependencies=["lowder"]), task("louder", (2, 2)))
     server.script("work", [text(json.dumps(wrong))], [text(json.dumps(GOOD))])
-    project.write({"aca.toml": settings(kind)})
+    project.write({"aca.toml": settings("anthropic")})
     assert needs(plan(project, environment(server)))["louder"] == ["greet"]
     assert len(server.requests) == 2
     told = server.requests[1].first_words

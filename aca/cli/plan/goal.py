@@ -42,6 +42,8 @@ def goal(
     request = app.Request(file=Path("--goal"), workspace=workspace, flags=settings.flags(ctx))
     planned = planning.have_planned(hints.wish(ctx, str(goal).strip()), request, screen)
     prepared = app.settled(planned.prepared, workspace)
+    if prepared.note:
+        screen.remark(prepared.note)
     if dump_plan is not None and spelling is not None:
         dump(prepared, dump_plan, spelling)
         screen.remark(f"run it with: aca --execution-plan {dump_plan}")
