@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,8 +21,7 @@ from aca.limits.windows import Window, opens
 from aca.providers import base
 from aca.providers.account import Account, Call, Unlimited
 from aca.providers.budgeted import Budgeted
-
-LIMITS_FILE = "rate_limit_state.json"
+from aca.session import LIMITS_FILE
 
 
 class Attempt(Protocol):
@@ -53,6 +52,7 @@ class Accounting:
     _call: Call | None = None
     _told: dict[str, Any] = field(default_factory=dict)
     _is_answered: bool = False
+    _used: Callable[[], ev.Usage | None] = lambda: None
 
     @property
     def account(self) -> Account:
@@ -76,7 +76,16 @@ class Accounting:
         """All of the attempt is one call of *size* bytes where the provider does not ask before each."""
         one = nullcontext(None) if self.provider.asks else self.account.call(size)
         async with one as self._call:
-            yield
+            try:
+                yield
+            except BaseException:  # cut off: what it told on its way is the best that is known
+                if self._call is not None and (used := self._used()) is not None:
+                    self._call.used(used)
+                raise
+
+    def so_far(self, used: Callable[[], ev.Usage | None]) -> None:
+        """*used* tells what a whole agent has used until now."""
+        self._used = used
 
     def note(self, step: base.Step) -> base.Step:
         """Tell the account what *step* says of it; returns the step, with what it says clearly."""
@@ -116,6 +125,7 @@ class Accounting:
             result = msgspec.structs.replace(result, until=until)
         if self._call is not None and result.usage is not None:
             self._call.used(result.usage)
+            self._used = lambda: None
         if self._call is not None and result.stop == "failed" and result.category == "transient":
             self._call.failed("transient")
         if result.stop == "quota" and not self.provider.asks and not self.keeper.shut():

@@ -72,11 +72,12 @@ from aca.providers.budgeted import uncounted
 from aca.providers.declaration import Declaration
 from aca.providers.recorded import Recorded
 from aca.providers.recording import Recording, refuse_other
-from aca.resumption import Resumption, reopenings, to_resume
+from aca.resumption import Resumption, reopenings
 from aca.run import Observer, run
 from aca.session import Session
-from aca.state import SessionState, fold, laid_over
+from aca.state import SessionState, fold
 from aca.stop import Stop
+from aca.values import laid_over
 from aca.workspaces import choice, git
 from aca.workspaces.docker import Dock
 from aca.workspaces.inplace import Inplace
@@ -93,7 +94,6 @@ __all__ = [
     "refuse_other",
     "settings",
     "settled",
-    "to_resume",
     "used_providers",
 ]
 
@@ -261,7 +261,7 @@ def _gate(
         limits.keepers(state.plan, known, os.environ),
         is_group=lambda task_id: task_id in state.children,
         waits=lambda task_id, reason, seconds: watch(task_id, base.Waiting(reason, round(seconds, 3))),
-        exits=lambda reason, again: stop.request(Exit.QUOTA, reason, interrupt=False, until=again),
+        exits=lambda reason, again: stop.when_idle(Exit.QUOTA, reason, again),
         notice=notice,
     )
 
@@ -441,7 +441,7 @@ def waiting(one: Session, task_id: str) -> SessionState:
         cure = did_you_mean(task_id, state.tasks)
         raise SessionError(f'session {one.id} has no task "{task_id}"\n   {cure}')
     task, now = state.tasks[task_id], state.states[task_id]
-    if task.kind != "approval":
+    if task.kind != "approval" and not (now.proposed and now.status == "blocked"):
         raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval: {now.reason or now.status}')
     if now.settled:
         raise SessionError(f'"{task_id}" is {now.status} already: {now.summary or now.reason}')

@@ -24,7 +24,7 @@ from aca.consultation import Agents, Consultation
 from aca.errors import MACHINE_ERRORS, MachineError
 from aca.patch import subtasks
 from aca.place import OutsideWorkspaceError, Patience, Place
-from aca.plan import Task, profile
+from aca.plan import Task
 from aca.providers.budgeted import LEAST_USD
 from aca.remedy import in_pieces
 from aca.run import Tell
@@ -103,9 +103,8 @@ class _Attempt:
         self.breaking = self.all.state.states[self.task.id].breaking
         if self.breaking is not None:
             self.task = in_pieces(self.task)
-        self.logs = self.all.session.task_logs / self.task.id
-        self.profile = profile(self.all.state.plan, self.task)
         self.site = Site(self.all.sites, self.task, self.number)
+        self.logs, self.profile = self.site.logs, self.site.profile
         self.agent = Consultation(self.all.agents, self.task, self.number, self.tell, self.site)
         self.output: dict[str, Any] | None = None
 
@@ -150,7 +149,7 @@ class _Attempt:
         """The task's own work, None when it can be checked now."""
         if self.task.id in self.all.state.children:
             return None
-        if refusal := budget.refusal(self.all.state, self.task):
+        if refusal := budget.refusal(self.all.state, self.task, time.time()):
             return self.refused(refusal)
         if self.task.kind == "command":
             return await self.work_command(place)
@@ -187,7 +186,8 @@ class _Attempt:
     @cached_property
     def budgeted(self) -> float:
         """Seconds that budgets left when it began."""
-        return budget.seconds_left(self.all.state, self.task)
+        state = self.all.state
+        return budget.seconds_left(state, self.task, state.at_work[self.task.id])
 
     def used_up(self) -> ev.TaskFailed:
         spent = f"its time is used up after {self.budgeted:g} s more; raise limits.max_duration"
@@ -241,7 +241,7 @@ class _Attempt:
     def spent(self, reason: str) -> ev.Ending:
         """A call was refused, or an agent used up its part of what is left: then it may get another one."""
         account, used = self.agent.account, self.agent.usage
-        refusal = (account and account.refusal) or budget.refusal(self.all.state, self.task)
+        refusal = (account and account.refusal) or budget.refusal(self.all.state, self.task, time.time())
         if refusal is not None:
             return self.refused(refusal)
         if used is None or (used.cost_usd or 0.0) < LEAST_USD:

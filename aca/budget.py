@@ -43,6 +43,12 @@ class Cap:
             return self.task in state.lineage(task_id)
         return self.role is None or state.tasks[task_id].role == self.role
 
+    def seconds(self, state: SessionState, now: float) -> float:
+        """The time in attempts that counts against it, those that run now included."""
+        running = (now - began for task_id, began in state.at_work.items() if self.counts(state, task_id))
+        over = state.seconds_on[self.task] if self.task is not None else state.seconds_as[self.role or ""]
+        return over + sum(max(0.0, one) for one in running)
+
     def spent(self, state: SessionState) -> Spent:
         """What counts against it so far."""
         if self.task is not None:
@@ -110,27 +116,29 @@ def common_room(state: SessionState, found: Iterable[Cap]) -> Room:
     return left
 
 
-def seconds_left(state: SessionState, task: Task) -> float:
-    """How long an attempt at *task* may take by its own caps and those of its groups and its role."""
-    return min((_time_left(state, cap) for cap in caps(state, task)), default=INFINITE)
+def seconds_left(state: SessionState, task: Task, now: float) -> float:
+    """How long *task* may be worked at by its own caps and those of its groups and its role, as of *now*.
+
+    What runs beside it counts up to *now* (Unix time), and goes on: this is to be asked again.
+    """
+    return min((_time_left(state, cap, now) for cap in caps(state, task)), default=INFINITE)
 
 
-def _time_left(state: SessionState, cap: Cap) -> float:
+def _time_left(state: SessionState, cap: Cap, now: float) -> float:
     if cap.is_whole or cap.limits.max_duration is None:
         return INFINITE  # the run keeps to the session's own
-    took = (now.seconds for task_id, now in state.states.items() if cap.counts(state, task_id))
-    return cap.limits.max_duration - sum(took)
+    return cap.limits.max_duration - cap.seconds(state, now)
 
 
 # -- what is said -----------------------------------------------------------------------------------------
 
 
-def refusal(state: SessionState, task: Task) -> Refusal | None:
-    """Why no attempt at *task* may start; None where one may."""
+def refusal(state: SessionState, task: Task, now: float) -> Refusal | None:
+    """Why no attempt at *task* may go on at *now* (Unix time); None where one may."""
     for cap in caps(state, task):
         if told := reached(state, cap):
             return Refusal(cap, told)
-        if _time_left(state, cap) <= 0:
+        if _time_left(state, cap, now) <= 0:
             allowed = format_duration(cap.limits.max_duration or 0)
             reason = f"the time limit{cap.owner} is reached: {allowed} in attempts"
             return Refusal(cap, f"{reason}; raise its limits.max_duration")

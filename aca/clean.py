@@ -12,9 +12,14 @@ from aca import secrets
 from aca.providers import base
 
 
-def writable(step: base.Step) -> base.Step:
-    """*step* as it may be kept and shown."""
-    return _without_keys(_encodable(step))
+def writable(step: base.Step) -> tuple[base.Step, bytes]:
+    """*step* as it may be kept and shown, and as JSON."""
+    step, line = _encodable(step)
+    told = line.decode()
+    if (struck := secrets.struck_out(told)) == told:
+        return step, line
+    line = struck.encode()
+    return msgspec.json.decode(line, type=type(step)), line
 
 
 def text(words: str) -> str:
@@ -38,17 +43,9 @@ def strike_out_of_all(logs: Path) -> None:
             secrets.strike_out_of(path)
 
 
-def _encodable(step: base.Step) -> base.Step:
+def _encodable(step: base.Step) -> tuple[base.Step, bytes]:
     try:
-        msgspec.json.encode(step)
+        return step, msgspec.json.encode(step)
     except UnicodeEncodeError:
-        return msgspec.convert(data(msgspec.to_builtins(step)), type(step))
-    return step
-
-
-def _without_keys(step: base.Step) -> base.Step:
-    """*step* with our keys struck out: agents that have them may tell them."""
-    told = msgspec.json.encode(step).decode()
-    if (struck := secrets.struck_out(told)) == told:
-        return step
-    return msgspec.json.decode(struck, type=type(step))
+        step = msgspec.convert(data(msgspec.to_builtins(step)), type(step))
+        return step, msgspec.json.encode(step)

@@ -70,10 +70,18 @@ class Frontier:
         while self._delayed and self._delayed[0][0] <= now:
             self._push(heapq.heappop(self._delayed)[1])
 
+    def set_back(self, seconds: float) -> None:
+        """The clock was: every time that a task waits for is as much earlier now."""
+        self._delayed = [(until - seconds, task_id) for until, task_id in self._delayed]
+
     def next_wake(self) -> float | None:
         """When ``wake`` will have something to do (Unix time)."""
         self._drop_settled(self._delayed)
         return self._delayed[0][0] if self._delayed else None
+
+    def has_retries(self, now: float) -> bool:
+        """Whether a task waits for the time of its next try, and for nothing else."""
+        return any(self._state.states[task_id].not_before > now for _, task_id in self._delayed)
 
     def take(self, choose: Callable[[Sequence[Task]], Task] | None = None) -> str | None:
         """Remove and return the best ready task. *choose* decides among those of equal rank."""
@@ -133,7 +141,7 @@ class Frontier:
         parents = {one for one in self._parents(added) if not state.states[one].settled}
         opened = {one for one in parents if self._waits.get(one) == 0}
         self._register(added)
-        for parent in opened:
+        for parent in parents:
             self._unsettled[parent] = self._open_children(parent)
         for task_id in added:
             self._waits[task_id] -= state.tasks[task_id].parent_id in opened

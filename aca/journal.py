@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from aca import process
+from aca import leftovers
 from aca.errors import DamagedJournalError, MachineError, SessionError, SessionInUseError
 from aca.events import FORMAT_VERSION, AnyEvent, Event, SessionCreated
 
@@ -183,7 +183,7 @@ class Lock:
         if not _is_file_at(file, self._path):
             os.close(file)
             raise SessionError(f"session {self._session} was removed just now")
-        owner = {"pid": os.getpid(), "boot_id": process.boot_id(), "since": time.time()}
+        owner = {"pid": os.getpid(), "boot_id": leftovers.boot_id(), "since": time.time()}
         os.truncate(file, 0)
         os.pwrite(file, json.dumps(owner).encode(), 0)
         self._file = file

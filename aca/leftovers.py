@@ -8,7 +8,6 @@ through for that mark.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -40,6 +39,8 @@ async def end_leftovers(mark: str, group: int) -> None:
     Other attempts' processes are not touched. One that also emptied its environment cannot be told
     apart from theirs and is ended by ``end_everything`` at the latest.
     """
+    import asyncio  # here, for whoever only looks at a session needs ``boot_id``
+
     doomed: set[int] = set()
     for pause in _PAUSES:
         doomed = {pid for pid in doomed | _leftovers(mark, group) if not _gone(pid)}

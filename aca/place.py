@@ -144,15 +144,15 @@ class Place:
         if "\0" in name:
             raise OutsideWorkspaceError("a path cannot contain a null character")
         try:
-            target = Path(os.path.realpath(self.path / self._meant(name)))
+            target = os.path.realpath(self.path / self._meant(name))
         except UnicodeEncodeError:
             raise OutsideWorkspaceError("a path cannot contain half a character") from None
-        root = Path(os.path.realpath(self.root))
-        if not target.is_relative_to(root):
+        root = os.path.realpath(self.root)
+        if not _is_within(target, root):
             raise OutsideWorkspaceError(f"{name} is outside the workspace {self.root}")
-        if target.is_relative_to(root / PRIVATE):
+        if _is_within(target, f"{root.rstrip('/')}/{PRIVATE}"):
             raise OutsideWorkspaceError(f"{name} is aca's own and not a task's to touch")
-        return target
+        return Path(target)
 
     def protects(self, name: str) -> bool:
         """Whether *name* is that of a file in here which agents do not write to."""
@@ -179,3 +179,8 @@ class Place:
         if not Path(full).is_relative_to(os.path.realpath(self.root)):
             return full
         return Path(os.path.relpath(full, os.path.realpath(self.path))).as_posix()
+
+
+def _is_within(path: str, directory: str) -> bool:
+    """Of real paths, as text: each attempt asks a few times, and ``pathlib`` takes them apart anew."""
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")

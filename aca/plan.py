@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from aca import output
 from aca.container import Container, Docker
-from aca.values import Command, Duration, Model, Priority, Variables, Words, band, command_text
+from aca.values import NUMBER, WHOLE, Command, Duration, Model, Priority, Variables, Words, band, command_text
 
 FORMAT_VERSION = 1
 SCHEMA_ID = "urn:aca:schema:plan:1"
@@ -59,6 +59,17 @@ Schema = Annotated[dict[str, JsonValue], AfterValidator(output.usable)]
 """A JSON Schema in which an output can be asked for."""
 
 
+def _way(word: str) -> str:
+    provider, colon, model = word.partition(":")
+    if not provider.strip() or (colon and not model.strip()):
+        raise ValueError(f'"{word}" names nobody; write "provider" or "provider:model"')
+    return word
+
+
+Ways = Annotated[Words, AfterValidator(lambda words: tuple(map(_way, words)))]
+"""Who may do a task in the place of another: ``provider`` or ``provider:model``."""
+
+
 class Source(Model):
     """The task file a plan was made from."""
 
@@ -69,8 +80,8 @@ class Source(Model):
 class Budget(Model):
     """Caps for a task with all that is below it, or for all tasks of a role."""
 
-    max_cost_usd: float | None = Field(default=None, gt=0)
-    max_tokens: int | None = Field(default=None, gt=0)
+    max_cost_usd: Annotated[float, Field(gt=0), NUMBER] | None = None
+    max_tokens: Annotated[int, Field(gt=0), WHOLE] | None = None
     max_duration: Annotated[Duration, Field(gt=0)] | None = None
     """Time in attempts, all together."""
 
@@ -83,19 +94,19 @@ class Budget(Model):
 class Limits(Budget):
     """Caps for the whole session (tokens, cost) or for one run of it (duration, retries)."""
 
-    max_retries: int | None = Field(default=None, ge=0)
+    max_retries: Annotated[int, Field(ge=0), WHOLE] | None = None
     """Failures of a run that are tried again; None leaves the number to ``retries.budget``."""
-    max_added_tasks: int = Field(default=1000, ge=0)
+    max_added_tasks: Annotated[int, Field(ge=0), WHOLE] = 1000
     """Tasks that agents may add to the plan while it runs; what a person adds is not counted."""
 
 
 class Price(Model):
     """Of a model, in dollars per million tokens. What is not said of cached tokens is as for others."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    cache_read: float | None = Field(default=None, ge=0)
-    cache_write: float | None = Field(default=None, ge=0)
+    input: Annotated[float, Field(ge=0), NUMBER]
+    output: Annotated[float, Field(ge=0), NUMBER]
+    cache_read: Annotated[float, Field(ge=0), NUMBER] | None = None
+    cache_write: Annotated[float, Field(ge=0), NUMBER] | None = None
 
 
 class Workspace(Model):
@@ -155,24 +166,24 @@ class Models(Model):
 class Rates(Model):
     """How fast and how far one account of a provider may be used. What is None is not limited by us."""
 
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    tokens_per_minute: float | None = Field(default=None, gt=0)
-    burst_allowance: int | None = Field(default=None, ge=1)
+    requests_per_minute: Annotated[float, Field(gt=0), NUMBER] | None = None
+    tokens_per_minute: Annotated[float, Field(gt=0), NUMBER] | None = None
+    burst_allowance: Annotated[int, Field(ge=1), WHOLE] | None = None
     """Requests that may start at once; None means as many as a second's worth."""
-    backoff_multiplier: float | None = Field(default=None, ge=1)
+    backoff_multiplier: Annotated[float, Field(ge=1), NUMBER] | None = None
     """The pause before a call is made again grows by this."""
-    max_backoff_seconds: float | None = Field(default=None, gt=0)
-    session_duration_minutes: float | None = Field(default=None, gt=0)
+    max_backoff_seconds: Annotated[float, Field(gt=0), NUMBER] | None = None
+    session_duration_minutes: Annotated[float, Field(gt=0), NUMBER] | None = None
     """How long the window lasts in which ``max_tokens_per_session`` may be used."""
-    max_tokens_per_session: int | None = Field(default=None, gt=0)
+    max_tokens_per_session: Annotated[int, Field(gt=0), WHOLE] | None = None
 
 
 class RateLimiting(Rates):
     """The rates of every account, what is different for single providers, and what a closed window means."""
 
-    backoff_multiplier: float = Field(default=2, ge=1)
-    max_backoff_seconds: float = Field(default=60, gt=0)
-    session_duration_minutes: float = Field(default=300, gt=0)
+    backoff_multiplier: Annotated[float, Field(ge=1), NUMBER] = 2
+    max_backoff_seconds: Annotated[float, Field(gt=0), NUMBER] = 60
+    session_duration_minutes: Annotated[float, Field(gt=0), NUMBER] = 300
     on_quota: Literal["wait", "exit"] = "wait"
     """While no provider may be called for what is left: wait for it, or end the run with 75."""
     providers: dict[str, Rates] = Field(default_factory=dict)
@@ -191,7 +202,7 @@ class Role(Model):
     model: str | None = None
     models: Models = Models()
     """By complexity, for tasks that name none; after ``model``."""
-    fallback: Words = ()
+    fallback: Ways = ()
     permissions: Permissions | None = None
     limits: Budget = Budget()
     """For all its tasks together."""
@@ -204,13 +215,13 @@ class Defaults(Model):
     model: str | None = None
     models: Models = Models()
     """By complexity, before ``model``."""
-    fallback: Words = ()
+    fallback: Ways = ()
     """Who does it while the provider cannot be called: ``provider`` or ``provider:model``, in this order."""
     permissions: Permissions = "workspace-write"
     workspace: Place | None = None
     """None: worktrees where agents would share a repository, otherwise in place."""
     system_prompt: str = ""
-    retries: int = Field(default=2, ge=0, le=100)
+    retries: Annotated[int, Field(ge=0, le=100), WHOLE] = 2
     """How often an agent task is tried again after a failure. A command is not, unless it says so."""
     retry_delay: Duration = 1.0
     """Pause before the second try; doubles with each further one, with jitter, up to a minute."""
@@ -246,7 +257,7 @@ class Task(Model):
     parent_id: str | None = None
     dependencies: Words = ()
     priority: Priority = 5
-    estimated_complexity: int | None = Field(default=None, ge=1, le=10)
+    estimated_complexity: Annotated[int, Field(ge=1, le=10), WHOLE] | None = None
     repository_refs: Words = ()
     file_refs: Words = ()
     tags: Words = ()
@@ -254,7 +265,7 @@ class Task(Model):
     role: str | None = None
     provider: str | None = None
     model: str | None = None
-    fallback: Words = ()
+    fallback: Ways = ()
     permissions: Permissions | None = None
     workspace: Place | None = None
     docker: bool | None = None
@@ -264,7 +275,7 @@ class Task(Model):
     checks: Checks = ()
     output_schema: Schema | None = None
     """The task gives, besides what it does, a JSON object that fits this."""
-    retries: int | None = Field(default=None, ge=0, le=100)
+    retries: Annotated[int, Field(ge=0, le=100), WHOLE] | None = None
     retry_delay: Duration | None = None
     timeout: Annotated[Duration, Field(gt=0)] | None = None
     limits: Budget = Budget()
@@ -327,7 +338,7 @@ class Plan(Model):
     """Prose that is context for every task."""
     source: Source | None = None
     execution_mode: Mode = "sequential"
-    max_concurrent_tasks: int = Field(default=1, ge=1, le=1000)
+    max_concurrent_tasks: Annotated[int, Field(ge=1, le=1000), WHOLE] = 1
     fail_fast: bool = False
     cwd: str = "."
     """Where tasks work, inside the workspace; made when missing."""
@@ -370,9 +381,12 @@ class Profile:
     conversation: str
 
 
+_NO_ROLE = Role()
+
+
 def profile(plan: Plan, task: Task) -> Profile:
     """Resolve *task*'s settings: task, then its role, then the plan's defaults."""
-    role = plan.roles.get(task.role or "", Role())
+    role = plan.roles.get(task.role or "", _NO_ROLE)
     base = plan.defaults
     automatic = base.retries if task.kind == "agent" else 0
     return Profile(
@@ -387,7 +401,7 @@ def profile(plan: Plan, task: Task) -> Profile:
         retry_delay=base.retry_delay if task.retry_delay is None else task.retry_delay,
         timeout=base.timeout if task.timeout is None else task.timeout,
         pass_env=frozenset((*base.pass_env, *task.pass_env)),
-        conversation=task.conversation or _default_conversation(base, task),
+        conversation=talks_with(plan, task),
     )
 
 
@@ -396,10 +410,12 @@ def _model(role: Role, base: Defaults, complexity: int | None) -> str | None:
     return role.models.fitting(complexity) or base.models.fitting(complexity) or base.model
 
 
-def _default_conversation(base: Defaults, task: Task) -> str:
-    """What the plan says, for tasks that have a parent, or a role, to share one with."""
+def talks_with(plan: Plan, task: Task) -> str:
+    """Whose conversation *task* is in: its own word, else the plan's, if it has a parent or role to share."""
+    if task.conversation is not None:
+        return task.conversation
     shares = {PARENT: task.parent_id, ROLE: task.role}
-    return base.conversation if shares.get(base.conversation) else OWN
+    return plan.defaults.conversation if shares.get(plan.defaults.conversation) else OWN
 
 
 def dump(plan: Plan) -> dict[str, Any]:

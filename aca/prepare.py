@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from aca import config, contract, drift, parse, providers, rights, secrets, session
+from aca import config, contract, drift, parse, providers, rights, secrets, session, user_state
 from aca.errors import InputError, Problem, did_you_mean
 from aca.parse.explain import explain
 from aca.plan import Plan, Profile, Task, profile
@@ -109,7 +110,8 @@ def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
 def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
     """What keeps the tasks of a plan from being done where it says."""
     found = [*choice_of_place.faults(prepared.plan, workspace), *rights.faults(prepared.plan, workspace)]
-    return [prepared.settings.problem(one.loc, one.message, one.cure, one.word) for one in found]
+    told = [prepared.settings.problem(one.loc, one.message, one.cure, one.word) for one in found]
+    return [*filter(None, [user_state.problem(os.environ)]), *told]
 
 
 def _merge(document: parse.Document, request: Request, environ: Mapping[str, str]) -> config.Merged:
@@ -187,10 +189,14 @@ def refuse_secrets(
     for loc, name in secrets.places(data, environ):
         told = problem(loc, f"this is the value of {name}, and a plan keeps no secrets", _REFER.format(name))
         found.append(replace(told, source=""))  # which would show it
+    for loc, owner in secrets.lookalikes(data):
+        told = problem(loc, f"this looks like a key of {owner}, and a plan keeps no secrets", _HAND_OVER)
+        found.append(replace(told, source=""))
     if found:
         raise InputError(found)
 
 
+_HAND_OVER = "take it out, and hand it over in the environment: pass_env lets a command have it"
 _REFER = "take it out; where a command needs it, write ${}"
 
 
@@ -339,6 +345,10 @@ def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
     if without_provider(plan):
         problems.append(choice.none_here())
     known = providers.names(plan.providers)
+    for name in set(plan.rate_limiting.providers) - set(known):
+        told = providers.unknown(name, known)
+        place = ("rate_limiting", "providers", name)
+        problems.append(prepared.settings.problem(place, told.message, told.cure, name))
     for name, tasks in used_providers(plan).items():
         if name not in known:
             problems.append(providers.unknown(name, known))

@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -310,6 +311,10 @@ class _Local:
         await leftovers.end_leftovers(self._mark, self._popen.pid)
 
 
+_encoded = lru_cache(4096)(os.fsencode)
+"""Nearly all of one child's environment is that of the next one, and has been encoded before."""
+
+
 def _append(path: Path) -> IO[bytes]:
     return open(path, "ab", buffering=0)
 
@@ -321,7 +326,7 @@ def _spawn(
         return subprocess.Popen(
             argv,
             cwd=place.path,
-            env=place.env,
+            env={_encoded(name): _encoded(value) for name, value in place.env.items()},
             stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=stdout,
             stderr=stderr,

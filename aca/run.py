@@ -17,15 +17,16 @@ from typing import Any, Protocol
 
 import msgspec
 
-from aca import budget, graph, remedy, schedule
+from aca import answers, budget, graph, remedy, schedule
 from aca import events as ev
 from aca.errors import Exit, MachineError
 from aca.journal import Journal
 from aca.messages import Message, absorb
 from aca.plan import Mode, Task
 from aca.retries import Retries
-from aca.state import SessionState, verdict
+from aca.state import SessionState
 from aca.stop import Stop
+from aca.verdict import verdict
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ time), infinity meaning when something has ended."""
 
 POLL_SECONDS = 0.2
 """How often the inbox is looked at while something runs."""
+SET_BACK = 1.0
+"""A clock that goes back by more than this was set; less is how clocks are kept right."""
 
 
 class Observer(Protocol):
@@ -128,17 +131,29 @@ class _Run:
         self.deadline = self.timer() + (self.plan.limits.max_duration or float("inf"))
         self.next_poll = self.timer()
         self.next_checkpoint = self.timer() + self.plan.checkpoint_interval
+        self.ahead = max(self.clock(), self.state.updated_at) - self.timer()
         self.frontier: graph.Frontier
 
     # -- the turns of the loop ----------------------------------------------------------------------
 
     def begin(self, begun: ev.RunStarted) -> None:
         """Record that this run has begun, and bring back what an earlier one left, by the ordinary door."""
+        known_until = self.state.updated_at
         self.record(begun)
         for task_id, task in self.state.states.items():
             if task.status == "in_progress":
-                reason = "aca ended while this was running"
-                self.record(ev.TaskInterrupted(task=task_id, attempt=task.attempts, reason=reason))
+                reason, seconds = (
+                    "aca ended while this was running",
+                    known_until - self.state.at_work[task_id],
+                )
+                self.record(
+                    ev.TaskInterrupted(
+                        task=task_id,
+                        attempt=task.attempts,
+                        reason=reason,
+                        seconds=max(0.0, round(seconds, 6)),
+                    )
+                )
             elif task.status == "blocked" and task.waits_for in ("permission", "merge"):
                 self.record(ev.TaskReopened(task=task_id, reason="tried again on resume", cause=task.seq))
         lengths = graph.path_lengths(self.plan) if self.plan.execution_mode == "intelligent" else {}
@@ -171,6 +186,7 @@ class _Run:
 
     def settle(self) -> None:
         """Record everything that follows from what is known, until nothing more does."""
+        self.follow_clock()
         self.frontier.wake(self.clock())
         self.settle_cancelled()
         while self.frontier.hopeless or self.frontier.instant:
@@ -179,12 +195,22 @@ class _Run:
             if self.frontier.instant:
                 self.settle_instant(self.frontier.instant.popleft())
 
+    def follow_clock(self) -> None:
+        """A clock that was set back, now or since the last run, makes nobody wait longer than was said."""
+        ahead = self.clock() - self.timer()
+        if self.ahead - ahead > SET_BACK:
+            self.frontier.set_back(self.ahead - ahead)
+        self.ahead = ahead
+
     def check_limits(self) -> None:
         """Ask the run to stop when a limit of the plan is reached."""
         if self.timer() >= self.deadline and self.stop.exit_code is None:
             self.stop.request(Exit.LIMIT, "the time limit (max_duration) is reached", interrupt=True)
         if reason := budget.reached(self.state, budget.Cap(self.plan.limits)):
             self.stop.request(Exit.LIMIT, reason, interrupt=False)
+        for work, task_id in self.running.items() if len(self.running) > 1 else ():
+            if budget.seconds_left(self.state, self.state.tasks[task_id], self.clock()) <= 0:
+                self.interrupt([work])  # what runs beside it has used up their common time
 
     def start(self) -> list[tuple[str, int]]:
         """Record the start of what is ready, best first, while there is room and nothing holds it back."""
@@ -203,6 +229,8 @@ class _Run:
             else:
                 self.frontier.put_back(task_id, until)
                 held += 1
+        if not started and not self.running and not self.frontier.has_retries(self.clock()):
+            self.stop.is_idle(self.clock())
         return started
 
     def has_room(self, started: int) -> bool:
@@ -338,8 +366,8 @@ class _Run:
         task, state = self.state.tasks[task_id], self.state.states[task_id]
         if state.settled or self.frontier.is_open_group(task_id):
             return
-        if task.kind == "approval":
-            self.settle_approval(task, state.answer)
+        if task.kind == "approval" or state.status == "blocked":
+            self.settle_asked(task)
         elif failed := self.state.failed_children(task_id):
             total = len(self.state.children[task_id])
             reason = f"{len(failed)} of {total} subtasks not done: {', '.join(failed[:5])}"
@@ -348,18 +376,13 @@ class _Run:
         else:
             self.record(ev.TaskCompleted(task=task_id, summary=state.summary))
 
-    def settle_approval(self, task: Task, answer: ev.ApprovalAnswered | None) -> None:
-        if answer is None:
-            if self.state.states[task.id].status == "pending":
-                reason = f"waits for approval: aca approve {task.id}"
-                self.record(ev.TaskBlocked(task=task.id, reason=reason, waits_for="approval"))
-            return
-        remark = f" by {answer.by}" + (f": {answer.comment}" if answer.comment else "")
-        if answer.approved:
-            self.record(ev.TaskCompleted(task=task.id, summary=f"approved{remark}", cause=answer.seq))
-        else:
-            rejected = ev.TaskFailed(task=task.id, reason=f"rejected{remark}", cause=answer.seq)
-            self.record(self.decide_failure(task, rejected))
+    def settle_asked(self, task: Task) -> None:
+        """Ask a person, or go by the answer."""
+        followed = answers.consequence(self.state, task)
+        if isinstance(followed, ev.TaskFailed):
+            followed = self.decide_failure(task, followed)
+        if followed is not None:
+            self.record(followed)
 
     def chooser(self, running: Sequence[Task]) -> Callable[[Sequence[Task]], Task] | None:
         if self.plan.execution_mode != "intelligent":

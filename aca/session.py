@@ -36,6 +36,8 @@ from aca.progress import Checkpoint
 from aca.state import SessionState, fold
 
 HOME = ".aca"
+LIMITS_FILE = "rate_limit_state.json"
+"""In the directory of a provider: what is known of the limits of its account."""
 UNSOUND = (AcaError, OSError)
 """What reading a session raises that is damaged, has drifted, or may not be read."""
 LEFT_AFTER = 3600.0
@@ -65,11 +67,11 @@ class Session:
 
     path: Path
 
-    @property
+    @cached_property
     def id(self) -> str:
         return self.path.name
 
-    @property
+    @cached_property
     def workspace(self) -> Path:
         return self.path.parent.parent.parent
 
@@ -86,7 +88,7 @@ class Session:
     def lock_path(self) -> Path:
         return self.path / "lock"
 
-    @property
+    @cached_property
     def task_logs(self) -> Path:
         return self.path / "execution_logs" / "task_logs"
 

@@ -132,7 +132,8 @@ class Site:
             enclosure=ground.enclosure,
         )
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
-        place.path.mkdir(parents=True, exist_ok=True)
+        if not place.path.is_dir():
+            place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
             return place
         path = place.inside(self.task.cwd)

@@ -6,6 +6,9 @@ import msgspec
 
 from aca.events import Usage
 
+MOST = 10**12
+"""More tokens, or dollars, than anybody has used: whoever tells more is wrong."""
+
 
 class Spent(msgspec.Struct):
     """The sum over some calls. A whole agent that calls its model by itself counts as one call."""
@@ -34,6 +37,18 @@ def money(dollars: float) -> str:
     """``$1.50``, ``$0.0123``: as many digits as it takes to see anything."""
     cents, rest = f"{dollars:.4f}"[:-2], f"{dollars:.4f}"[-2:].rstrip("0")
     return f"${dollars:,.2f}" if dollars >= 1 else f"${cents}{rest}"
+
+
+def told_tokens(told: object) -> int:
+    """So many tokens as somebody tells; 0 for what cannot be a number of them."""
+    return int(told_cost(told) or 0)
+
+
+def told_cost(told: object) -> float | None:
+    """US dollars as somebody tells; None for what cannot be an amount."""
+    if isinstance(told, int | float) and not isinstance(told, bool) and 0 <= told <= MOST:
+        return float(told)
+    return None
 
 
 def add_usage(before: Usage | None, more: Usage) -> Usage:

@@ -20,6 +20,7 @@ class Stop:
     interrupt: bool = False
     until: float | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _when_idle: tuple[Exit, str, float] | None = None
 
     def request(self, code: Exit, reason: str, *, interrupt: bool, until: float | None = None) -> None:
         """The first wish decides the exit code; a later one may only make it more urgent."""
@@ -27,3 +28,13 @@ class Stop:
             self.exit_code, self.reason, self.until = code, reason, until
         self.interrupt = self.interrupt or interrupt
         self.wake.set()
+
+    def when_idle(self, code: Exit, reason: str, until: float) -> None:
+        """The same, once nothing runs and nothing can be started. At *until* (Unix time) it is forgotten."""
+        self._when_idle = (code, reason, until)
+
+    def is_idle(self, now: float) -> None:
+        """Nothing runs, and nothing can be started now: what was wished for that case is to happen."""
+        if self._when_idle is not None and self._when_idle[2] > now:
+            code, reason, until = self._when_idle
+            self.request(code, reason, interrupt=False, until=until)

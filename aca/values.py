@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Collection, Container, Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,7 +18,10 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+from pydantic_core import PydanticKnownError
 
+LATEST = 253_402_300_800.0
+"""The year 10,000 in Unix time: no calendar goes further."""
 PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
 
 
@@ -126,6 +130,20 @@ Memory = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "description": 'like "512m" or "2g", or bytes'}),
 ]
 Priority = Annotated[int, BeforeValidator(parse_priority), Field(ge=0, le=10)]
+
+
+def _no_truth(kind: Literal["int_type", "float_type"]) -> BeforeValidator:
+    """Python takes true for 1; whoever writes it where a number belongs has meant something else."""
+
+    def check(value: object) -> object:
+        if isinstance(value, bool):
+            raise PydanticKnownError(kind)
+        return value
+
+    return BeforeValidator(check)
+
+
+NUMBER, WHOLE = _no_truth("float_type"), _no_truth("int_type")
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 
 
@@ -192,6 +210,26 @@ def short_id(name: str) -> str:
     return _cut(name, MAX_ID_BYTES - len(end)).rstrip("-.") + end
 
 
+def free_id(wanted: str, taken: Collection[Container[str]]) -> str:
+    """*wanted*, with a number behind it where it is *taken* already."""
+    number, name = 1, wanted
+    while any(name in names for names in taken):
+        number += 1
+        name = short_id(f"{wanted}-{number}")
+    return name
+
+
 def _cut(text: str, longest: int) -> str:
     """As much of the beginning of *text* as fits into *longest* bytes."""
     return text.encode()[:longest].decode(errors="ignore")
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Plan-shaped data with what *above* says in place of what *below* says, key by key."""
+    made = dict(below)
+    for key, value in above.items():
+        inner = made.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = laid_over(inner, value)
+        made[key] = value
+    return made

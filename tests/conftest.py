@@ -36,6 +36,12 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made.end()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """To try everything takes as long as it takes."""
+    for item in items if config.getoption("all") else ():
+        item.add_marker(pytest.mark.timeout(0))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was broken on purpose, and what was lost by it."""
     reports = [one for some in terminalreporter.stats.values() for one in some]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -94,9 +95,24 @@ def test_an_agent_that_was_killed_has_spent_what_it_was_allowed(project: Project
     assert "$1.10, 1 call estimated" in outcome.stdout
 
 
+def test_an_agent_that_is_stopped_has_spent_what_it_told(project: Project) -> None:
+    """Not all that it was allowed: its messages say what they used, and the list what that costs."""
+    usage = '{"input_tokens": 1000, "output_tokens": 100}'
+    message = f'{{"id": "m1", "model": "claude-sonnet-4-5", "usage": {usage}, "content": []}}'
+    acts = f"say(type='assistant', message={message})\nopen('busy', 'w').close(); time.sleep(60)"
+    install(project, acts, "- [ ] One {#one}\n")
+    running = project.start("--task-file", "tasks.md", "--max-cost", "1")
+    running.until(lambda: (project.root / "busy").exists())
+    running.signal(signal.SIGINT)
+    running.finish(expect=130)
+    spent = project.session().state().spent
+    assert (spent.tokens, spent.estimated, spent.unknown_costs) == (1100, 1, 0)
+    assert spent.cost_usd == pytest.approx(0.0045)
+
+
 def test_time_limits_do_not_give_an_agent_its_money_again(project: Project) -> None:
     """What it was allowed counts as spent when it is cut off, so that it is not tried once more."""
-    install(project, "time.sleep(60)", "- [ ] One {#one timeout=500ms retries=4 retry_delay=0s}\n")
+    install(project, "time.sleep(60)", "- [ ] One {#one timeout=2s retries=4 retry_delay=0s}\n")
     outcome = project.run("--task-file", "tasks.md", "--max-cost", "1", expect=5)
     assert allowed(project) == [1.0]
     assert "the cost limit is reached: $1.00 of $1.00" in outcome.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -255,6 +256,49 @@ def test_a_group_s_time_is_that_of_its_parts_together(project: Project) -> None:
     assert [told[name][0] for name in ("two", "three")] == ["budget", "budget"]
     assert told["three"][1].startswith('the time limit of task "group" is reached: 1s in attempts')
     assert [name for name in names if (project.root / name).exists()] == ["one"]
+
+
+def test_tasks_of_a_group_use_up_its_time_side_by_side(project: Project) -> None:
+    """Two at once take half as long; what runs then is cut off, and has failed."""
+    parts = "".join(f'  - [ ] {name} {{#{name} run="sleep 30"}}\n' for name in ("one", "two"))
+    project.write({"tasks.md": f"- [ ] Group {{#group limits.max_duration=1s}}\n{parts}"})
+    project.run("--task-file", "tasks.md", "-j", "2", expect=1)
+    cut_off = [event for event in project.journal() if isinstance(event, ev.TaskInterrupted)]
+    assert {event.task for event in cut_off} <= {"one", "two"}
+    assert cut_off
+    told = failures(project)
+    assert told[cut_off[0].task][1].startswith('the time limit of task "group" is reached: 1s in attempts')
+
+
+def test_what_a_killed_attempt_took_counts(project: Project) -> None:
+    """As far as anything is known of it: until the last event before the end."""
+    quick, slow = '- [ ] Quick {#quick run="sleep 0.3"}\n', '- [ ] Slow {#slow run="sleep 30"}\n'
+    project.write({"tasks.md": quick + slow})
+    running = project.start("--task-file", "tasks.md", "-j", "2")
+    running.until(
+        lambda: project.sessions() and "task_completed" in project.session().journal_path.read_text()
+    )
+    running.kill()
+    project.run("resume", "--max-duration", "500ms", expect=5)
+    [killed, _] = [event for event in project.journal() if isinstance(event, ev.TaskInterrupted)]
+    assert killed.task == "slow"
+    assert killed.seconds >= 0.25
+
+
+def test_a_call_that_reached_nobody_costs_nothing(project: Project) -> None:
+    """No connection, no call: the cap is untouched."""
+    project.write(
+        {"aca.toml": f"{SETTINGS}[rate_limiting]\nmax_backoff_seconds = 0.01\n", "tasks.md": "- [ ] One\n"}
+    )
+    env = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
+    running = project.start("--task-file", "tasks.md", "--max-cost", "1", env=env)
+    running.until(
+        lambda: project.sessions() and any(isinstance(one, ev.CallEnded) for one in project.journal())
+    )
+    running.signal(signal.SIGINT)
+    running.finish()
+    ends = [event for event in project.journal() if isinstance(event, ev.CallEnded)]
+    assert {(event.estimated, event.usage and event.usage.cost_usd) for event in ends} == {(False, 0.0)}
 
 
 # -- what nobody knows ------------------------------------------------------------------------------------

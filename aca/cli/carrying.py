@@ -52,22 +52,28 @@ def carry_out(
     with reporter(one, state, screen) as watching:
         watchers = app.Watchers([watching], watching.step, watching.notice)
         ended = app.carry_out(one, watchers, overrides, failed=failed, record=screen.output.record)
-    _conclude(one, watching.state, ended, time.monotonic() - began, screen)
-    if ended.exit_code == 0 and watching.state.plan.workspace.merge:
-        return land(one, watching.state, screen)
+    took, is_to_land = time.monotonic() - began, ended.exit_code == 0 and watching.state.plan.workspace.merge
+    if is_to_land and screen.output.json:  # what a machine is told is how all of it ended
+        ended = land(one, watching.state, ended, screen)
+    _conclude(one, watching.state, ended, took, screen)
+    if is_to_land and not screen.output.json:
+        ended = land(one, watching.state, ended, screen)
     return ended.exit_code
 
 
-def land(one: Session, state: SessionState, screen: Screen) -> int:
+def land(one: Session, state: SessionState, ended: RunEnded, screen: Screen) -> RunEnded:
     """Merge the work of a finished session; where that cannot be done it waits for a person to do it."""
+    import msgspec
+
     from aca.errors import Exit, SessionError
 
     try:
         screen.remark(merged(one))
     except SessionError as error:
         screen.remark(str(error))
-        return Exit.WAITING if state.integrated else Exit.OK
-    return Exit.OK
+        if state.integrated:
+            return msgspec.structs.replace(ended, exit_code=int(Exit.WAITING), reason=str(error))
+    return ended
 
 
 def reporter(one: Session, state: SessionState, screen: Screen) -> Reporter:

@@ -12,8 +12,7 @@ from aca.cli.options import Output, Settings, Workspace, takes
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.session import Session
-    from aca.state import SessionState
+    from aca.resumption import Resumption
 
 
 @takes(Settings, Output)
@@ -42,30 +41,34 @@ def resume(
     workspace: Workspace = Path(),
 ) -> int:
     """Go on where a session stopped. An older checkpoint becomes a session of its own."""
-    from aca import app, work
+    from aca import resumption, work
 
     carrying.check(output)
     screen = Screen(output)
-    found = app.to_resume(workspace, name, failed)
+    found = resumption.to_resume(workspace, name, failed)
     if not found.state.unfinished():
         work.reap(workspace)  # a run that was killed at its very end has left its trees
-        code = _nothing_to_do(found.origin, found.state, screen)
-        is_to_be_merged = settings.flags().get("workspace", {}).get("merge", False)
-        return carrying.land(found.origin, found.state, screen) if code == 0 and is_to_be_merged else code
+        return _nothing_to_do(found, screen, settings.flags().get("workspace", {}).get("merge", False))
+    from aca import app  # last: with it comes all that carries a plan out
+
     carrying.check_record(output, "" if found.until is not None else found.origin.id)
     one = app.go_on(found, settings.flags(), screen.remark, roll_back)
     return carrying.carry_out(one, found.state, screen, settings.flags(), failed=failed)
 
 
-def _nothing_to_do(one: Session, state: SessionState, screen: Screen) -> int:
-    """Say so, with the exit code the session ended with."""
+def _nothing_to_do(found: Resumption, screen: Screen, is_to_be_merged: bool) -> int:
+    """Say so, with the exit code the session ended with, or that of the merge which is asked for."""
     from aca.events import RunEnded
     from aca.report.jsonl import JsonLines
     from aca.report.summary import document
-    from aca.state import verdict
+    from aca.verdict import verdict
 
+    one, state = found.origin, found.state
     code, reason = verdict(state)
     ended = RunEnded(exit_code=int(code), reason=reason)
+    is_to_be_merged = is_to_be_merged and code == 0
+    if is_to_be_merged and screen.output.json:
+        ended = carrying.land(one, state, ended, screen)
     if screen.output.jsonl:
         with JsonLines(screen.result, state, one, screen.remark) as lines:
             lines.ended = ended
@@ -74,4 +77,6 @@ def _nothing_to_do(one: Session, state: SessionState, screen: Screen) -> int:
     else:
         cure = "\n   aca resume --failed tries the failed ones again" if state.failed() else ""
         screen.result(f"nothing to do in session {one.id}: {reason}{cure}")
-    return code
+    if is_to_be_merged and not screen.output.json:
+        ended = carrying.land(one, state, ended, screen)
+    return ended.exit_code

@@ -61,7 +61,23 @@ Exit codes:
 
 
 class Commands(TyperGroup):
-    """Names the nearest command where there is none of that name."""
+    """All commands, each made when it is asked for: that takes longer than most of them work.
+
+    Names the nearest command where there is none of that name.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*COMMANDS, *GROUPS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            one = typer.Typer(**PLAIN)
+            one.command(cmd_name, context_settings=CONTEXTS.get(cmd_name))(COMMANDS[cmd_name])
+            self.commands[cmd_name] = typer.main.get_command(one)
+        elif cmd_name in GROUPS and cmd_name not in self.commands:
+            self.commands[cmd_name] = typer.main.get_group(GROUPS[cmd_name])
+            self.commands[cmd_name].name = cmd_name
+        return self.commands.get(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0]
@@ -80,23 +96,22 @@ def program() -> Any:
     """The command line, ready to be run."""
     app = typer.Typer(
         cls=Commands,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
         context_settings={
             "auto_envvar_prefix": "ACA",
             "help_option_names": ["-h", "--help"],
             "max_content_width": 110,
         },
+        **PLAIN,
     )
     app.callback(invoke_without_command=True, epilog=EPILOG)(root)
-    for name, command in COMMANDS.items():
-        app.command(name, context_settings=CONTEXTS.get(name))(command)
-    app.add_typer(checkpoint.group, name="checkpoint")
-    app.add_typer(plan_commands.group, name="plan")
     return typer.main.get_command(app)
 
 
+PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+}
 COMMANDS: dict[str, Callable[..., int]] = {
     "run": run.run,
     "resume": resume.resume,
@@ -118,6 +133,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "schema": schema.schema,
     "gc": gc.gc,
 }
+GROUPS = {"checkpoint": checkpoint.group, "plan": plan_commands.group}
 CONTEXTS = {"run": {"auto_envvar_prefix": "ACA"}}
 """``aca run`` reads the variables of the root options, for it is the same command."""
 

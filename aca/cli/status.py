@@ -62,19 +62,28 @@ def _told(one: Session, others: Sequence[Session], screen: Screen, everything: b
 
 
 def _facts(one: Session, state: SessionState) -> Iterator[tuple[str, str]]:
-    from aca.report import story, summary, words
+    from aca.report import summary, words
     from aca.report.spending import spending
 
     yield "session", summary.short_path(one)
     yield "runs", _activity(one, state)
     for task_id, now in state.states.items():
         if now.status == "blocked" or (now.status == "pending" and now.not_before > time.time()):
+            from aca.report import story
+
             yield "waits", f"{task_id}: {next(story.waits_for(state, task_id, time.time()), now.reason)}"
+    if waiting := _unread(one, state):
+        yield "inbox", f"{words.counted(waiting, 'message')} for the next run: aca resume"
     yield "used", f"{spending(state)}{_replayed(state)}"
     yield from (("limits", f"{name}: {told}") for name, told in _limits(one))
     yield "since", f"{words.moment(state.created_at)}, last event {words.moment(state.updated_at)}"
     if state.ended is not None and not one.is_running():
         yield from (("next", command) for command in summary.next_commands(state, state.ended))
+
+
+def _unread(one: Session, state: SessionState) -> int:
+    """Messages that nobody takes in, as no aca runs the session."""
+    return 0 if one.is_running() else sum(name not in state.messages for name, _ in one.messages())
 
 
 def _limits(one: Session) -> Iterator[tuple[str, str]]:
@@ -136,6 +145,7 @@ def _document(one: Session) -> dict[str, Any]:
         **session.snapshot(state),
         "path": str(one.path),
         "running": one.runner() if running else None,
+        "inbox": _unread(one, state),
         "exit_code": None if running or ended is None else ended.exit_code,
         "reason": None if running or ended is None else ended.reason,
         "usage": spending.document(state.spent),

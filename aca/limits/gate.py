@@ -75,6 +75,8 @@ class Gate:
 
     def refusal(self, task: Task) -> str:
         """Why nobody who could do *task* would: each of them refuses whoever asks. Empty where one may."""
+        if not self._refused:
+            return ""
         found = [self._refused.get((way.provider, way.model), "") for way in self._ways(task)]
         return found[0] if all(found) else ""
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from aca.values import LATEST
+
 KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
 CLAIMS = {"5h": "five_hour", "7d": "seven_day"}
 LENGTHS = {"five_hour": 5 * 3600.0, "seven_day": 7 * 86_400.0}
@@ -104,7 +106,7 @@ def lasting(text: str) -> float | None:
 def moment(value: object) -> float | None:
     """Unix time from such a number, or from RFC 3339."""
     if (at := number(value)) is not None:
-        return at
+        return at if at < LATEST else None
     with suppress(TypeError, ValueError):
         return datetime.fromisoformat(str(value)).timestamp()
     return None

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from aca import user_state
 from aca.limits.book import Book
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 def path(environ: Mapping[str, str]) -> Path:
     """``$XDG_STATE_HOME/aca/limits.sqlite``, by default in ``~/.local/state``."""
-    base = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "state"
-    return Path(base) / "aca" / "limits.sqlite"
+    return user_state.directory(environ) / "limits.sqlite"
 
 
 class Shelf(Protocol):

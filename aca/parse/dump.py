@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
+import msgspec
 import tomli_w
 
 from aca.errors import InputError
@@ -18,7 +18,7 @@ def dump_text(plan: Plan, spelling: Literal["json", "toml"]) -> str:
         data["providers"] = _sorted(data["providers"])
     if spelling == "toml":
         return _toml(data)
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
 
 
 def _sorted(options: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,33 +12,8 @@ from pydantic_core import ErrorDetails
 
 from aca.errors import did_you_mean
 from aca.parse.document import Loc
+from aca.wording import words
 
-_NOUNS = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "finite_number": "a finite number",
-}
-_PLAIN = {
-    "missing": (" is missing", ""),
-    "string_too_short": (" should not be empty", ""),
-    "recursion_depth_exceeded": (" is nested too deeply", ""),
-}
-_BOUNDS = {
-    "greater_than_equal": ("at least", "ge"),
-    "greater_than": ("more than", "gt"),
-    "less_than_equal": ("at most", "le"),
-    "less_than": ("less than", "lt"),
-}
 _DEEPEST = 12
 _NOWHERE = object()
 _FEW = 8
@@ -93,7 +66,7 @@ def _complaint(
     if first["type"] == "extra_forbidden":
         return _unknown_key(loc, root, data, extra)
     value = value_at(data, loc)
-    what, cure = _words(errors, value)
+    what, cure = words(errors, value)
     subject = path_text(data, loc)
     return Complaint(loc, f"{subject}{what}", cure, _word(value))
 
@@ -114,32 +87,6 @@ def _unknown_key(loc: Loc, root: Any, data: object, extra: Mapping[Any, Iterable
 def _near(key: str, known: tuple[str, ...]) -> str:
     """The same slip of the finger is often made in many tasks."""
     return did_you_mean(key, known)
-
-
-def _words(errors: Sequence[ErrorDetails], value: object) -> tuple[str, str]:
-    first = errors[0]
-    kind, context = first["type"], first.get("ctx", {})
-    if kind in _NOUNS:
-        nouns = dict.fromkeys(_NOUNS.get(one["type"], "something else") for one in errors)
-        return f" should be {' or '.join(nouns)}, not {shown(value)}", ""
-    if kind in _PLAIN:
-        return _PLAIN[kind]
-    if kind == "literal_error":
-        return _literal(str(context["expected"]), value)
-    if kind in _BOUNDS:
-        words, limit = _BOUNDS[kind]
-        return f" should be {words} {context[limit]}, not {value}", ""
-    if kind == "value_error":
-        return f": {context['error']}", ""
-    if kind == "invalid-json-value":
-        return f" cannot be {shown(value)}", "put it in quotes"
-    return f": {first['msg']}", ""
-
-
-def _literal(expected: str, value: object) -> tuple[str, str]:
-    options = re.findall(r"'([^']*)'", expected)
-    listed = ", ".join(options[:-1]) + f" or {options[-1]}" if len(options) > 1 else expected
-    return f" should be {listed}, not {shown(value)}", did_you_mean(str(value), options)
 
 
 def path_text(data: object, loc: Loc) -> str:
@@ -174,20 +121,6 @@ def value_at(data: object, loc: Loc, nothing: object = None) -> object:
             return nothing
         here = here[part]
     return here
-
-
-def shown(value: object) -> str:
-    """*value* in a message: as written when short, by its kind otherwise."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value[:40]}…"' if len(value) > 40 else f'"{value}"'
-    if isinstance(value, int | float):
-        return str(value)
-    if value is None:
-        return "empty"
-    kinds = {dict: "a table", list: "a list", datetime.date: "a date", datetime.time: "a time of day"}
-    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "this")
 
 
 def _word(value: object) -> str:

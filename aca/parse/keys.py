@@ -43,6 +43,9 @@ _SESSION: dict[str, tuple[Loc, str]] = {
     "max_concurrent_tasks": (("max_concurrent_tasks",), ""),
 }
 
+_RATES = ("rate_limiting", "max_requests_per_minute")
+"""As the Rust aca calls ``requests_per_minute``."""
+
 TOP_KEYS = (*FILE_KEYS, "session", "checks")
 """All that is understood at the top of a file and is not a key of the plan."""
 
@@ -56,6 +59,8 @@ def canonical(loc: Loc) -> Loc:
             return (*loc[:2], TASK_KEYS[key], *rest)
         case ("session", str(key), *rest) if key in _SESSION:
             return (*_SESSION[key][0], *rest)
+        case ("rate_limiting", "max_requests_per_minute"):
+            return ("rate_limiting", "requests_per_minute")
         case ("workspace",):
             return ("defaults", "workspace")  # where it is a word; as a table it stays where it is
         case (str(key), *rest) if key in FILE_KEYS:
@@ -70,6 +75,9 @@ def expand_file(document: Document) -> None:
         _put(document, FILE_KEYS[key], data.pop(key), (key,))
     if isinstance(data.get("workspace"), str):
         _put(document, ("defaults", "workspace"), data.pop("workspace"), ("workspace",))
+    rates = data.get("rate_limiting")
+    if isinstance(rates, dict) and _RATES[1] in rates:
+        _put(document, (_RATES[0], "requests_per_minute"), rates.pop(_RATES[1]), _RATES)
     session = data.pop("session", None)
     if isinstance(session, dict):
         _expand_session(document, session)

@@ -15,6 +15,7 @@ from aca.errors import InputError, Problem, did_you_mean
 from aca.plan import Task
 from aca.providers.base import Availability, Provider
 from aca.values import Model
+from aca.wording import words
 
 KINDS = {
     "anthropic": "aca.providers.anthropic:Anthropic",
@@ -68,8 +69,8 @@ def check(name: str, given: Mapping[str, Any] = NOTHING) -> Availability:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, ("providers", name, *first["loc"])))
-        told = first["msg"].removeprefix("Value error, ")
-        return Availability(False, f"its settings are wrong: {where}: {told}", "", is_wrong=True)
+        what, cure = words([first], first["input"])
+        return Availability(False, f"its settings are wrong: {where}{what}", cure, is_wrong=True)
 
 
 def model(name: str, given: Mapping[str, Any] = NOTHING) -> type[Model]:

@@ -7,7 +7,7 @@ and never raises for what the outside did.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -55,6 +55,9 @@ class Assignment:
     output_schema: Mapping[str, Any] | None = None
     """Besides doing the task, give a JSON object that fits this JSON Schema; the prompt says so, too."""
     account: Account = field(default_factory=Unlimited)
+    so_far: Callable[[Callable[[], Usage | None]], None] = lambda _used: None
+    """Told by an agent that is a whole program how to ask what it has used until now: where it is cut off,
+    that counts."""
     allowed_usd: float | None = None
     """What it may cost, for agents that can be told; None sets no limit."""
     messages: Messages = field(default_factory=Silence)
@@ -109,6 +112,12 @@ class Noted(msgspec.Struct, frozen=True, tag="noted", tag_field="step"):
     text: str
 
 
+class Proposed(msgspec.Struct, frozen=True, tag="proposed", tag_field="step"):
+    """Work that the agent found and that is no part of its task: what a subtask would say of itself."""
+
+    task: dict[str, Any]
+
+
 class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit_defaults=True):
     """What the provider told about its limits, as it told it."""
 
@@ -147,7 +156,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
     """``failed``, because the conversation no longer fits into the model's context."""
 
 
-Step = Said | Used | Changed | Conversed | Noted | Limited | Waiting | Result
+Step = Said | Used | Changed | Conversed | Noted | Proposed | Limited | Waiting | Result
 
 
 @dataclass(frozen=True)

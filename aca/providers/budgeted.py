@@ -21,7 +21,7 @@ from aca.prices import Tariff, tariff
 from aca.providers import model_of
 from aca.providers.about import about
 from aca.providers.account import Account, Call, SpentError
-from aca.providers.trouble import Kind
+from aca.providers.trouble import UNREACHED, Kind
 from aca.spent import add_usage
 from aca.state import SessionState
 
@@ -256,9 +256,12 @@ class _Counted:
         self._below.failed(kind, until)
 
     def outcome(self) -> tuple[ev.Usage | None, bool]:
-        """What it used, and whether that is only what was reserved for it."""
+        """What it used, and whether that is a guess: all that was reserved, or what it told until cut off."""
         if self.told is not None:
-            return msgspec.structs.replace(self.told, cost_usd=self._tariff.cost(self.told)), False
+            used = msgspec.structs.replace(self.told, cost_usd=self._tariff.cost(self.told))
+            is_partial = self.is_cut_off and not self._asks
+            if not is_partial or used.cost_usd is not None:
+                return used, is_partial
         if self._asks:
             return (ev.Usage(cost_usd=0.0), False) if self._is_refused else (self._reserve.usage, True)
         if self._reserve.usage.cost_usd is not None and (self.is_cut_off or self._status is not None):
@@ -268,7 +271,8 @@ class _Counted:
     @property
     def _is_refused(self) -> bool:
         """Whether the server did nothing: an answer that breaks off is paid for all the same."""
-        return self._has_failed and isinstance(self._status, int) and self._status >= 400
+        is_error = isinstance(self._status, int) and self._status >= 400
+        return self._has_failed and (is_error or self._status == UNREACHED)
 
 
 def uncounted(plan: Plan, used: Mapping[str, Sequence[Task]]) -> Iterator[str]:

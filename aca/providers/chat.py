@@ -28,6 +28,7 @@ from aca.providers.base import (
     Conversed,
     Limited,
     Noted,
+    Proposed,
     Result,
     Said,
     Step,
@@ -45,7 +46,7 @@ from aca.providers.conversation import (
     Reply,
     Request,
 )
-from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, ModelError
+from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, UNREACHED, ModelError
 from aca.spent import add_usage
 from aca.tools import KINDS, offered
 from aca.tools.base import BROKEN, Bench, Tool, ToolResult, reason
@@ -211,7 +212,7 @@ class _Talk:
                         else:
                             yield Said(piece)
             except ModelError as trouble:
-                call.heard({"status": trouble.status, **trouble.headers})
+                call.heard({"status": UNREACHED if trouble.unreached else trouble.status, **trouble.headers})
                 call.failed(trouble.kind, trouble.until)
                 if trouble.limits:
                     yield Limited(trouble.limits)
@@ -234,6 +235,8 @@ class _Talk:
                 yield Changed(change)
             if done.note:
                 yield Noted(secrets.struck_out(done.note))
+            if done.proposal is not None:
+                yield Proposed(done.proposal)
             if done.error:
                 yield Used(call.tool, detail, error=secrets.struck_out(done.error))
             outcomes.append(self.outcome(call, done))

@@ -107,6 +107,7 @@ class Run:
     def start(self, stdin: process.Source | None = None) -> AbstractAsyncContextManager[process.Child]:
         """Start it; it reads the prompt where *stdin* is nothing else."""
         logs = self.assignment.logs
+        self.assignment.so_far(self.reading.used)
         prompt = logs / "prompt.md"
         prompt.write_text(self.prompt, encoding="utf-8")
         # Each run has a stderr of its own: it may tell that a conversation was not found.

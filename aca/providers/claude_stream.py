@@ -13,12 +13,15 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from aca.events import Category, FileChange, Usage
 from aca.place import Place
+from aca.prices import Tariff
 from aca.process import Ended
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
-from aca.spent import add_usage
-from aca.values import format_duration
+from aca.spent import add_usage, told_cost, told_tokens
+from aca.values import LATEST, format_duration
 
 WRITING_TOOLS = ("Write", "Edit", "MultiEdit", "NotebookEdit")
 _DETAILS = ("file_path", "notebook_path", "command", "path", "pattern", "url", "query", "description")
@@ -58,6 +61,7 @@ class Reading:
         self._denied: dict[str, None] = {}
         self._limit: dict[str, Any] = {}
         self._results: list[dict[str, Any]] = []
+        self._messages: dict[str, dict[str, Any]] = {}
         self.finished = False
         """There is a result, and nothing was said since: nothing more is expected."""
 
@@ -65,7 +69,7 @@ class Reading:
         """What one line of the stream tells. A line that is no event tells nothing."""
         try:
             event = json.loads(line.decode(errors="replace"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(event, dict):
             return
@@ -88,8 +92,19 @@ class Reading:
             self._conversation = str(conversation)
             yield Conversed(self._conversation)
 
+    def used(self) -> Usage | None:
+        """What its messages have told of their use; the result knows better, where it comes.
+
+        A message comes in pieces, each of which tells the use of all of it. Dollars are of the price list.
+        """
+        known = [usage for one in self._messages.values() if (usage := _listed(one)) is not None]
+        return reduce(add_usage, known) if known else None
+
     def _assistant(self, event: dict[str, Any]) -> Iterator[Step]:
         self.finished = False
+        message = _table(event.get("message"))
+        if message.get("model") != SYNTHETIC:
+            self._messages[str(message.get("id"))] = {key: message.get(key) for key in ("model", "usage")}
         for block in _blocks(event):
             text = block.get("text")
             if block.get("type") == "text" and text and not _is_aside(event):
@@ -132,7 +147,7 @@ class Reading:
 
     def _result(self, event: dict[str, Any]) -> Iterator[Step]:
         self.finished = True
-        for denial in map(_table, event.get("permission_denials") or ()):
+        for denial in map(_table, _list(event.get("permission_denials"))):
             if not self._is_protected(_table(denial.get("tool_input"))):
                 self._denied[str(denial.get("tool_name"))] = None
         if not (self._results and _aborted(event)):  # stopped while it lingered: what it said before counts
@@ -174,7 +189,7 @@ class Reading:
         if not (rejected and _is_error(result)):
             return None
         resets = self._limit.get("resetsAt")
-        until = float(resets) if isinstance(resets, int | float) else None
+        until = float(resets) if isinstance(resets, int | float) and 0 < resets < LATEST else None
         return Result("quota", reason=_told(result), until=until, usage=self._usage())
 
     def _broken(self, result: dict[str, Any]) -> Result | None:
@@ -228,7 +243,14 @@ def _usage(result: dict[str, Any]) -> Usage | None:
     if not isinstance(told := result.get("usage"), dict):
         return None
     names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    return Usage(*(told.get(name) or 0 for name in names))
+    return Usage(*(told_tokens(told.get(name)) for name in names))
+
+
+def _listed(message: dict[str, Any]) -> Usage | None:
+    """What a message used, at the price of its model."""
+    if (usage := _usage(message)) is None:
+        return None
+    return msgspec.structs.replace(usage, cost_usd=Tariff("anthropic", str(message["model"])).cost(usage))
 
 
 def _cost(results: list[dict[str, Any]]) -> float | None:
@@ -242,7 +264,7 @@ def _cost(results: list[dict[str, Any]]) -> float | None:
         costs = [_table(model).get("costUSD") for new in news for model in _table(new).values()]
     else:
         costs = [results[-1].get("total_cost_usd")]
-    known = [float(cost) for cost in costs if isinstance(cost, int | float)]
+    known = [cost for cost in map(told_cost, costs) if cost is not None]
     return sum(known) if len(known) == len(costs) else None
 
 
@@ -270,7 +292,7 @@ def _aborted(result: dict[str, Any]) -> bool:
 
 
 def _told(result: dict[str, Any]) -> str:
-    text = result.get("result") or "; ".join(map(str, result.get("errors") or ()))
+    text = result.get("result") or "; ".join(map(str, _list(result.get("errors"))))
     return str(text or (result.get("subtype") if _is_error(result) else ""))
 
 
@@ -285,8 +307,8 @@ def _exit(ended: Ended) -> str:
 
 
 def _blocks(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    content = _table(event.get("message")).get("content")
-    return (block for block in content if isinstance(block, dict)) if isinstance(content, list) else iter(())
+    content = _list(_table(event.get("message")).get("content"))
+    return (block for block in content if isinstance(block, dict))
 
 
 def _is_aside(event: dict[str, Any]) -> bool:
@@ -296,6 +318,10 @@ def _is_aside(event: dict[str, Any]) -> bool:
 
 def _table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(content: object) -> str:

@@ -105,6 +105,6 @@ def _note(happened: asyncio.Future[None]) -> None:
 def _object(line: bytes) -> dict[str, Any]:
     try:
         told = json.loads(line.decode(errors="replace"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -13,7 +13,7 @@ from aca.place import Place
 from aca.process import Ended
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from aca.providers.declaration import Declaration, Meaning, Sign, Tokens, Tool, find
-from aca.spent import add_usage
+from aca.spent import add_usage, told_cost, told_tokens
 from aca.values import format_duration
 
 _LONGEST = 200
@@ -77,7 +77,7 @@ class Reading:
             return
         try:
             event = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         yield from self._event(event)
 
@@ -95,7 +95,7 @@ class Reading:
         start = re.search(r"^[\[{]", text, re.MULTILINE)
         try:
             document = json.loads(text[start.start() :]) if start else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         for event in document if isinstance(document, list) else [document]:
             yield from self._event(event)
@@ -267,7 +267,7 @@ def _usage(declared: Tokens, event: object) -> Usage:
     cached = read + written if declared.input_includes_cached else 0
     costs = find(event, declared.cost_usd) if declared.cost_usd else []
     # A price that a program does not know is 0 to some of them.
-    known = [float(cost) for cost in costs if isinstance(cost, int | float) and cost > 0]
+    known = [cost for cost in map(told_cost, costs) if cost]
     return Usage(
         max(0, _number(event, declared.input) - cached),
         _number(event, declared.output),
@@ -279,7 +279,7 @@ def _usage(declared: Tokens, event: object) -> Usage:
 
 def _number(event: object, path: str) -> int:
     found = find(event, path) if path else []
-    return sum(int(one) for one in found if isinstance(one, int | float))
+    return sum(map(told_tokens, found))
 
 
 def _error(wrong: object) -> str:

@@ -89,7 +89,7 @@ def _arguments(text: str) -> Any:
     """A table, or what the model wrote in its place."""
     try:
         return json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

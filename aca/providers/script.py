@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,7 @@ from pydantic_core import ErrorDetails
 from aca.errors import InputError, Problem, did_you_mean
 from aca.events import Category
 from aca.values import Command, Duration, Model
+from aca.wording import words
 
 
 class Step(Model):
@@ -60,12 +62,21 @@ class Say(Step):
     say: str
 
 
+def _sound_base64(value: object) -> object:
+    """Python's decoder passes over what is no base64, down to nothing at all."""
+    try:
+        b64decode("".join(str(value).split()), validate=True)
+    except ValueError:
+        raise ValueError("this is not base64") from None
+    return value
+
+
 class Write(Quiet):
     """Write a file, and its directories: text, or any bytes in base64."""
 
     write: str
     content: str | None = None
-    base64: Base64Bytes | None = None
+    base64: Annotated[Base64Bytes, BeforeValidator(_sound_base64)] | None = None
     executable: bool = False
 
     @model_validator(mode="after")
@@ -123,6 +134,12 @@ class Note(Step):
     """Leave a note for those who work on other tasks."""
 
     note: str = Field(min_length=1)
+
+
+class Propose(Step):
+    """Propose work that is no part of the task, as a plan would write it."""
+
+    propose: dict[str, JsonValue]
 
 
 class Give(Step):
@@ -209,6 +226,7 @@ VERBS: dict[str, type[Step]] = {
     "usage": Use,
     "subtasks": Split,
     "note": Note,
+    "propose": Propose,
     "output": Give,
     "used": Show,
     "changed": ShowChange,
@@ -289,7 +307,7 @@ class _Reading:
                 continue
             try:
                 raw = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 self.wrong(number, f"this line is not JSON: {error}")
                 continue
             task = raw.pop("task", None) if isinstance(raw, dict) else None
@@ -379,9 +397,9 @@ def _not_one(raw: object, verbs: list[str]) -> str:
 
 def _explain(verb: str, kind: type[Step], fault: ErrorDetails) -> tuple[str, str]:
     """A problem and its cure, from what pydantic found in a step."""
-    loc, message = fault["loc"], fault["msg"].removeprefix("Value error, ")
+    loc = fault["loc"]
     if not loc:
-        return f"a step with {verb} {message}", ""
+        return f"a step with {verb} {fault['msg'].removeprefix('Value error, ')}", ""
     key = ".".join(str(part) for part in loc)
     if fault["type"] == "extra_forbidden":
         known = ", ".join(name for name in kind.model_fields if name != verb)
@@ -391,4 +409,5 @@ def _explain(verb: str, kind: type[Step], fault: ErrorDetails) -> tuple[str, str
         return f'a step with {verb} needs "{key}"', ""
     if loc[0] == "run":
         return "run: neither a shell line nor a list of words", 'write "pytest -q" or ["pytest", "-q"]'
-    return f"{key}: {message[:1].lower()}{message[1:]}", ""
+    what, cure = words([fault], fault["input"])
+    return f"{key}{what}", cure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -47,6 +47,10 @@ _BY_STATUS: dict[int, Kind] = {
 }  # fmt: skip
 BUSY = (503, 529)
 """HTTP statuses of a vendor that cannot serve anybody for now."""
+UNREACHED = "unreached"
+"""What is told in the place of an HTTP status where there was no connection."""
+_UNREACHED = ("ConnectError", "ConnectTimeout")
+"""What the HTTP libraries, httpx and httpx2, call it."""
 LONGEST_PAUSE = 60.0
 """Who wants to be left alone for longer than this is closed, as when a quota window is."""
 
@@ -61,6 +65,8 @@ class ModelError(Exception):
     headers: Mapping[str, str] = field(default_factory=dict)
     known: Kind | None = None
     """What it is, where that does not need to be found out."""
+    unreached: bool = False
+    """There was no connection, so that nobody has got the call."""
 
     @property
     def kind(self) -> Kind:
@@ -120,8 +126,15 @@ class ModelError(Exception):
             told=told,
             status=getattr(error, "status_code", None),
             code=" ".join(str(code) for code in codes if code),
+            unreached=any(type(one).__name__ in _UNREACHED for one in _causes(error)),
             headers=lowered(getattr(response, "headers", {})),
         )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def lowered(headers: Mapping[str, str]) -> dict[str, str]:

@@ -7,10 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aca import limits
-from aca.accounting import LIMITS_FILE
 from aca.report import words
-from aca.session import Session
+from aca.session import LIMITS_FILE, Session
 
 
 def allowances(one: Session, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -22,6 +20,8 @@ def allowances(one: Session, environ: Mapping[str, str]) -> dict[str, dict[str, 
             written = json.loads(path.read_bytes())
         except (OSError, ValueError):
             continue
+        from aca import limits  # most sessions have called nobody who has any
+
         rates = one.plan.rate_limiting.of(name)
         found[name] = limits.look_up(str(written.get("account")), rates, environ) or written
     return found

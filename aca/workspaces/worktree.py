@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from aca import user_state
 from aca.errors import MachineError
 from aca.events import FileChange
 from aca.session import Session, write_patch
@@ -35,10 +36,8 @@ def home(workspace: Path, environ: Mapping[str, str]) -> Path:
 
     Not in the workspace, whose tools would look through it, nor in ``.aca`` for the same reason.
     """
-    state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or "/tmp") / ".local" / "state"  # noqa: S108
     mark = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:8]
-    # Links resolved, because git tells its worktrees apart by their real paths.
-    return Path(os.path.realpath(state)) / "aca" / "worktrees" / f"{workspace.name}-{mark}"
+    return user_state.directory(environ) / "worktrees" / f"{workspace.name}-{mark}"
 
 
 def branch(session: str) -> str:

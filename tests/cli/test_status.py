@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aca.messages import Remark
 from tests.project import Project
 
 SCRIPT = """
@@ -160,3 +161,14 @@ def test_looking_never_writes(project: Project) -> None:
     ):
         project.run(*args)
     assert picture() == before
+
+
+def test_messages_that_nobody_has_read_are_shown(project: Project) -> None:
+    """A run that was killed may have left some; the next one reads them."""
+    project.write({"tasks.md": project.replay('tasks."*".steps = [{hang = true}]\n') + "- [ ] One {#one}\n"})
+    running = project.start("--task-file", "tasks.md")
+    running.until(lambda: project.sessions() and "task_started" in project.session().journal_path.read_text())
+    running.kill()
+    project.session().send(Remark("one", "be brief", "ann"))
+    assert "inbox    1 message for the next run: aca resume" in project.run("status").stdout
+    assert project.run("status", "--json").json["inbox"] == 1

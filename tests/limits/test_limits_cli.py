@@ -76,9 +76,9 @@ def test_waiting_is_shown_and_is_not_the_tasks_time(project: Project, server: Mo
 
 def test_a_pause_that_a_model_asks_for_is_not_the_tasks_time(project: Project, server: ModelServer) -> None:
     """A task that is told to come back later than its time limit is not timed out; it is shown to wait."""
-    server.script("work", Failure(429, "rate_limit_error", "slow down", {"retry-after": "2"}))
+    server.script("work", Failure(429, "rate_limit_error", "slow down", {"retry-after": "6"}))
     project.write({"tasks.md": tasks(1), "aca.toml": settings() + "[defaults]\nretries = 0\n"})
-    args = ("--task-file", "tasks.md", "--timeout", "1500ms", "--jsonl")
+    args = ("--task-file", "tasks.md", "--timeout", "5s", "--jsonl")
     outcome = project.run(*args, env=environment(server))
     assert [wait["reason"] for wait in steps(outcome, "waiting")] == ["the next try with openai"]
     assert outcome.jsonl[-1]["exit_code"] == 0
@@ -150,6 +150,36 @@ def test_what_cannot_be_a_rate_is_told_with_its_line(project: Project) -> None:
     assert "aca.toml:4" in told
 
 
+def test_what_names_nobody_is_told_before_anything_runs(project: Project) -> None:
+    """Rates of a provider that is not there, an empty fallback, true for a number."""
+    wrong = """\
+        [rate_limiting]
+        tokens_per_minute = true
+        [defaults]
+        fallback = ["openai:"]
+        """
+    project.write({"tasks.md": "- [ ] Command {run=true}\n", "aca.toml": wrong})
+    told = project.run("--task-file", "tasks.md", expect=2).stderr
+    assert "aca.toml:2: rate_limiting.tokens_per_minute should be a number, not true" in told
+    assert 'aca.toml:4: defaults.fallback: "openai:" names nobody' in told
+    project.write({"aca.toml": "[rate_limiting.providers.opnai]\nrequests_per_minute = 1\n"})
+    told = project.run("--task-file", "tasks.md", expect=2).stderr
+    assert 'aca.toml:1: there is no provider "opnai"' in told
+    assert 'did you mean "openai"?' in told
+    assert project.sessions() == []
+
+
+@pytest.mark.parametrize(("named", "why"), [("state", "no full path"), ("{root}/tasks.md", "no directory")])
+def test_a_directory_for_state_that_cannot_be_one_is_told(project: Project, named: str, why: str) -> None:
+    """Before there is a session."""
+    project.write({"tasks.md": "- [ ] Command {run=true}\n"})
+    env = {"XDG_STATE_HOME": named.format(root=project.root)}
+    told = project.run("--task-file", "tasks.md", env=env, expect=2).stderr
+    assert "XDG_STATE_HOME is" in told
+    assert why in told
+    assert project.sessions() == []
+
+
 def test_a_provider_may_have_rates_of_its_own(project: Project, server: ModelServer) -> None:
     """Which stand before those of all."""
     server.script("work")
@@ -187,6 +217,26 @@ def test_a_closed_window_can_end_the_run(project: Project, server: ModelServer) 
     project.run("resume", env=environment(server), expect=75)
     assert len(server.requests) == 1
     assert "closed: openai's quota window is closed" in project.run("status", env=environment(server)).stdout
+
+
+def test_what_others_can_do_is_done_before_a_closed_window_ends_the_run(
+    project: Project, server: ModelServer
+) -> None:
+    """A task with a provider of its own, and a command: only what nobody does now is left."""
+    server.script("shut", closed_for(3600))
+    server.script("work")
+    env = {**environment(server), "OPENAI_BASE_URL": server.url("shut")}
+    others = "- [ ] Other {#other provider=anthropic}\n- [ ] Command {#command run=true needs=other}\n"
+    project.write({"tasks.md": tasks(2) + others, "aca.toml": settings(on_quota="exit")})
+    outcome = project.run("--task-file", "tasks.md", "--json", env=env, expect=75)
+    assert outcome.json["until"] == pytest.approx(time.time() + 3600, abs=60)
+    states = project.session().state().states
+    assert {task: now.status for task, now in states.items()} == {
+        "t0": "pending",
+        "t1": "pending",
+        "other": "completed",
+        "command": "completed",
+    }
 
 
 def test_a_provider_that_is_down_for_long_is_closed(project: Project, server: ModelServer) -> None:

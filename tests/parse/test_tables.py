@@ -56,6 +56,8 @@ max_concurrent_tasks = 3
 [session]
 max_duration_hours = 8
 checkpoint_interval_minutes = 30
+[rate_limiting]
+max_requests_per_minute = 30
 [claude_code]
 model = "opus"
 [providers.replay]
@@ -78,6 +80,7 @@ def test_settings_are_the_same_in_every_file(desk: Desk, name: str) -> None:
     assert data["defaults"] == {"provider": "replay", "retries": 4, "timeout": "5m"}
     assert data["limits"] == {"max_duration": "8h"}
     assert data["checkpoint_interval"] == "30m"
+    assert data["rate_limiting"] == {"requests_per_minute": 30}
     assert data["providers"] == {"replay": {"script": "s.toml"}, "claude-cli": {"model": "opus"}}
     assert data["max_concurrent_tasks"] == 3
 

@@ -272,8 +272,8 @@ wait = "5x"
 step = 1
 '''
     verbs = (
-        "a step is one of say, write, edit, delete, run, usage, subtasks, note, output, used, changed, "
-        "result, wait, hang, fail, interrupt, deny, quota, conversation"
+        "a step is one of say, write, edit, delete, run, usage, subtasks, note, propose, output, used, "
+        "changed, result, wait, hang, fail, interrupt, deny, quota, conversation"
     )
     assert told(tmp_path, text) == [
         (1, 'unknown key "titel"', "a script has [tasks.<id or title>] and nothing else"),
@@ -290,15 +290,16 @@ step = 1
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        ("{quota = 2026-11-21T15:00:00}", "quota: input should have timezone info"),
+        ("{quota = 2026-11-21T15:00:00}", "quota should have a time zone"),
         (
             '{fail = "x", category = "bad"}',
-            "category: input should be 'transient', 'task', 'system', 'input' or 'budget'",
+            'category should be transient, task, system, input or budget, not "bad"',
         ),
-        ('{say = "x", attempt = 0}', "attempt: input should be greater than or equal to 1"),
+        ('{say = "x", attempt = 0}', "attempt should be at least 1, not 0"),
         ("{usage = {tokens = 5}}", 'unknown key "usage.tokens" in a step that has usage'),
-        ("{hang = false}", "hang: input should be True"),
+        ("{hang = false}", "hang should be true, not false"),
         ('{interrupt = "x"}', 'a step with interrupt needs "attempt"'),
+        ('{write = "a", base64 = "@@@"}', "base64: this is not base64"),
         ('{write = "a"}', 'a step with write needs "content" or "base64", and not both'),
         ("{}", "a step with nothing in it does nothing"),
         ("5", "a step is a table"),

@@ -94,6 +94,8 @@ def test_a_merge_that_is_refused_at_the_end_waits_for_a_person(project: Project)
     told = project.run("run", "tasks.md", "-j", "2", "--merge", expect=4).stderr
     assert "changes that are not committed" in told
     assert "changes that are not committed" in project.run("resume", "--merge", expect=4).stderr
+    document = project.run("resume", "--merge", "--json", expect=4).json
+    assert (document["exit_code"], "not committed" in document["reason"]) == (4, True)
     git(project, "checkout", "--", "a.txt")
     assert "fast-forward" in project.run("resume", "--merge").stderr
     assert project.read("first.txt") == "first"

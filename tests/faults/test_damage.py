@@ -1,0 +1,111 @@
+"""A journal that was cut or changed anywhere: the state is right, or the damage is named; never a guess."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aca import cli
+from aca.errors import AcaError
+from aca.session import Session, listing
+from aca.state import fold
+from tests.faults.plans import RETRIES, RUN
+from tests.faults.sites import Server, Site
+from tests.faults.tally import Losses, Tally
+
+COMMANDS = (("status",), ("show", "one"), ("costs",), ("checkpoint", "list"), ("plan", "show", "tasks.md"))
+"""Those that only look."""
+
+
+@pytest.fixture
+def ended(server: Server, tmp_path: Path) -> Session:
+    """A small session that has come to its end, a failure included."""
+    site = Site(tmp_path / "site", server)
+    site.write({"tasks.md": RETRIES.tasks})
+    assert site.aca(*RUN)["status"] == RETRIES.code, site.log()
+    [one] = listing(site.work)
+    return one
+
+
+def pictures(one: Session) -> set[str]:
+    """Every state the session was ever in."""
+    events = one.events()
+    return {str(fold(one.plan, events[:count]).states) for count in range(1, len(events) + 1)}
+
+
+def told(one: Session, data: bytes, right: set[str]) -> Losses:
+    """What is wrong with how a session is read whose journal holds *data*."""
+    losses = Losses()
+    one.journal_path.write_bytes(data)
+    try:
+        state = Session(one.path).state()
+    except AcaError as error:
+        if "journal" not in str(error):
+            losses.wrong_states.append(f"said: {error}")
+    except Exception as error:
+        losses.wrong_states.append(repr(error))
+    else:
+        if str(state.states) not in right:
+            losses.wrong_states.append("a state that never was")
+    return losses
+
+
+def test_a_journal_cut_at_a_byte(ended: Session, tally: Tally) -> None:
+    """What is left is an earlier state, or damage that is named."""
+    whole, right = ended.journal_path.read_bytes(), pictures(ended)
+    for length in tally.sample(range(len(whole)), 300):
+        tally.add(length, told(ended, whole[:length], right))
+
+
+def test_a_journal_changed_at_a_byte(ended: Session, tally: Tally) -> None:
+    """Any bit of any byte: what is not an earlier state, cut short, is damage that is named."""
+    whole, right = ended.journal_path.read_bytes(), pictures(ended)
+    for place in tally.sample(range(len(whole)), 300):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << (place % 8)
+        tally.add(place, told(ended, bytes(changed), right))
+
+
+def run(*argv: str) -> tuple[int, str]:
+    """``aca ARGV`` in this process, by the way the program goes itself; its exit code, and all it printed."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        code = cli.main(list(argv))
+    return code, printed.getvalue()
+
+
+def damages(whole: bytes) -> Iterator[tuple[str, bytes]]:
+    """The journal cut in its middle, changed, with lines gone, repeated and exchanged, and emptied."""
+    lines = whole.splitlines(keepends=True)
+    for number in range(len(lines)):
+        changed = lines[number].replace(b'"seq"', b'"sec"')
+        yield f"{number}: changed", b"".join([*lines[:number], changed, *lines[number + 1 :]])
+        yield f"{number}: gone", b"".join([*lines[:number], *lines[number + 1 :]])
+        yield f"{number}: repeated", b"".join([*lines[: number + 1], *lines[number:]])
+        yield f"{number}: cut", b"".join([*lines[:number], lines[number][:20]])
+    yield "exchanged", b"".join(reversed(lines))
+    yield "emptied", b""
+    yield "zeros", b"\0" * 4096
+    yield "zeros at its end", whole + b"\0" * 512
+
+
+def test_commands_name_a_damaged_journal(
+    ended: Session, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each ends with what it does for a sound one, or with 7 and the line; none with a bug."""
+    monkeypatch.chdir(ended.workspace)
+    whole = ended.journal_path.read_bytes()
+    points = [(how, data, command) for how, data in damages(whole) for command in COMMANDS]
+    for how, data, command in tally.sample(points, 25):
+        ended.journal_path.write_bytes(data)
+        code, printed = run(*command)
+        losses = Losses()
+        if code not in (0, 2, 7) or "Traceback" in printed:
+            losses.wrong_states.append(f"exit code {code}: {printed}")
+        if code == 7 and f"{ended.journal_path.name}:" not in printed:
+            losses.wrong_states.append(f"no line is named: {printed}")
+        tally.add((how, *command), losses)
