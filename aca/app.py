@@ -40,6 +40,7 @@ from aca.collection import collect
 from aca.config import Merged
 from aca.consultation import Agents, Watch
 from aca.errors import (
+    DamagedJournalError,
     Exit,
     InputError,
     MachineError,
@@ -383,7 +384,13 @@ def go_on(
 
 
 def _roll_back(origin: Session, until: int, force: bool, notice: Callable[[str], None]) -> None:
-    done = kept.roll_back(origin, until, force=force)
+    try:
+        done = kept.roll_back(origin, until, force=force)
+    except DamagedJournalError:
+        notice(
+            "what tasks have changed since is not known, as the journal is damaged: files stay as they are"
+        )
+        return
     if done.paths:
         files = "1 file is" if len(done.paths) == 1 else f"{len(done.paths)} files are"
         back = f"aca restore --undo --session {origin.id}"
