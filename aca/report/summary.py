@@ -156,7 +156,7 @@ def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
         yield f"aca show {failed[0]}   (why it failed)"
     if code == Exit.TASK_FAILED:
         yield "aca resume --failed   (tries again what failed)"
-    if code == Exit.WAITING and unanswered:
+    if code in (Exit.OK, Exit.WAITING) and unanswered:
         yield f"aca approve {unanswered[0]}   (or aca reject), then aca resume"
     elif code == Exit.WAITING and asked:
         yield "aca resume   (goes on with the answer)"

@@ -35,6 +35,7 @@ def show(
     else:
         limit = None if everything else tree.SHOWN
         screen.results(tree.outline(prepared.plan, screen.marks, found, each=True, limit=limit))
-        screen.results(keepers.told(prepared.plan))
-        screen.results([*estimates.assumptions(prepared.plan, found), *agreement.told(prepared.plan)])
+        assumed = estimates.assumptions(prepared.plan, found)
+        kept = keepers.told(prepared.plan)
+        screen.results([*kept, *assumed, *agreement.told(prepared.plan)])
     return 0
