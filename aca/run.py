@@ -355,6 +355,8 @@ class _Run:
             seconds=ended.seconds,
             usage=ended.usage,
             files=ended.files,
+            commit=ended.commit,
+            base=ended.base,
             reason=f"cancelled by {asked.by}",
             excused=self.state.tasks[ended.task].on_failure == "skip",
             cause=asked.seq,
