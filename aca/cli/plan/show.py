@@ -34,7 +34,8 @@ def show(
         screen.document({**data, "permissions": keepers.document(prepared.plan)})
     else:
         limit = None if everything else tree.SHOWN
-        lines = tree.outline(prepared.plan, screen.marks, found, each=True, limit=limit)
-        lines += [*keepers.told(prepared.plan), *estimates.assumptions(prepared.plan, found)]
-        screen.results([*lines, *agreement.told(prepared.plan)])
+        screen.results(tree.outline(prepared.plan, screen.marks, found, each=True, limit=limit))
+        assumed = estimates.assumptions(prepared.plan, found)
+        kept = keepers.told(prepared.plan)
+        screen.results([*kept, *assumed, *agreement.told(prepared.plan)])
     return 0
