@@ -181,8 +181,8 @@ class Inplace(Open):
         names = {change.path for change in told}
 
         def touched(path: str, by: str) -> bool:
-            patterns = self.state.tasks[by].touches
-            return bool(patterns) and not touches.outside(patterns, [path])
+            task = self.state.tasks[by]
+            return bool(task.touches) and not touches.outside(self.state.plan, task, [path])
 
         def is_mine(path: str, others: set[str]) -> bool:
             if path in names or touched(path, task_id):

@@ -227,6 +227,69 @@ def prompt(site: Site, task: str) -> str:
     return max(attempts, key=lambda path: int(path.name.split(".")[0])).read_text()
 
 
+# -- plans that grow -----------------------------------------------------------------------------------------
+
+ADDITIONS = Story(
+    "additions",
+    f"""\
+- [ ] Both {{#both}}
+  - [ ] One {{#one run="{mark("one")}"}}
+  - [ ] Wait {{#wait kind=approval needs=one}}
+- [ ] After {{#after needs=both run="{mark("after")}"}}
+""",
+    commands=(
+        RUN,
+        ("add", "More", "--under", "both", "--needs", "wait", "--run", mark("more")),
+        ("add", "Last", "--needs", "after", "--run", mark("last")),
+        ("approve", "wait"),
+        RESUME,
+    ),
+)
+
+BROKEN_DOWN = Story(
+    "failures broken into tasks",
+    f"---\n{REPLAY}---\n"
+    '- [ ] Big {#big on_failure=decompose retries=0 check="test -e whole"}\n'
+    "- [ ] Gate {#gate needs=big on_failure=decompose retries=0 "
+    f"""run="{mark("gate", "; test -e mended")}"}}\n"""
+    f'- [ ] After {{#after needs=gate run="{mark("after")}"}}\n',
+    {
+        "replay.toml": f"""\
+[tasks.big]
+steps = [{{output = {{tasks = [
+  {{title = "Small", description = "The first.", dependencies = []}},
+  {{title = "Rest", description = "The second.", dependencies = ["Small"]}},
+]}}}}]
+[tasks."big.small"]
+steps = [{{run = "{mark("big.small")}", must = true}}]
+[tasks."big.rest"]
+steps = [{{run = "{mark("big.rest", "; touch whole")}", must = true}}]
+[tasks."*"]
+steps = [{{run = "touch mended", must = true}}]
+"""
+    },
+)
+
+PROPOSALS = Story(
+    "proposals",
+    f'---\n{REPLAY}---\n- [ ] Build {{#build}}\n- [ ] Ship {{#ship needs=build run="{mark("ship")}"}}\n',
+    {
+        "replay.toml": f"""\
+[tasks.build]
+steps = [
+  {{propose = {{title = "Mend", description = "It is late."}}}},
+  {{propose = {{title = "Paint", description = "It is grey."}}}},
+  {{run = "{mark("build")}", must = true}},
+]
+[tasks."build.mend"]
+steps = [{{run = "{mark("build.mend")}", must = true}}]
+[tasks."build.paint"]
+steps = [{{run = "{mark("build.paint")}", must = true}}]
+"""
+    },
+    commands=(RUN, ("approve", "build.mend"), ("reject", "build.paint"), RESUME),
+)
+
 # -- models -------------------------------------------------------------------------------------------------
 
 OLLAMA = """\
@@ -300,4 +363,7 @@ FALLBACK = Story(
     say=say_one,
 )
 
-STORIES = (RETRIES, SUBTASKS, TREES, INPLACE, ASKS, PERMISSIONS, MESSAGES, CALLS, CONVERSATION, FALLBACK)
+STORIES = (
+    *(RETRIES, SUBTASKS, TREES, INPLACE, ASKS, PERMISSIONS, MESSAGES, ADDITIONS, BROKEN_DOWN, PROPOSALS),
+    *(CALLS, CONVERSATION, FALLBACK),
+)
