@@ -22,6 +22,7 @@ from aca import (
     containers,
     history,
     journal,
+    kept,
     limits,
     parse,
     patch,
@@ -39,6 +40,7 @@ from aca.collection import collect
 from aca.config import Merged
 from aca.consultation import Agents, Watch
 from aca.errors import (
+    DamagedJournalError,
     Exit,
     InputError,
     MachineError,
@@ -73,10 +75,12 @@ from aca.providers.recording import Recording, refuse_other
 from aca.resumption import Resumption, reopenings
 from aca.run import Observer, run
 from aca.session import Session
-from aca.state import SessionState, fold, laid_over
+from aca.state import SessionState, fold
 from aca.stop import Stop
+from aca.values import laid_over
 from aca.workspaces import choice, git
 from aca.workspaces.docker import Dock
+from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
 
 __all__ = [
@@ -114,7 +118,7 @@ def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = l
         raise InputError(found)
     _provide(prepared.plan, workspace, notice)
     commit = ""
-    if choice.uses_worktrees(prepared.plan) and (repository := git.find(workspace)) is not None:
+    if choice.uses(prepared.plan, "worktree") and (repository := git.find(workspace)) is not None:
         commit = repository.head
     return session.create(workspace, parse.dump_text(prepared.plan, "json"), commit)
 
@@ -161,11 +165,14 @@ def carry_out(
             _keep_keys_apart(one, state)
             shutil.rmtree(one.scratch, ignore_errors=True)
             trees = work.ready(one, state)
+            here = work.in_place(one, state, record and record.resolve(), watchers.notice)
             dock = containers.dock(one, state, os.environ)
             with journal_of(one, state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                ended = asyncio.run(_drive(one, state, written, begun, watchers, recording, trees, dock))
+                ended = asyncio.run(
+                    _drive(one, state, written, begun, watchers, recording, trees, here, dock)
+                )
             if trees is not None:
                 trees.remove_unneeded()
             return ended
@@ -209,6 +216,7 @@ async def _drive(
     watchers: Watchers,
     recording: Recording | None,
     trees: Worktrees | None,
+    here: Inplace,
     dock: Dock | None,
 ) -> ev.RunEnded:
     stop, patience = Stop(), Patience()
@@ -228,6 +236,7 @@ async def _drive(
         gate = _gate(state, known, stop, watch, watchers.notice)
         agents = Agents(one, state, known, watch, gate)
         attempts = Attempts(agents, patience)
+        attempts.sites.share(here)
         attempts.sites.dock = dock
         observers = [agents.arrivals, *watchers.observers, Derived(one)]
         observers += [recording] if recording is not None else []
@@ -348,17 +357,44 @@ def left_containers(workspace: Path, *, remove: bool) -> list[str]:
 # -- resume, tell, look -------------------------------------------------------------------------------
 
 
-def go_on(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str], None]) -> Session:
+def go_on(
+    found: Resumption,
+    overrides: Mapping[str, Any],
+    notice: Callable[[str], None],
+    roll_back: bool | None = None,
+) -> Session:
     """The session to carry out, after what a killed aca left running in it has been ended.
 
-    Raises SessionInUseError, or InputError when what is left cannot be done with *overrides* laid over
+    From a checkpoint on, files that tasks have changed in place since are as they were then: not so where
+    *roll_back* is False; where it is None, only as long as nobody else has changed them since. Raises
+    SessionInUseError, SessionError, or InputError when what is left cannot be done with *overrides* laid over
     its plan; nothing has been written then.
     """
     is_fork = found.until is not None
     with nullcontext() if is_fork else found.origin.lock():
         end_orphans(found.origin.workspace, notice, mine=None if is_fork else found.origin)
     _refuse_unfit(found, overrides, notice)
-    return found.origin if found.until is None else session.fork(found.origin, found.until)
+    if found.until is None:
+        return found.origin
+    if roll_back is not False:
+        _roll_back(found.origin, found.until, roll_back is True, notice)
+    made = session.fork(found.origin, found.until)
+    kept.hold(made)
+    return made
+
+
+def _roll_back(origin: Session, until: int, force: bool, notice: Callable[[str], None]) -> None:
+    try:
+        done = kept.roll_back(origin, until, force=force)
+    except DamagedJournalError:
+        notice(
+            "what tasks have changed since is not known, as the journal is damaged: files stay as they are"
+        )
+        return
+    if done.paths:
+        files = "1 file is" if len(done.paths) == 1 else f"{len(done.paths)} files are"
+        back = f"aca restore --undo --session {origin.id}"
+        notice(f"{files} as at that checkpoint again; what was there is kept: {back}")
 
 
 def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any], notice: Callable[[str], None]) -> None:
@@ -405,7 +441,7 @@ def waiting(one: Session, task_id: str) -> SessionState:
         cure = did_you_mean(task_id, state.tasks)
         raise SessionError(f'session {one.id} has no task "{task_id}"\n   {cure}')
     task, now = state.tasks[task_id], state.states[task_id]
-    if task.kind != "approval":
+    if task.kind != "approval" and not (now.proposed and now.status == "blocked"):
         raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval: {now.reason or now.status}')
     if now.settled:
         raise SessionError(f'"{task_id}" is {now.status} already: {now.summary or now.reason}')

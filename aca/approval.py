@@ -6,17 +6,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import tomli_w
-
 from aca import contract, drift, journal, parse
 from aca.errors import InputError, Problem
 from aca.parse import toml
+from aca.parse.written import TERMS, with_terms
 from aca.plan import Plan, dump
 from aca.prepare import refuse_secrets, used_providers, without_provider
 from aca.workspaces import choice
-
-WRITTEN = ("contract", "approval")
-"""The tables of a plan that aca writes, and puts at its end."""
 
 
 def approve(
@@ -56,10 +52,10 @@ def _text(plan: Plan, document: parse.Document) -> str:
     """JSON as aca writes it. TOML stays as its author has it, with new tables at its end."""
     if document.format == "json":
         return parse.dump_text(plan, "json")
-    kept = toml.without(document.text, WRITTEN)
+    kept = toml.without(document.text, TERMS)
     if plan.defaults.workspace and "workspace" not in document.data.get("defaults", {}):
         kept = toml.with_line(kept, "defaults", f'workspace = "{plan.defaults.workspace}"')
-    text = f"{kept.rstrip()}\n\n{tomli_w.dumps({key: dump(plan)[key] for key in WRITTEN})}"
+    text = with_terms(kept, plan)
     _check(text, plan, document)
     return text
 
@@ -74,6 +70,6 @@ def _check(text: str, plan: Plan, document: parse.Document) -> None:
     wanted = dump(plan)
     place = wanted.get("defaults", {}).get("workspace")
     is_same = data.get("defaults", {}).get("workspace") == place
-    if not is_same or any(data.get(key) != wanted[key] for key in WRITTEN):
+    if not is_same or any(data.get(key) != wanted[key] for key in TERMS):
         cure = "write contract, approval and defaults as tables: aca writes into them"
         raise InputError(document.problem(("contract",), "this plan cannot be written back as it is", cure))

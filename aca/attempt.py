@@ -114,7 +114,7 @@ class _Attempt:
         with self.site.occupied():
             try:
                 ending = await self.until_stopped()
-                await self.site.leave()
+                await self.site.leave(self.agent.files.values())
             finally:
                 await self.site.close()
         ending = self.contained(ending)
@@ -280,7 +280,7 @@ class _Attempt:
 
         What is merged is what was there before the checks, which leave things behind.
         """
-        await self.site.keep()
+        await self.site.keep(self.agent.files.values())
         summary = self.agent.result.text[-SUMMARY_CHARS:]
         if self.breaking is not None or self.agent.result.subtasks:
             return await self.merged(self.split(summary, place))

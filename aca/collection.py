@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from aca import session, work
+from aca import kept, session, work
 from aca.errors import SessionInUseError
 from aca.session import Session
 
@@ -21,6 +21,7 @@ def collect(workspace: Path, older_than: float, force: bool, dry_run: bool) -> l
     report = [(one, _collected(one, judge, dry_run)) for one in session.listing(workspace)]
     if not dry_run:
         session.sweep(workspace)
+        work.tidy(workspace)
     return report
 
 
@@ -54,6 +55,10 @@ def _doom(one: Session, older_than: float, force: bool) -> str:
         return "kept: younger than asked"
     if not (force or work.is_merged(one, state)):
         return f"kept, needs --force: aca merge {one.id} has not been done"
+    if not force and kept.has_replaced(one):
+        return (
+            f"kept, needs --force: it keeps files that were replaced: aca restore --undo --session {one.id}"
+        )
     if force or not (state.unfinished() or state.failed()):
         return _REMOVED
     how = "it can still be resumed" if state.unfinished() else "aca resume --failed can still mend it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from aca import budget, clean, prices, prompt
+from aca import budget, clean, last_word, patch, prices, prompt
 from aca import events as ev
 from aca.accounting import Accounting
 from aca.limits.gate import Choice, Gate
@@ -64,6 +65,7 @@ class Consultation:
         self.limit: asyncio.Timeout | None = None
         self.accounting: Accounting | None = None
         self.transcript: BinaryIO
+        self.top: Place
 
     @property
     def account(self) -> Budgeted | None:
@@ -82,6 +84,7 @@ class Consultation:
 
     async def hold(self, place: Place, timeout: float) -> None:
         """Let the agent work in *place*. Raises TimeoutError after so many seconds, waiting not counted."""
+        self.top = replace(place, path=place.root)
         self._choose()
         if refusal := self.all.gate.refusal(self.task):
             self.result = base.Result("failed", reason=refusal, category="system")
@@ -178,7 +181,9 @@ class Consultation:
         assert self.accounting is not None
         state, conflicts = self.all.state, self.site.conflicts
         workspace = self.all.session.workspace
-        told = prompt.parts(state, self.task, place.root, workspace, conflicts=conflicts)
+        told = prompt.parts(
+            state, self.task, place.root, workspace, conflicts=conflicts, by_tools=self._has_tools(provider)
+        )
         text = prompt.joined(told)
         self._write_prompt(f"{self.number}.prompt.md", text)
         for message in self.remarks.waiting:  # they are in it
@@ -207,6 +212,10 @@ class Consultation:
             output_schema=self.task.output_schema,
             workspace=workspace,
         )
+
+    def _has_tools(self, provider: str) -> bool:
+        given = self.all.state.plan.providers.get(provider, {})
+        return about(provider, given).can.tools
 
     def _continued(self, provider: str) -> tuple[str | None, bool, str]:
         """The conversation to go on with, whether it was cut off at this task, and what was said before it.
@@ -240,11 +249,39 @@ class Consultation:
             case base.Changed(change):
                 self.files[change.path] = change
             case base.Result():
-                self.result = step
+                self.result = self._read(step)
             case base.Conversed(conversation):
                 self._note_conversation(provider, conversation)
             case base.Noted(text):
-                self.tell(ev.NoteLeft(task=self.task.id, attempt=self.number, text=text))
+                self._note(text)
+            case base.Proposed(task):
+                self._propose(task)
+
+    def _read(self, result: base.Result) -> base.Result:
+        """*result*, with what its last word hands in taken out of that."""
+        if result.stop != "done" or self.task.output_schema is not None:
+            return result
+        said = last_word.read(result.text)
+        if said.wrong:
+            why = f"the block at the end of the agent's last word cannot be used: {said.wrong}"
+            return msgspec.structs.replace(result, stop="failed", reason=why, text=said.text)
+        for note in said.notes:
+            self._note(note)
+        for task in said.proposals:
+            self._propose(task)
+        return msgspec.structs.replace(result, text=said.text, subtasks=(*result.subtasks, *said.subtasks))
+
+    def _note(self, text: str) -> None:
+        self.tell(ev.NoteLeft(task=self.task.id, attempt=self.number, text=text))
+
+    def _propose(self, given: object) -> None:
+        """Let a person decide on it. What cannot be a task is kept as a note, for it may be worth reading."""
+        task, faults = patch.proposal(self.all.state, self.task, given, self.top.has_file)
+        if faults:
+            why = "; ".join(fault.message for fault in faults)
+            self._note(f"proposed, but it cannot be a task ({why}): {json.dumps(given, ensure_ascii=False)}")
+        elif task is not None:
+            self.tell(ev.TaskProposed(task=self.task.id, attempt=self.number, proposal=task))
 
     def _note_conversation(self, provider: str, conversation: str) -> None:
         if self.all.state.states[self.task.id].conversation == (provider, conversation):

@@ -289,6 +289,14 @@ class PauseRequested(Event, frozen=True, tag="pause_requested"):
     message: str = ""
 
 
+class TaskProposed(Event, frozen=True, tag="task_proposed"):
+    """The agent of ``task`` found work that is no part of it: ``proposal`` (plan data) waits for a person."""
+
+    task: str
+    attempt: int
+    proposal: dict[str, Any]
+
+
 class TasksAdded(Event, frozen=True, tag="tasks_added"):
     """A person has added ``tasks`` (plan data): they are part of the plan from here on."""
 
@@ -350,6 +358,7 @@ AnyEvent = (
     | MessageDelivered
     | TaskCancelled
     | PauseRequested
+    | TaskProposed
     | TasksAdded
     | AdditionRefused
     | TaskSkipped

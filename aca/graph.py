@@ -141,7 +141,7 @@ class Frontier:
         parents = {one for one in self._parents(added) if not state.states[one].settled}
         opened = {one for one in parents if self._waits.get(one) == 0}
         self._register(added)
-        for parent in opened:
+        for parent in parents:
             self._unsettled[parent] = self._open_children(parent)
         for task_id in added:
             self._waits[task_id] -= state.tasks[task_id].parent_id in opened

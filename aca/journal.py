@@ -62,7 +62,10 @@ class Journal:
     def _write(self, data: bytes) -> MachineError | None:
         """What went wrong, if anything; then the file is as it was before, or as somebody else left it."""
         try:
-            if os.fstat(self._file).st_size != self._length:
+            now = os.fstat(self._file)
+            if now.st_nlink == 0:  # what is written would go nowhere
+                return MachineError(f"{self.path} is gone: something has removed it")
+            if now.st_size != self._length:
                 return MachineError(f"{self.path}: somebody else has written to this journal")
             _write_all(self._file, data)
             os.fsync(self._file)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -20,7 +20,7 @@ from aca.events import TaskFailed
 from aca.faults import Fault, faults
 from aca.plan import Checks, Permissions, Plan, Profile, Task, profile
 from aca.state import SessionState
-from aca.values import Command, Model, Priority, Words, short_id, slug
+from aca.values import Command, Model, Priority, Words, free_id, short_id, slug
 
 MAX_DEPTH = 5
 """How deep subtasks of subtasks may go: an agent that only ever splits must come to an end."""
@@ -90,10 +90,29 @@ def subtasks(
     if found := found or list(_refused(state, parent, asked, is_file)):
         return (), found
     tasks, found = _complete(state, parent, asked)
-    if not found:
-        added, known = Plan(tasks=tuple(tasks), roles=state.plan.roles), list(state.tasks.values())
-        found = faults(added, known) or graph.cycle_faults(added, known)
-    return tuple(_data(task) for task in tasks), found
+    return tuple(_data(task) for task in tasks), found or _misfits(state, tasks)
+
+
+def proposal(
+    state: SessionState, task: Task, given: Any, is_file: IsFile
+) -> tuple[dict[str, Any] | None, list[Fault]]:
+    """The work that the agent of *task* found, as a task beside the others; None where it is there already.
+
+    It gets of *task* what subtasks get of theirs.
+    """
+    asked, found = _read([given])
+    if found := found or _over(state, 1) or list(_refused(state, task, asked, is_file)):
+        return None, found
+    if any(state.tasks[one].title.casefold() == asked[0].title.casefold() for one in state.proposals):
+        return None, []
+    tasks, found = _complete(state, task, asked)
+    beside = tasks[0].model_copy(update={"parent_id": None})
+    return _data(beside), found or _misfits(state, [beside])
+
+
+def _misfits(state: SessionState, tasks: Sequence[Task]) -> list[Fault]:
+    added, known = Plan(tasks=tuple(tasks), roles=state.plan.roles), list(state.tasks.values())
+    return faults(added, known) or graph.cycle_faults(added, known)
 
 
 def addition(state: SessionState, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
@@ -102,12 +121,11 @@ def addition(state: SessionState, said: Mapping[str, Any]) -> tuple[dict[str, An
     A person may say all that a plan says of a task. The id is another one where it is taken by now.
     """
     try:
-        task = Task.model_validate({**said, "id": _free(str(said.get("id")), [state.tasks])})
+        task = Task.model_validate({**said, "id": free_id(str(said.get("id")), [state.tasks])})
     except ValidationError as error:
         return {}, [Fault((*one["loc"],), f"{one['loc'][0]}: {one['msg']}") for one in error.errors()]
-    added, known = Plan(tasks=(task,), roles=state.plan.roles), list(state.tasks.values())
-    found = faults(added, known) or graph.cycle_faults(added, known)
-    return _data(task), [*_closed(state, task), *(found or _without_provider(state, task))]
+    found = _misfits(state, [task]) or [*_without_provider(state, task)]
+    return _data(task), [*_closed(state, task), *found]
 
 
 def _data(task: Task) -> dict[str, Any]:
@@ -158,7 +176,7 @@ def mending(state: SessionState, task: Task, failure: TaskFailed) -> dict[str, A
     )
     mend = Task(
         **{key: getattr(task, key) for key in _INHERITED},
-        id=_free(short_id(f"{task.id}.mend"), [state.tasks]),
+        id=free_id(short_id(f"{task.id}.mend"), [state.tasks]),
         title=f"Mend {task.title}",
         description=told,
         parent_id=task.id if is_group else task.parent_id,
@@ -179,6 +197,10 @@ def too_many(state: SessionState, parent: Task, number: int) -> list[Fault]:
         return [Fault((), "there are none")]
     if number > MAX_SUBTASKS:
         return [Fault((), f"{number} subtasks at once are too many, {MAX_SUBTASKS} is the limit")]
+    return _over(state, number)
+
+
+def _over(state: SessionState, number: int) -> list[Fault]:
     if state.grown + number > (most := state.plan.limits.max_added_tasks):
         told = (
             f"agents may add {most} tasks to this plan (limits.max_added_tasks), and {state.grown} are added"
@@ -299,16 +321,8 @@ def _ids(state: SessionState, parent: Task, asked: Sequence[Subtask]) -> list[st
     ids: dict[str, None] = {}
     for one in asked:
         wanted = one.id or short_id(f"{parent.id}.{slug(one.title) or 'part'}")
-        ids[_free(wanted, (state.tasks, ids))] = None
+        ids[free_id(wanted, (state.tasks, ids))] = None
     return list(ids)
-
-
-def _free(wanted: str, taken: Collection[Container[str]]) -> str:
-    number, name = 1, wanted
-    while any(name in names for names in taken):
-        number += 1
-        name = short_id(f"{wanted}-{number}")
-    return name
 
 
 def _needs(asked: Sequence[Subtask], ids: Sequence[str]) -> tuple[list[list[str]], list[Fault]]:

@@ -110,7 +110,7 @@ class Price(Model):
 
 
 class Workspace(Model):
-    """What a fresh worktree needs, and what must hold of everything that was merged."""
+    """What a fresh worktree needs, what must hold of everything that was merged, and what is kept."""
 
     copies: Words = Field(default=(), alias="copy")
     """Files that git does not have, such as ``.env``: paths or patterns in the workspace."""
@@ -122,6 +122,8 @@ class Workspace(Model):
     """``ACA_PORT`` is this plus ``ACA_SLOT``, a number below the number of tasks that run at once."""
     merge: bool = False
     """Merge into the branch that is checked out once every task is completed."""
+    snapshots: bool = True
+    """Keep what tasks change in place, so that it can be shown, restored and rolled back."""
 
 
 class Protect(Model):

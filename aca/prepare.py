@@ -189,10 +189,14 @@ def refuse_secrets(
     for loc, name in secrets.places(data, environ):
         told = problem(loc, f"this is the value of {name}, and a plan keeps no secrets", _REFER.format(name))
         found.append(replace(told, source=""))  # which would show it
+    for loc, owner in secrets.lookalikes(data):
+        told = problem(loc, f"this looks like a key of {owner}, and a plan keeps no secrets", _HAND_OVER)
+        found.append(replace(told, source=""))
     if found:
         raise InputError(found)
 
 
+_HAND_OVER = "take it out, and hand it over in the environment: pass_env lets a command have it"
 _REFER = "take it out; where a command needs it, write ${}"
 
 

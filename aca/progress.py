@@ -63,6 +63,8 @@ class TaskState(msgspec.Struct):
     """``on_failure = "decompose"`` has done what it can for it, which is once."""
     breaking: ev.TaskFailed | None = None
     """The failure for which its next attempt is to break it into smaller tasks."""
+    proposed: bool = False
+    """An agent found that it should be done; it is once a person has approved it."""
     worked: bool = False
     """Its own attempt is done and it waits for the subtasks it handed in."""
     seq: int = 0
@@ -101,3 +103,15 @@ class Shared(msgspec.Struct, frozen=True):
     provider: str
     conversation: str
     told: tuple[tuple[str, int], ...] = ()
+
+
+def together(
+    before: tuple[ev.FileChange, ...], after: tuple[ev.FileChange, ...]
+) -> tuple[ev.FileChange, ...]:
+    """One entry per file; what an earlier attempt created stays created when a later one modifies it."""
+    changes = {change.path: change for change in before}
+    for change in after:
+        old = changes.get(change.path)
+        keeps = old is not None and old.action == "created" and change.action == "modified"
+        changes[change.path] = old if old is not None and keeps else change
+    return tuple(changes.values())

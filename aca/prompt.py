@@ -8,7 +8,7 @@ from itertools import accumulate
 from operator import attrgetter
 from pathlib import Path
 
-from aca import output
+from aca import last_word, output
 from aca.events import CheckResult, MessageSent
 from aca.plan import Task
 from aca.state import SessionState
@@ -36,11 +36,14 @@ checks are run after them."""
 TOLD_ABOVE = "What was said above about the project, and the files quoted there, still hold."
 
 
-def parts(state: SessionState, task: Task, *places: Path, conflicts: Sequence[str] = ()) -> list[str]:
+def parts(
+    state: SessionState, task: Task, *places: Path, conflicts: Sequence[str] = (), by_tools: bool = True
+) -> list[str]:
     """What the next attempt at *task* is told, piece by piece.
 
-    References are read now, from the first of *places* that has them; *conflicts* as with ``refusal``.
-    Raises OSError, with the file's name, when one cannot be read any more.
+    How to hand something in is told where it is not done *by_tools*. References are read now, from the
+    first of *places* that has them; *conflicts* as with ``refusal``. Raises OSError, with the file's name,
+    when one cannot be read any more.
     """
     told = [
         *_context(state, task),
@@ -53,6 +56,7 @@ def parts(state: SessionState, task: Task, *places: Path, conflicts: Sequence[st
         *_breaking(state, task),
         refusal(state, task, conflicts),
         *_output(task),
+        "" if by_tools or task.output_schema is not None else last_word.REQUEST,
     ]
     return [part.strip() for part in told if part.strip()]
 

@@ -17,15 +17,16 @@ from typing import Any, Protocol
 
 import msgspec
 
-from aca import budget, graph, remedy, schedule
+from aca import answers, budget, graph, remedy, schedule
 from aca import events as ev
 from aca.errors import Exit, MachineError
 from aca.journal import Journal
 from aca.messages import Message, absorb
 from aca.plan import Mode, Task
 from aca.retries import Retries
-from aca.state import SessionState, verdict
+from aca.state import SessionState
 from aca.stop import Stop
+from aca.verdict import verdict
 
 log = logging.getLogger(__name__)
 
@@ -354,6 +355,8 @@ class _Run:
             seconds=ended.seconds,
             usage=ended.usage,
             files=ended.files,
+            commit=ended.commit,
+            base=ended.base,
             reason=f"cancelled by {asked.by}",
             excused=self.state.tasks[ended.task].on_failure == "skip",
             cause=asked.seq,
@@ -363,8 +366,8 @@ class _Run:
         task, state = self.state.tasks[task_id], self.state.states[task_id]
         if state.settled or self.frontier.is_open_group(task_id):
             return
-        if task.kind == "approval":
-            self.settle_approval(task, state.answer)
+        if task.kind == "approval" or state.status == "blocked":
+            self.settle_asked(task)
         elif failed := self.state.failed_children(task_id):
             total = len(self.state.children[task_id])
             reason = f"{len(failed)} of {total} subtasks not done: {', '.join(failed[:5])}"
@@ -373,18 +376,13 @@ class _Run:
         else:
             self.record(ev.TaskCompleted(task=task_id, summary=state.summary))
 
-    def settle_approval(self, task: Task, answer: ev.ApprovalAnswered | None) -> None:
-        if answer is None:
-            if self.state.states[task.id].status == "pending":
-                reason = f"waits for approval: aca approve {task.id}"
-                self.record(ev.TaskBlocked(task=task.id, reason=reason, waits_for="approval"))
-            return
-        remark = f" by {answer.by}" + (f": {answer.comment}" if answer.comment else "")
-        if answer.approved:
-            self.record(ev.TaskCompleted(task=task.id, summary=f"approved{remark}", cause=answer.seq))
-        else:
-            rejected = ev.TaskFailed(task=task.id, reason=f"rejected{remark}", cause=answer.seq)
-            self.record(self.decide_failure(task, rejected))
+    def settle_asked(self, task: Task) -> None:
+        """Ask a person, or go by the answer."""
+        followed = answers.consequence(self.state, task)
+        if isinstance(followed, ev.TaskFailed):
+            followed = self.decide_failure(task, followed)
+        if followed is not None:
+            self.record(followed)
 
     def chooser(self, running: Sequence[Task]) -> Callable[[Sequence[Task]], Task] | None:
         if self.plan.execution_mode != "intelligent":

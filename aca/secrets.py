@@ -22,6 +22,15 @@ VARIABLES = tuple(
                    "GOOGLE_API_KEY"])
 )  # fmt: skip
 """The names of keys, in the environment and in the keyring."""
+_OWNERS = {"anthropic": "Anthropic", "openai": "OpenAI", "google": "Google", "github": "GitHub",
+           "amazon": "Amazon", "slack": "Slack", "private": "somebody"}  # fmt: skip
+_FORMS = re.compile(
+    r"(?P<anthropic>\bsk-ant-[\w-]{24,})|(?P<openai>\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_]{32,})"
+    r"|(?P<google>\bAIza[\w-]{35})|(?P<github>\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22,}))"
+    r"|(?P<amazon>\bAKIA[0-9A-Z]{16}\b)|(?P<slack>\bxox[abprs]-[\w-]{10,})"
+    r"|(?P<private>-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)"
+)
+"""Keys by the forms in which their owners publish them: documentation of each, secret scanning of GitHub."""
 _declared: set[str] = set()
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_|$)", re.IGNORECASE)
 """What the name of a variable has in it whose value is not for others to read."""
@@ -54,11 +63,23 @@ def places(data: object, environment: Mapping[str, str]) -> Iterator[tuple[tuple
     """(path, name of the variable) of every text in *data* that holds a secret of the *environment*."""
     names = [name for name in environment if name in VARIABLES or _is_secret(name)]
     secrets = {name: environment[name] for name in names if len(environment[name]) >= _SHORTEST}
-    waiting: list[tuple[tuple[str | int, ...], object]] = [((), data)] if secrets else []
+    for loc, text in _texts(data) if secrets else ():
+        yield from ((loc, name) for name, secret in secrets.items() if secret in text)
+
+
+def lookalikes(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """(path, whose it is) of every text in *data* that holds what has the form of a key."""
+    for loc, text in _texts(data):
+        if found := _FORMS.search(text):
+            yield loc, next(_OWNERS[name] for name, part in found.groupdict().items() if part)
+
+
+def _texts(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    waiting: list[tuple[tuple[str | int, ...], object]] = [((), data)]
     while waiting:
         loc, value = waiting.pop()
         if isinstance(value, str):
-            yield from ((loc, name) for name, secret in secrets.items() if secret in value)
+            yield loc, value
         elif isinstance(value, Mapping):
             waiting += [((*loc, key), one) for key, one in value.items()]
         elif isinstance(value, list | tuple):

@@ -53,7 +53,7 @@ inbox/           messages to the runner (approvals, checkpoints)
 meta/            session.json: a readable picture of the state, rewritten now and then
 execution_logs/  task_logs/<task>/<attempt>...: prompt, steps and raw output of every attempt; system_logs/
 file_changes/    change_log.json: which files each task is known to have changed;
-                 snapshots/<task>/<attempt>.patch: what an attempt changed in its worktree
+                 snapshots/<task>/<attempt>.patch: what an attempt changed
 homes/           the home of each agent that worked in containers
 <provider>/      conversations, settings and limits of each provider that was used
 

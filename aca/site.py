@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from aca import events as ev
 from aca import merge, process, rights, secrets
 from aca.checks import run_check, tail
@@ -56,7 +58,11 @@ class Sites:
     """Numbers of the attempts that run now; no two have the same."""
 
     def __post_init__(self) -> None:
-        self.workspaces: Mapping[str, Workspace] = {"inplace": Inplace(self.session.workspace)}
+        self.workspaces: Mapping[str, Workspace] = {"inplace": Inplace(self.session, self.state)}
+
+    def share(self, inplace: Inplace) -> None:
+        """From now on what is done in the directory itself is kept as *inplace* does it."""
+        self.workspaces = {**self.workspaces, "inplace": inplace}
 
     def use(self, trees: Worktrees) -> None:
         """From now on tasks may work in *trees*, and what they do there is merged."""
@@ -198,17 +204,23 @@ class Site:
         output = self.logs / f"{self.number}.checks.log"
         return tuple([await run_check(check, place, output) for check in checks])
 
-    async def keep(self) -> None:
-        """Keep what is there now. Raises TreeError."""
+    async def keep(self, told: Iterable[ev.FileChange]) -> None:
+        """Keep what is there now; *told* is what the agent says it changed. Raises TreeError."""
         if self.ground is not None:
-            self.kept = await self.workspace.keep(self.ground, self.task.id, self.number)
+            seen = [self._from_workspace(change) for change in told]
+            self.kept = await self.workspace.keep(self.ground, self.task.id, self.number, seen)
 
-    async def leave(self) -> None:
+    def _from_workspace(self, change: ev.FileChange) -> ev.FileChange:
+        """*change*, its path seen from the workspace instead of where the task works."""
+        here = Path(self.all.state.plan.cwd, self.task.cwd or "")
+        return msgspec.structs.replace(change, path=os.path.normpath(here / change.path))
+
+    async def leave(self, told: Iterable[ev.FileChange]) -> None:
         """Keep what a failed or interrupted attempt left, too."""
         if self.kept is not None:
             return
         try:
-            await self.keep()
+            await self.keep(told)
         except TreeError as error:
             log.warning("task %s, attempt %s: %s", self.task.id, self.number, error)
 
@@ -223,7 +235,7 @@ class Site:
 
         None where *is_over* said no, after all that takes time.
         """
-        if self.kept is None or self.all.queue is None:
+        if self.ground is None or not self.ground.start or self.kept is None or self.all.queue is None:
             return merge.Merged("")
         return await self.all.queue.merge(self.task, self.kept, summary, self.check_merged, is_over)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from aca import events as ev
-from aca.errors import Exit
 from aca.plan import OWN, PARENT, ROLE, Plan, Task, talks_with
-from aca.progress import Checkpoint, Shared, Status, TaskState
+from aca.progress import Checkpoint, Shared, Status, TaskState, together
 from aca.spent import Spent, add_usage
+from aca.values import laid_over
 
 
 class SessionState:
@@ -64,6 +64,8 @@ class SessionState:
         self.retries = 0
         """Attempts that this run tries again."""
         self.ended: ev.RunEnded | None = None
+        self.proposals: list[str] = []
+        """Tasks that agents have proposed, whatever became of them."""
         self.grown = 0
         """Tasks that agents have added."""
         self.done_work = 0
@@ -80,7 +82,13 @@ class SessionState:
 
     def unfinished(self) -> bool:
         """Whether a further run could get on with something."""
-        return any(self.counts[status] for status in ("pending", "in_progress", "blocked"))
+        blocked = self.counts["blocked"] - len(self.open_proposals())
+        return any((self.counts["pending"], self.counts["in_progress"], blocked))
+
+    def open_proposals(self) -> list[str]:
+        """What agents proposed and nobody has answered: no part of the plan yet, it holds nothing up."""
+        states = ((task_id, self.states[task_id]) for task_id in self.proposals)
+        return [task_id for task_id, now in states if now.status == "blocked" and now.answer is None]
 
     @property
     def is_to_be_merged(self) -> bool:
@@ -238,6 +246,14 @@ class SessionState:
     def _pause_requested(self, event: ev.PauseRequested) -> None:
         self.messages.add(event.message)
 
+    def _task_proposed(self, event: ev.TaskProposed) -> None:
+        task_id = event.proposal["id"]
+        self._grow([event.proposal], f'proposed by the agent of "{event.task}"')
+        state = self._move(task_id, "blocked", event, f"waits for approval: aca approve {task_id}")
+        state.waits_for, state.proposed = "approval", True
+        self.proposals.append(task_id)
+        self.grown += 1
+
     def _tasks_added(self, event: ev.TasksAdded) -> None:
         self._grow(event.tasks, f"added by {event.by}")
         self.messages.add(event.message)
@@ -320,7 +336,7 @@ class SessionState:
         if not isinstance(event, ev.TaskInterrupted):
             state.refusal = ""
         if event.files:
-            state.files = _merge_changes(state.files, event.files)
+            state.files = together(state.files, event.files)
         self._settle(event)
         return state
 
@@ -376,6 +392,7 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
     ev.MessageDelivered: SessionState._message_delivered,
     ev.TaskCancelled: SessionState._task_cancelled,
     ev.PauseRequested: SessionState._pause_requested,
+    ev.TaskProposed: SessionState._task_proposed,
     ev.TasksAdded: SessionState._tasks_added,
     ev.AdditionRefused: SessionState._addition_refused,
     ev.TaskSkipped: SessionState._task_skipped,
@@ -390,52 +407,3 @@ def fold(plan: Plan, events: Iterable[ev.Event]) -> SessionState:
     for event in events:
         state.apply(event)
     return state
-
-
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Plan-shaped data with what *above* says in place of what *below* says, key by key."""
-    made = dict(below)
-    for key, value in above.items():
-        inner = made.get(key)
-        if isinstance(inner, Mapping) and isinstance(value, Mapping):
-            value = laid_over(inner, value)
-        made[key] = value
-    return made
-
-
-def _merge_changes(
-    before: tuple[ev.FileChange, ...], after: tuple[ev.FileChange, ...]
-) -> tuple[ev.FileChange, ...]:
-    """One entry per file; what an earlier attempt created stays created when a later one modifies it."""
-    changes = {change.path: change for change in before}
-    for change in after:
-        old = changes.get(change.path)
-        keeps = old is not None and old.action == "created" and change.action == "modified"
-        changes[change.path] = old if old is not None and keeps else change
-    return tuple(changes.values())
-
-
-def verdict(state: SessionState) -> tuple[Exit, str]:
-    """What the process says when nothing more can run, and why.
-
-    Raises RuntimeError, for a bug of ours, when something still could: that must never pass as success.
-    """
-    blocked = state.counts["blocked"]
-    if blocked:
-        return Exit.WAITING, f"{_tasks(blocked)} for a person: `aca status` says for what"
-    if state.failed():
-        failed = sum(task.status == "failed" for task in state.states.values())
-        skipped = sum(task.dead for task in state.states.values()) - failed
-        tail = f", {skipped} skipped because of that" if skipped else ""
-        tail += f", {left} not begun" if (left := state.counts["pending"]) else ""
-        return Exit.TASK_FAILED, f"{failed} task{'s' if failed != 1 else ''} failed{tail}"
-    if state.unfinished():
-        raise RuntimeError(f"tasks are left that nothing holds back: {dict(state.counts)}")
-    skipped = state.counts["skipped"]
-    if skipped:
-        return Exit.OK, f"completed and verified, but for {skipped} skipped task{'s' * (skipped > 1)}"
-    return Exit.OK, "every task is completed and verified"
-
-
-def _tasks(count: int) -> str:
-    return "1 task waits" if count == 1 else f"{count} tasks wait"

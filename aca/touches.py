@@ -1,7 +1,8 @@
 """Which files tasks say they work on: whether two could meet, and what one changed besides. Pure functions.
 
-A pattern is a path from the workspace in which ``*`` and ``?`` stand for characters of one name and ``**``
-for any directories. One whose last name has no dot in it may be a directory: it means all that is in there.
+A pattern is a path, seen from where the plan works (its ``cwd``), in which ``*`` and ``?`` stand for
+characters of one name and ``**`` for any directories. One whose last name has no dot may be a directory:
+it means all that is in there.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from math import inf
+from pathlib import PurePosixPath
 
-from aca.plan import Task
+from aca.plan import Plan, Task
 
 _WILD = re.compile(r"[*?\[]")
 
@@ -23,10 +25,17 @@ def hold(task: Task, running: Sequence[Task]) -> float | None:
     return inf if any(overlap(mine, other) for mine in task.touches for other in theirs) else None
 
 
-def outside(touches: Iterable[str], paths: Iterable[str]) -> list[str]:
-    """Those of *paths* that none of *touches* means. Nothing is outside where nothing was said."""
-    patterns = tuple(touches)
-    return [path for path in paths if patterns and not any(overlap(one, path) for one in patterns)]
+def outside(plan: Plan, task: Task, paths: Iterable[str]) -> list[str]:
+    """Those of *paths*, seen from the workspace, that *task* did not say; none where it said nothing."""
+    if not task.touches:
+        return []
+    return [path for path in paths if not any(overlap(one, _seen(plan, path)) for one in task.touches)]
+
+
+def _seen(plan: Plan, path: str) -> str:
+    """*path* as it is called where the plan works."""
+    full, cwd = PurePosixPath(path), PurePosixPath(plan.cwd)
+    return str(full.relative_to(cwd)) if full.is_relative_to(cwd) else "../" * len(cwd.parts) + path
 
 
 @lru_cache(maxsize=1 << 16)

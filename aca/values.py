@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Collection, Container, Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -209,6 +210,26 @@ def short_id(name: str) -> str:
     return _cut(name, MAX_ID_BYTES - len(end)).rstrip("-.") + end
 
 
+def free_id(wanted: str, taken: Collection[Container[str]]) -> str:
+    """*wanted*, with a number behind it where it is *taken* already."""
+    number, name = 1, wanted
+    while any(name in names for names in taken):
+        number += 1
+        name = short_id(f"{wanted}-{number}")
+    return name
+
+
 def _cut(text: str, longest: int) -> str:
     """As much of the beginning of *text* as fits into *longest* bytes."""
     return text.encode()[:longest].decode(errors="ignore")
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Plan-shaped data with what *above* says in place of what *below* says, key by key."""
+    made = dict(below)
+    for key, value in above.items():
+        inner = made.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = laid_over(inner, value)
+        made[key] = value
+    return made

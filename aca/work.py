@@ -1,27 +1,30 @@
-"""The work that worktrees have made: merged into the user's branch, looked at, brought back, removed."""
+"""What is around a run and its places: made ready before, merged into the user's branch and removed after."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from aca import events as ev
 from aca.errors import SessionError
-from aca.session import UNSOUND, Session, listing
+from aca.kept import FILES, INDEX, repositories
+from aca.session import HOME, UNSOUND, Session, listing
 from aca.state import SessionState
-from aca.workspaces import git
-from aca.workspaces.base import TreeError
+from aca.workspaces import choice, git
+from aca.workspaces.base import TreeError, kept_ref
 from aca.workspaces.git import GitError, Repository
+from aca.workspaces.inplace import Inplace
+from aca.workspaces.snapshots import Snapshots
 from aca.workspaces.tree import trees_below
 from aca.workspaces.worktree import (
     INTEGRATION,
     Worktrees,
     branch,
     home,
-    kept_ref,
     merged_ref,
     of_session,
     remove_empty,
@@ -37,6 +40,27 @@ def ready(one: Session, state: SessionState) -> Worktrees | None:
     if trees is not None:
         trees.recover()
     return trees
+
+
+def in_place(
+    one: Session, state: SessionState, besides: Path | None, notice: Callable[[str], None]
+) -> Inplace:
+    """What keeps the work of tasks in the directory itself; what killed attempts left there is kept by now.
+
+    *besides* is a file there that is written by aca. Without git, or where the plan says so, nothing is kept.
+    """
+    made = Inplace(one, state, notice=notice)
+    if not (state.plan.workspace.snapshots and choice.uses(state.plan, "inplace")):
+        return made
+    with suppress(GitError):
+        repository = git.find(one.workspace) or git.apart(
+            one.workspace, one.workspace / HOME / FILES, make=True
+        )
+        if repository is not None:
+            index = one.path / "file_changes" / INDEX
+            made.snapshots = Snapshots(replace(repository, session=one.id), index, besides)
+            made.recover()
+    return made
 
 
 class Branch:
@@ -122,80 +146,6 @@ def _is_with_the_user(repository: Repository, commit: str) -> bool:
     )
 
 
-# -- what attempts left -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What one attempt left: ``commit`` differs from ``base`` by the task's work."""
-
-    number: int
-    commit: str
-    base: str
-
-
-def piece(one: Session, task_id: str, attempt: int | None = None) -> Piece:
-    """What an attempt at a task left, by default the latest that left anything. Raises SessionError."""
-    repository, state = _repository(one), one.state()
-    found = [made for made in _pieces(repository, one, state, task_id) if attempt in (None, made.number)]
-    if not found:
-        which = f"attempt {attempt} at it" if attempt else "an attempt at it"
-        raise SessionError(f'nothing is kept of "{task_id}": {which} has left nothing in a worktree')
-    return found[-1]
-
-
-def _pieces(repository: Repository, one: Session, state: SessionState, task_id: str) -> Iterator[Piece]:
-    """From the journal; what was kept after a kill is in no event, but git has it."""
-    told: dict[int, Piece] = {}
-    for event in one.events():
-        if isinstance(event, ev.AttemptEnded) and event.task == task_id and event.commit:
-            told[event.attempt] = Piece(event.attempt, event.commit, event.base)
-    for number in range(1, state.states[task_id].attempts + 1):
-        ref = kept_ref(one.id, task_id, number)
-        if number in told:
-            yield told[number]
-        elif commit := repository.refs(ref).get(ref):
-            yield Piece(number, commit, repository.base(commit, state.integrated))
-
-
-def diff(one: Session, made: Piece) -> str:
-    """The task's work as a patch."""
-    return _repository(one).diff(made.base, made.commit)
-
-
-def restore(one: Session, made: Piece, *, before: bool, force: bool) -> list[str]:
-    """Write the files an attempt changed into the workspace, as it left them, or as they were *before*.
-
-    Returns their names. Files with changes that are not committed are only replaced with *force*; index and
-    branch stay as they are. Raises SessionError.
-    """
-    repository = _repository(one)
-    changes = repository.changes(made.base, made.commit)
-    paths = [change.path for change in changes]
-    changed = repository.uncommitted(paths)
-    if changed and not force:
-        files = ", ".join(changed[:5])
-        raise SessionError(f"this would replace changes that are not committed: {files}\n   --force does so")
-    source, added = (made.base, "created") if before else (made.commit, "deleted")
-    gone = [change.path for change in changes if change.action == added]
-    for path in paths:
-        _refuse_links(repository.top, path, gone)
-    for path in gone:
-        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            (repository.top / path).unlink()
-    repository.write_out(source, [path for path in paths if path not in gone])
-    return paths
-
-
-def _refuse_links(top: Path, path: str, gone: Sequence[str]) -> None:
-    """Raises SessionError where a link that stays is on the way to *path*."""
-    for parent in list(PurePosixPath(path).parents)[:-1]:
-        if (top / parent).is_symlink() and str(parent) not in gone:
-            raise SessionError(
-                f"{parent} is a link: {path} would be somewhere else\n   remove the link first"
-            )
-
-
 # -- what nobody needs any more -----------------------------------------------------------------------
 
 
@@ -204,9 +154,11 @@ def forget(one: Session) -> None:
 
     A branch that is checked out stays, and so does one with commits that would be nowhere else.
     """
-    repository = git.find(one.workspace)
-    if repository is None:
-        return
+    for repository in repositories(one.workspace):
+        _forget(one, repository)
+
+
+def _forget(one: Session, repository: Repository) -> None:
     _remove_trees(repository, home(one.workspace, os.environ) / one.id)
     name, refs = branch(one.id), repository.refs(f"refs/aca/{one.id}/", branch(one.id))
     if name in refs and not _is_spent(repository, name, refs[name], refs.get(merged_ref(one.id), "")):
@@ -219,6 +171,17 @@ def _is_spent(repository: Repository, name: str, tip: str, merged: str) -> bool:
     if repository.is_checked_out(name):
         return False
     return _is_with_the_user(repository, tip) or bool(merged and repository.contains(merged, tip))
+
+
+def tidy(workspace: Path) -> None:
+    """Remove what removed sessions have left in aca's own repository, and in the end that itself."""
+    repository = git.apart(workspace, workspace / HOME / FILES)
+    if repository is None:
+        return
+    if listing(workspace):
+        repository.run("gc", "--quiet")
+    else:
+        shutil.rmtree(repository.common)
 
 
 def reap(workspace: Path) -> None:

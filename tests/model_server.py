@@ -6,9 +6,9 @@
         assert len(server.requests) == 2
 
 Each request to a scenario is answered with its next turn; when there is none left, with "Done.". A turn
-is a list of content blocks, or a ``Failure``, a ``Hang``, a ``Cut``, a ``Drip``, ``Stopped`` or ``Altered``.
-Where one scenario serves several conversations, ``when`` names words that the conversation's first message
-contains.
+is a list of content blocks, or a ``Failure``, a ``Hang``, a ``Cut``, a ``Drip``, ``Stopped``, ``Altered`` or
+``Raw``. Where one scenario serves several conversations, ``when`` names words that the conversation's first
+message contains.
 The path that is asked for decides which language it speaks (``tests.dialects``).
 """
 
@@ -81,7 +81,15 @@ class Altered:
         return re.sub(self.pattern, self.replacement, event)
 
 
-Turn = Sequence[Block] | Failure | Hang | Cut | Drip | Stopped | Altered
+@dataclass(frozen=True)
+class Raw:
+    """Bytes in the place of a reply, after which the connection is closed."""
+
+    content: bytes
+    kind: str = "text/event-stream"
+
+
+Turn = Sequence[Block] | Raw | Failure | Hang | Cut | Drip | Stopped | Altered
 Reply = Sequence[Block] | Cut | Drip | Stopped | Altered
 
 
@@ -213,6 +221,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(turn, Failure):
             error = json.dumps(dialect.error(turn.kind, turn.message))
             self._send(turn.status, error.encode(), turn.headers)
+        elif isinstance(turn, Raw):
+            self._begin(turn.kind)
+            self.wfile.write(turn.content)
         elif body.get("stream"):
             self._stream(turn, dialect, body["model"], self.model.weigh(said))
         else:
@@ -234,12 +245,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, content, {}, missing=10 if is_cut else 0)
         self.close_connection = self.close_connection or is_cut
 
-    def _stream(self, turn: Reply, dialect: Dialect, model: str, weight: tuple[int, int]) -> None:
+    def _begin(self, kind: str) -> None:
+        """Announce a reply that lasts until the connection is closed."""
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Type", kind)
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
+
+    def _stream(self, turn: Reply, dialect: Dialect, model: str, weight: tuple[int, int]) -> None:
+        self._begin("text/event-stream")
         blocks, stop, pause = _parts([text("half of a sen")] if isinstance(turn, Cut) else turn)
         events = [_weighed(event, weight) for event in dialect.stream(blocks, model, stop)]
         for event in events[: dialect.half] if isinstance(turn, Cut) else events:

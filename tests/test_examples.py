@@ -85,6 +85,7 @@ def test_the_quickstart_makes_a_program_that_runs(examples: Project) -> None:
     outcome = run(examples, "quickstart.md")
     assert "6 completed" in outcome.stdout
     assert "replayed: no model was called" in outcome.stdout
+    assert "also changed" not in outcome.stdout
     program = {"tally/__init__.py", "tally/__main__.py", "tally/bars.py", "tally/words.py"}
     names = {name.removeprefix("scratch/quickstart/") for name in made(examples)}
     assert names == program | {"tests/test_tally.py"}

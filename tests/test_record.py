@@ -26,7 +26,7 @@ TASKS = """\
 3. Count it {#count check="test -s count.txt"}
 """
 COUNT = "wc -c < greeting.txt > count.txt"
-TIMES = {"seq", "at", "cause", "seconds", "not_before"}
+OWN = {"seq", "at", "cause", "seconds", "not_before", "commit", "base"}
 """What of an event is never the same twice, and what follows from that."""
 
 
@@ -42,9 +42,7 @@ def story(project: Project) -> list[dict[str, Any]]:
 
 def _timeless(data: Any) -> Any:
     if isinstance(data, dict):
-        return {
-            key: _timeless(one) for key, one in data.items() if key not in {*TIMES, "provider", "cost_usd"}
-        }
+        return {key: _timeless(one) for key, one in data.items() if key not in {*OWN, "provider", "cost_usd"}}
     return [_timeless(one) for one in data] if isinstance(data, list | tuple) else data
 
 

@@ -92,14 +92,28 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
 def _worktrees(workspace: Path) -> Iterator[Finding]:
     from aca.workspaces import choice, git
 
+    lost = "agents that run at once share the directory"
     if not git.is_new_enough():
-        yield Finding("worktrees", False, git.CURE, "agents that run at once share the directory", False)
+        yield Finding("worktrees", False, git.CURE, lost, False)
     elif git.find(workspace) is None:
-        lost = "agents that run at once share the directory, nothing they change can be shown or restored"
         detail = "this is no git repository with a commit"
         yield Finding("worktrees", False, f"{detail}: {lost}", f"{choice.COMMIT} makes it one", False)
     else:
         yield Finding("worktrees", True, "several agents at once can each have one")
+
+
+def _snapshots(workspace: Path) -> Iterator[Finding]:
+    from aca.kept import repositories
+
+    if shutil.which("git") is None:
+        lost = "nothing that tasks change can be shown, restored or rolled back"
+        yield Finding("snapshots", False, f"there is no git: {lost}", "install git", False)
+    else:
+        ours = all(one.apart for one in repositories(workspace))
+        where = (
+            ".aca/files.git, as this is no git repository with a commit" if ours else "git, under refs/aca/"
+        )
+        yield Finding("snapshots", True, f"what tasks change is kept in {where}")
 
 
 def _containers(_: Path) -> Iterator[Finding]:
@@ -223,7 +237,8 @@ def _left_containers(workspace: Path) -> Iterator[Finding]:
 
 
 LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-    _python, _git, _workspace, _worktrees, _containers, _home, _configuration, _providers, _sandbox,
+    _python, _git, _workspace, _worktrees, _snapshots, _containers, _home, _configuration,
+    _providers, _sandbox,
     _sessions, _leftovers,
 )  # fmt: skip
 

@@ -29,6 +29,15 @@ def resume(
     failed: Annotated[
         bool, typer.Option("--failed", help="Try again what failed, and what was skipped because of that.")
     ] = False,
+    roll_back: Annotated[
+        bool | None,
+        typer.Option(
+            "--roll-back/--keep-files",
+            show_default=False,
+            help="From an older checkpoint on: have files be as they were then, or leave them as they are. "
+            "Default: as they were then, unless you have changed them since.",
+        ),
+    ] = None,
     workspace: Workspace = Path(),
 ) -> int:
     """Go on where a session stopped. An older checkpoint becomes a session of its own."""
@@ -43,7 +52,7 @@ def resume(
     from aca import app  # last: with it comes all that carries a plan out
 
     carrying.check_record(output, "" if found.until is not None else found.origin.id)
-    one = app.go_on(found, settings.flags(), screen.remark)
+    one = app.go_on(found, settings.flags(), screen.remark, roll_back)
     return carrying.carry_out(one, found.state, screen, settings.flags(), failed=failed)
 
 
@@ -52,7 +61,7 @@ def _nothing_to_do(found: Resumption, screen: Screen, is_to_be_merged: bool) -> 
     from aca.events import RunEnded
     from aca.report.jsonl import JsonLines
     from aca.report.summary import document
-    from aca.state import verdict
+    from aca.verdict import verdict
 
     one, state = found.origin, found.state
     code, reason = verdict(state)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def show(
     task: Annotated[str | None, typer.Argument(metavar="TASK", help="Its id, or its title.")] = None,
-    diff: Annotated[
-        bool, typer.Option("--diff", help="What the task changed in its worktree, as a patch.")
-    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="What the task changed, as a patch.")] = False,
     session: SessionOption = None,
     workspace: Workspace = Path(),
     json: Json = False,
@@ -50,9 +48,9 @@ def show(
 
 
 def _show_diff(one: Session, state: SessionState, task: str | None, screen: Screen) -> int:
-    from aca import work
+    from aca import kept
 
     if task is None:
         raise typer.BadParameter("--diff is about one task: aca show TASK --diff")
-    screen.result(work.diff(one, work.piece(one, find_task(state, task))).rstrip("\n"))
+    screen.result(kept.diff(kept.piece(one, find_task(state, task))).rstrip("\n"))
     return 0

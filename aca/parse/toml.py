@@ -55,13 +55,29 @@ def marks(text: str, first_line: int = 1) -> Marks:
 def without(text: str, tables: Collection[str]) -> str:
     """*text*, which is TOML, without the outermost *tables* and all in them; the rest as it was written."""
     lines, headers = text.split("\n"), _Scan(text, 1).headers
-    ends = [line - 1 for line, _ in headers[1:]] + [len(lines)]
-    for (line, name), end in reversed(list(zip(headers, ends, strict=True))):
+    ends = [*(line - 1 for line, _ in headers[1:]), len(lines)]
+    for (line, name), end in reversed(list(zip(headers, ends, strict=False))):
         if name in tables:
             while end < len(lines) and lines[end - 1].startswith("#"):
                 end -= 1  # what is remarked above the next table is about that
             del lines[line - 1 : end]
     return "\n".join(lines)
+
+
+def entries(text: str, table: str) -> list[tuple[bool, str]]:
+    """*text*, which is TOML, in pieces: whether it is one ``[[table]]`` with all in and remarked above it."""
+    lines, cuts = text.split("\n"), [(0, False)]
+    for number, name in _Scan(text, 1).headers:
+        header = re.sub(r"\s", "", lines[number - 1].partition("#")[0])
+        if (is_entry := header == f"[[{table}]]") or name != table:
+            start = number - 1
+            while start and lines[start - 1].startswith("#"):
+                start -= 1
+            cuts.append((start, is_entry))
+    ends = [*(start for start, _ in cuts[1:]), len(lines)]
+    return [
+        (is_entry, "\n".join(lines[start:end])) for (start, is_entry), end in zip(cuts, ends, strict=True)
+    ]
 
 
 def with_line(text: str, table: str, line: str) -> str:

@@ -9,14 +9,16 @@ cache        answers that were paid for
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-from aca import clean, contract, drift, journal, parse, prepare, secrets
+from aca import clean, contract, drift, journal, parse, prepare, secrets, session
 from aca.errors import Exit, InputError, PlanningError, Problem
 from aca.parse import Document
 from aca.plan import REPLAY, Permissions, Plan, Workspace
@@ -117,7 +119,8 @@ def _basis(source: Document, request: Request, environ: Mapping[str, str]) -> Pr
     bare = replace(source, data=data, problems=list(source.problems))
     bare.stands_at(source.marks_of_settings)
     basis = prepare.prepare(_whole(request), environ, bare)
-    if found := prepare.provider_problems(basis, request.workspace):
+    problems = (prepare.provider_problems, prepare.workspace_problems)
+    if found := [one for look_for in problems for one in look_for(basis, request.workspace)]:
         raise InputError(found)
     return basis
 
@@ -132,7 +135,18 @@ def _placed(options: Mapping[str, dict[str, Any]], workspace: Path) -> dict[str,
     placed = {name: dict(given) for name, given in options.items()}
     if "script" in placed.get(REPLAY, {}):
         placed[REPLAY]["script"] = str(workspace / placed[REPLAY]["script"])
+    for given in placed.values():
+        if "command" in given:
+            given["command"] = _command_in_full(given["command"], workspace)
     return placed
+
+
+def _command_in_full(command: str | Sequence[Any], workspace: Path) -> list[Any]:
+    """*command* with the files of the workspace that it names in full; a bare first word is on the PATH."""
+    first, *rest = shlex.split(command) if isinstance(command, str) else list(command)
+    named = [str(workspace / word) if isinstance(word, str) else "" for word in rest]
+    arguments = [name if os.path.isfile(name) else word for name, word in zip(named, rest, strict=True)]  # noqa: PTH113 - any word
+    return [str(workspace / first) if "/" in first else first, *arguments]
 
 
 # -- question and answer --------------------------------------------------------------------------------
@@ -232,7 +246,14 @@ def _key(asked: Plan) -> str:
     gets = asked.defaults
     said = [task.description, task.output_schema, gets.provider, gets.model, gets.system_prompt]
     models = [gets.models.model_dump(mode="json"), asked.providers.get(gets.provider or "", {})]
-    return contract.digest_of([said, models, asked.description])
+    return contract.digest_of([said, models, asked.description, _script(asked)])
+
+
+def _script(asked: Plan) -> str:
+    """What is played in place of a model: changed, it is another one."""
+    if asked.defaults.provider != REPLAY:
+        return ""
+    return session.digest(Path(str(asked.providers[REPLAY]["script"])).read_bytes())
 
 
 def _keep(folder: Path, key: str, text: str) -> Path:

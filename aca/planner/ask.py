@@ -25,10 +25,11 @@ import msgspec
 from aca import events as ev
 from aca import limits, output, parse, process, providers, session
 from aca.consultation import Agents, Consultation
-from aca.errors import Exit, InputError, PlanningError, Problem
+from aca.errors import Exit, InputError, MachineError, PlanningError, Problem
 from aca.limits.gate import Gate
 from aca.place import Patience
 from aca.plan import Plan
+from aca.planner import draft
 from aca.planner.cache import own
 from aca.providers import base
 from aca.session import Session
@@ -89,11 +90,20 @@ def ask(plan: Plan, home: Path, accept: Accept[T], notice: Callable[[str], None]
     PlanningError when there was no answer. Whatever happens, no child process is left when this returns.
     """
     process.become_subreaper()
-    with _one_session(own(home), plan) as one:
+    with _one_session(_usable(home), plan) as one:
         try:
             return asyncio.run(_Asking(one, plan, notice).until_answered(accept))
         finally:
             process.end_everything()
+
+
+def _usable(home: Path) -> Path:
+    """*home*, where question and answer are written down. Raises MachineError where that cannot be."""
+    try:
+        return own(home)
+    except OSError as error:
+        cure = "XDG_CACHE_HOME may name another directory"
+        raise MachineError(f"a planner needs {home}: {error.strerror or error}\n   {cure}") from None
 
 
 @contextmanager
@@ -151,7 +161,7 @@ class _Asking:
     async def answer(self, number: int, accept: Accept[T]) -> Answer[T]:
         """What comes of attempt *number*. Raises UnusableError, PlanningError."""
         result, was_corrected = await self.result(number)
-        given = result.output or output.found(result.text)
+        given = draft.completed(result.output or output.found(result.text))
         if why := self.unfit(given, result):
             raise UnusableError([Problem(why)], given, result, is_final=was_corrected)
         assert given is not None  # which would not fit
@@ -169,10 +179,12 @@ class _Asking:
         site = Site(Sites(self.session, self.state, self.patience), self.task, number)
         folder = self.session.path / "place"
         folder.mkdir(exist_ok=True)
+        site.ground = Ground(folder, folder)
         (self.session.task_logs / self.task.id).mkdir(exist_ok=True)
         agent = Consultation(self.agents, self.task, number, self.tell, site)
         try:
-            await agent.hold(site.place_on(Ground(folder, folder)), self.plan.defaults.timeout)
+            async with site.confined(site.place_on(site.ground)) as place:
+                await agent.hold(place, self.plan.defaults.timeout)
         except TimeoutError:
             raise PlanningError(
                 f"no plan came within {self.plan.defaults.timeout:g} s (--timeout)", Exit.LIMIT

@@ -22,9 +22,10 @@ LARGEST = 64 * 1024 * 1024
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """``$XDG_CACHE_HOME/aca/planner``, by default in ``~/.cache``."""
-    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".cache"
-    return Path(base) / "aca" / "planner"
+    """``$XDG_CACHE_HOME/aca/planner``, by default in ``~/.cache``; XDG says to heed no relative path."""
+    named = Path(environ.get("XDG_CACHE_HOME", ""))
+    base = named if named.is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".cache"
+    return base / "aca" / "planner"
 
 
 def own(path: Path) -> Path:

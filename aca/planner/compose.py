@@ -19,6 +19,8 @@ from aca.planner.draft import Draft, DraftTask
 
 _JOINED = ("dependencies", "file_refs", "tags", "touches")
 """Lists in which the author's words come first, and the model's after them."""
+_NEEDED = ("id", "title")
+"""What no task is without: where it is empty, the validator says so."""
 _TOLD_CHARS = 80
 
 
@@ -241,7 +243,7 @@ def written_by_hand(source: Document) -> list[tuple[Written, Mapping[str, Any]]]
 
 def _entry(one: DraftTask, most: int) -> _Entry:
     said = one.model_dump(exclude={"parent", "source"})
-    data = {key: value for key, value in said.items() if value not in (None, "", [])}
+    data = {key: value for key, value in said.items() if key in _NEEDED or value not in (None, "", [])}
     if one.parent is not None:
         data["parent_id"] = one.parent
     lines = {n for each in one.source for n in range(max(1, each.first), min(each.last, most) + 1)}

@@ -7,7 +7,7 @@ who asked for it. So a text that talks the model into something gets no further 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ConfigDict
 
@@ -72,6 +72,19 @@ class Draft(_Said):
     tasks: list[DraftTask]
     remarks: list[str]
     """for the author: contradictions, and what had to be assumed; may be empty"""
+
+
+_UNSAID = {
+    name: None for name, one in DraftTask.model_fields.items() if type(None) in get_args(one.annotation)
+}
+
+
+def completed(given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An answer with null for what may be null and is left out of its tasks: TOML, for one, has no null."""
+    tasks = given.get("tasks") if given else None
+    if not isinstance(tasks, list):
+        return given
+    return {**(given or {}), "tasks": [{**_UNSAID, **one} if isinstance(one, dict) else one for one in tasks]}
 
 
 @cache

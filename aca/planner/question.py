@@ -57,7 +57,8 @@ class Material:
 
     def _quoted(self) -> Iterator[str]:
         root = self.repository.root
-        shown = [name for name in self.links if not is_secretive(name)]
+        told = (name for name in self.links if not is_secretive(name))
+        shown = [name for name in told if not is_secretive((root / name).resolve().name)]
         yield from prompt.references(shown, [root], MOST_QUOTED)
 
 

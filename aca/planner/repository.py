@@ -104,7 +104,7 @@ def _names(workspace: Path) -> list[str]:
     except GitError:
         found = list(_walked(workspace))
     names = filter(_can_be_told, filter(None, found[:MOST_FILES]))
-    return [name for name in names if (workspace / name).is_file()]
+    return [name for name in names if (workspace / name).is_file() and not _leads_away(workspace, name)]
 
 
 def _walked(workspace: Path) -> Iterator[str]:
@@ -115,6 +115,15 @@ def _walked(workspace: Path) -> Iterator[str]:
             yield (Path(folder) / name).relative_to(workspace).as_posix()
             if (count := count + 1) >= MOST_FILES:
                 return
+
+
+def _leads_away(workspace: Path, name: str) -> bool:
+    """Whether *name* is a link to a file elsewhere, or to one that holds secrets."""
+    path = workspace / name
+    if not path.is_symlink():
+        return False
+    target = path.resolve()
+    return is_secretive(target.name) or not target.is_relative_to(workspace.resolve())
 
 
 def _can_be_told(name: str) -> bool:

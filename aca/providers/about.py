@@ -29,6 +29,9 @@ class Capabilities:
     live: bool = False
     """It is told while it works what a person says with ``aca send``; others are with their next attempt."""
 
+    tools: bool = False
+    """It works with tools of aca, and hands things in by them; others write a block at the end."""
+
 
 @dataclass(frozen=True)
 class About:
@@ -39,7 +42,13 @@ class About:
 
 
 _API = Capabilities(
-    streaming=True, resume=True, structured_output=True, turn_limit=True, tool_gate=True, live=True
+    streaming=True,
+    resume=True,
+    structured_output=True,
+    turn_limit=True,
+    tool_gate=True,
+    live=True,
+    tools=True,
 )
 BUILT_IN: dict[str, About] = {
     "anthropic": About("ANTHROPIC_API_KEY", _API),
@@ -68,7 +77,7 @@ BUILT_IN: dict[str, About] = {
     "ollama": About("nothing, or OLLAMA_API_KEY", _API),
     "openai": About("OPENAI_API_KEY; with base_url, nothing if the server wants none", _API),
     "replay": About(
-        "nothing", Capabilities(streaming=True, structured_output=True, cost=True, tool_gate=True)
+        "nothing", Capabilities(streaming=True, structured_output=True, cost=True, tool_gate=True, tools=True)
     ),
 }
 

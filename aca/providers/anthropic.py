@@ -20,7 +20,7 @@ from aca.providers import chat
 from aca.providers.base import Availability
 from aca.providers.chat import Wire
 from aca.providers.conversation import Answered, Asked, Call, Message, Outcome, Outcomes, Reply, Request
-from aca.providers.trouble import ModelError, cut, lowered
+from aca.providers.trouble import ModelError, cut, lowered, understanding
 from aca.tools.base import Tool
 
 KEY = "ANTHROPIC_API_KEY"
@@ -96,14 +96,15 @@ class _Messages:
         is_whole = False
         try:
             async with self._client.messages.stream(**self._known, **asked, max_tokens=longest) as stream:
-                async for event in stream:
-                    if event.type == "text":
-                        yield event.text
-                    is_whole = is_whole or event.type == "message_stop"
-                if not is_whole:
-                    raise cut()
-                reply = _reply(await stream.get_final_message())
-                yield msgspec.structs.replace(reply, headers=lowered(stream.response.headers))
+                with understanding():
+                    async for event in stream:
+                        if event.type == "text":
+                            yield event.text
+                        is_whole = is_whole or event.type == "message_stop"
+                    if not is_whole:
+                        raise cut()
+                    reply = _reply(await stream.get_final_message())
+                    yield msgspec.structs.replace(reply, headers=lowered(stream.response.headers))
         except (self._sdk.APIError, httpx2.HTTPError, ValueError) as error:
             raise ModelError.of(error) from error
 
@@ -166,7 +167,7 @@ def _reply(message: Any) -> Reply:
     if message.stop_reason == "model_context_window_exceeded":
         raise ModelError("the conversation fills the context window", known="context")
     stop = _STOPS.get(message.stop_reason, "end")
-    blocks = [block.to_dict() for block in message.content]
+    blocks = [block.to_dict(warnings=False) for block in message.content]
     text = "".join(block["text"] for block in blocks if block["type"] == "text")
     uses = [block for block in blocks if block["type"] == "tool_use" and stop == "end"]
     calls = tuple(Call(block["id"], block["name"], block["input"]) for block in uses)

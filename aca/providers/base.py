@@ -112,6 +112,12 @@ class Noted(msgspec.Struct, frozen=True, tag="noted", tag_field="step"):
     text: str
 
 
+class Proposed(msgspec.Struct, frozen=True, tag="proposed", tag_field="step"):
+    """Work that the agent found and that is no part of its task: what a subtask would say of itself."""
+
+    task: dict[str, Any]
+
+
 class Limited(msgspec.Struct, frozen=True, tag="limited", tag_field="step", omit_defaults=True):
     """What the provider told about its limits, as it told it."""
 
@@ -150,7 +156,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
     """``failed``, because the conversation no longer fits into the model's context."""
 
 
-Step = Said | Used | Changed | Conversed | Noted | Limited | Waiting | Result
+Step = Said | Used | Changed | Conversed | Noted | Proposed | Limited | Waiting | Result
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from aca.providers.base import (
     Conversed,
     Limited,
     Noted,
+    Proposed,
     Result,
     Said,
     Step,
@@ -234,6 +235,8 @@ class _Talk:
                 yield Changed(change)
             if done.note:
                 yield Noted(secrets.struck_out(done.note))
+            if done.proposal is not None:
+                yield Proposed(done.proposal)
             if done.error:
                 yield Used(call.tool, detail, error=secrets.struck_out(done.error))
             outcomes.append(self.outcome(call, done))

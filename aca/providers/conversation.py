@@ -83,6 +83,15 @@ class Reply(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     """Those of HTTP, their names in lower case."""
 
+    def __post_init__(self) -> None:
+        """Raises TypeError for what no API may say, but the SDKs let through."""
+        used = self.usage or Usage()
+        counts = (used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_write_tokens)
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            raise TypeError(f"{counts} are no numbers of tokens")
+        if not all(isinstance(name, str) for call in self.answer.calls for name in (call.id, call.tool)):
+            raise TypeError("a call of a tool without a name")
+
 
 @dataclass(frozen=True)
 class Request:

@@ -21,7 +21,7 @@ from aca.providers import chat
 from aca.providers.base import Availability
 from aca.providers.chat import Wire
 from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
-from aca.providers.trouble import ModelError
+from aca.providers.trouble import ModelError, understanding
 from aca.tools.base import Tool
 from aca.values import Duration
 
@@ -80,19 +80,21 @@ class _Native:
 
         system = {"role": "system", "content": self._system}
         longest = {"num_predict": request.longest} if request.longest else {}
+        asked = {
+            "model": self._model,
+            "messages": [system, *(turn for message in request.messages for turn in _turns(message))],
+            # An answer in a schema and tools do not go together.
+            "tools": [] if request.schema else [_tool(tool) for tool in request.tools],
+            "format": request.schema,
+            "options": {**self._options, **longest},
+        }
         try:
-            response = await self._client.chat(
-                model=self._model,
-                messages=[system, *(turn for message in request.messages for turn in _turns(message))],
-                # An answer in a schema and tools do not go together.
-                tools=[] if request.schema else [_tool(tool) for tool in request.tools],
-                format=request.schema,
-                options={**self._options, **longest},
-            )
+            with understanding():
+                response = await self._client.chat(**asked)
+                yield response.message.content or ""
+                yield _reply(response, request)
         except (self._sdk.ResponseError, ConnectionError, httpx.HTTPError, ValueError) as error:
             raise ModelError.of(error) from error
-        yield response.message.content or ""
-        yield _reply(response, request)
 
 
 def _reply(response: Any, request: Request) -> Reply:

@@ -21,7 +21,7 @@ from aca.providers import chat
 from aca.providers.base import Availability
 from aca.providers.chat import Wire
 from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
-from aca.providers.trouble import ModelError, cut, lowered
+from aca.providers.trouble import ModelError, cut, lowered, understanding
 from aca.tools.base import Tool
 
 KEY = "OPENAI_API_KEY"
@@ -105,11 +105,12 @@ class _Dialect:
 
         try:
             async with await self.call(request) as stream:
-                async for piece in self.pieces(stream):
-                    if isinstance(piece, Reply):
-                        headers = lowered(stream.response.headers)
-                        piece = msgspec.structs.replace(piece, headers=headers)
-                    yield piece
+                with understanding():
+                    async for piece in self.pieces(stream):
+                        if isinstance(piece, Reply):
+                            headers = lowered(stream.response.headers)
+                            piece = msgspec.structs.replace(piece, headers=headers)
+                        yield piece
         except (self._sdk.APIError, httpx2.HTTPError, ValueError) as error:
             raise ModelError.of(error) from error
 
@@ -195,7 +196,7 @@ def _called(call: Call) -> dict[str, Any]:
 
 
 def _response(response: Any) -> Reply:
-    items = [item.to_dict() for item in response.output]
+    items = [item.to_dict(warnings=False) for item in response.output]
     details = response.incomplete_details
     stop = "end" if details is None else "refusal" if details.reason == "content_filter" else "length"
     parts = [part for item in items if item["type"] == "message" for part in item["content"]]

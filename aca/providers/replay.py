@@ -21,7 +21,18 @@ from aca.events import FileChange, Usage
 from aca.place import Place
 from aca.plan import Task
 from aca.providers import script
-from aca.providers.base import Assignment, Availability, Changed, Conversed, Noted, Result, Said, Step, Used
+from aca.providers.base import (
+    Assignment,
+    Availability,
+    Changed,
+    Conversed,
+    Noted,
+    Proposed,
+    Result,
+    Said,
+    Step,
+    Used,
+)
 from aca.spent import add_usage
 from aca.tools import files
 from aca.tools.base import BROKEN, reason
@@ -126,6 +137,8 @@ class _Playing:
                 yield Changed(FileChange(step.changed, step.action))
             case script.Note():
                 yield Noted(step.note)
+            case script.Propose():
+                yield Proposed(dict(step.propose))
             case script.Converse():
                 yield Conversed(step.conversation)
             case script.Wait():

@@ -57,6 +57,8 @@ def _shown(step: base.Step) -> Iterator[Entry]:
             yield {"changed": change.path, "action": change.action}
         case base.Noted(text):
             yield {"note": text}
+        case base.Proposed(task):
+            yield {"propose": _without_none(task)}
         case base.Conversed(conversation):
             yield {"conversation": conversation}
 

@@ -136,6 +136,12 @@ class Note(Step):
     note: str = Field(min_length=1)
 
 
+class Propose(Step):
+    """Propose work that is no part of the task, as a plan would write it."""
+
+    propose: dict[str, JsonValue]
+
+
 class Give(Step):
     """Give the output that the task's ``output_schema`` asks for."""
 
@@ -220,6 +226,7 @@ VERBS: dict[str, type[Step]] = {
     "usage": Use,
     "subtasks": Split,
     "note": Note,
+    "propose": Propose,
     "output": Give,
     "used": Show,
     "changed": ShowChange,

@@ -6,6 +6,7 @@ Agents do not tell every change (a command makes what it makes), so a record of 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import msgspec
 
 from aca.place import Place
 from aca.tools.files import LEFT_ALONE
+from aca.walk import walk
 
 LARGEST = 1 << 20
 """Bytes of the largest file whose content is kept."""
@@ -89,20 +91,9 @@ def difference(before: Tree, besides: Path, others: Collection[str] = ()) -> Dif
 
 def _scan(root: str, besides: str) -> Iterator[tuple[str, Stamp]]:
     """Regular files; links are neither followed nor looked at."""
-    folders = [root]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        if entry.name.lower() not in LEFT_ALONE:
-                            folders.append(entry.path)
-                    elif entry.is_file(follow_symlinks=False) and entry.path != besides:
-                        found = entry.stat(follow_symlinks=False)
-                        stamp = (found.st_mtime_ns, found.st_size, found.st_mode)
-                        yield os.path.relpath(entry.path, root), stamp
-        except OSError:  # removed under our eyes, or not ours to read: then nobody can replay it either
-            continue
+    for name, found in walk(root, lambda _, name: name.lower() not in LEFT_ALONE):
+        if stat.S_ISREG(found.st_mode) and f"{root}/{name}" != besides:
+            yield name, (found.st_mtime_ns, found.st_size, found.st_mode)
 
 
 def _content(path: Path, name: str) -> Content | None:

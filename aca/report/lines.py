@@ -78,6 +78,11 @@ class Lines(Reporter):
         return f"notes: {words.first_line(event.text)}"
 
     @_say.register
+    def _(self, event: ev.TaskProposed) -> str:
+        title, task_id = event.proposal["title"], event.proposal["id"]
+        return f"proposes {words.one_line(title)}: aca approve {task_id}, or aca reject"
+
+    @_say.register
     def _(self, event: ev.TaskFellBack) -> str:
         return f"done by {', '.join(filter(None, (event.provider, event.model)))}: {event.reason}"
 

@@ -169,7 +169,7 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         yield "note", note
     for change in now.files:
         yield change.action, change.path
-    for path in outside(task.touches, (change.path for change in now.files)):
+    for path in outside(state.plan, task, (change.path for change in now.files)):
         yield "outside", f"{path}, which is not among what it touches"
 
 

@@ -105,7 +105,7 @@ def _made(state: SessionState) -> Iterator[tuple[str, str]]:
 def _outside(state: SessionState) -> Iterator[tuple[str, str]]:
     """What tasks changed besides what they said they touch."""
     for task_id, task in state.tasks.items():
-        paths = outside(task.touches, (change.path for change in state.states[task_id].files))
+        paths = outside(state.plan, task, (change.path for change in state.states[task_id].files))
         if paths:
             more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
             yield "note", f"{task_id} also changed {', '.join(map(words.one_line, paths[:LISTED]))}{more}"
@@ -156,7 +156,7 @@ def next_commands(state: SessionState, ended: ev.RunEnded) -> Iterator[str]:
         yield f"aca show {failed[0]}   (why it failed)"
     if code == Exit.TASK_FAILED:
         yield "aca resume --failed   (tries again what failed)"
-    if code == Exit.WAITING and unanswered:
+    if code in (Exit.OK, Exit.WAITING) and unanswered:
         yield f"aca approve {unanswered[0]}   (or aca reject), then aca resume"
     elif code == Exit.WAITING and asked:
         yield "aca resume   (goes on with the answer)"

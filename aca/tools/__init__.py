@@ -7,7 +7,7 @@ from aca.tools.base import Tool
 from aca.tools.command import Run
 from aca.tools.files import Edit, Edits, Write
 from aca.tools.find import List, Search
-from aca.tools.handing_in import AddTasks, Finish, Note
+from aca.tools.handing_in import AddTasks, Finish, Note, ProposeTask
 from aca.tools.read import Read
 
 KINDS: dict[str, type[Tool]] = {
@@ -19,6 +19,7 @@ KINDS: dict[str, type[Tool]] = {
     "edits": Edits,
     "run": Run,
     "add_tasks": AddTasks,
+    "propose_task": ProposeTask,
     "note": Note,
     "finish": Finish,
 }

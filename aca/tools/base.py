@@ -38,6 +38,8 @@ class ToolResult:
     subtasks: tuple[dict[str, Any], ...] = ()
     note: str = ""
     """For those who work on other tasks."""
+    proposal: dict[str, Any] | None = None
+    """Work for a person to decide on."""
     final: bool = False
     """The agent says that the task is done; ``text`` is its result."""
 

@@ -52,6 +52,25 @@ class AddTasks(Tool):
         return ToolResult(f"taken: {len(subtasks)} to be done after you finish", subtasks=subtasks)
 
 
+class ProposeTask(Tool):
+    """Propose work that you found and that is no part of your task, such as a bug elsewhere. A person decides
+    whether it is done; do not do it yourself, and go on with your task."""
+
+    name: ClassVar[str] = "propose_task"
+
+    title: str = Field(min_length=1)
+    text: str = ""
+    """All there is to know for whoever does it."""
+
+    @property
+    def detail(self) -> str:
+        return self.title
+
+    async def use(self, bench: Bench) -> ToolResult:
+        proposal = {"title": self.title, "description": self.text}
+        return ToolResult("proposed: a person will decide", proposal=proposal)
+
+
 class Note(Tool):
     """Leave a note for those who work on other tasks after you: something you found out that they could not
     easily see for themselves. Keep it to a few sentences."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
 from aca.events import ContainerUse, FileChange
@@ -50,9 +50,10 @@ class Ground:
 
 @dataclass(frozen=True)
 class Kept:
-    """What an attempt left, as a commit that stays.
+    """What an attempt left, as a commit that stays; empty where it changed nothing in place.
 
-    ``base`` is the newest of the session's merged commits that is in it: the two differ by the task's work.
+    ``base`` is what it differs from by the task's work: in a worktree, the newest of the session's merged
+    commits that is in it.
     """
 
     commit: str
@@ -72,8 +73,13 @@ class Workspace(Protocol):
         """Take it that a fresh *ground* is set up: what is there now is nobody's work."""
         ...
 
-    async def keep(self, ground: Ground, task_id: str, attempt: int) -> Kept | None:
-        """Keep what is there now; None where the kind keeps nothing. Raises TreeError."""
+    async def keep(
+        self, ground: Ground, task_id: str, attempt: int, told: Collection[FileChange] = ()
+    ) -> Kept | None:
+        """Keep what is there now; None where nothing is kept. Raises TreeError.
+
+        *told* is what the agent says it changed, by paths from the workspace.
+        """
         ...
 
     async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
@@ -105,3 +111,25 @@ async def finished(work: Callable[[], T]) -> T:
     except asyncio.CancelledError:
         await asyncio.gather(future, return_exceptions=True)
         raise
+
+
+def kept_ref(session: str, task_id: str, attempt: int) -> str:
+    """The name under which an attempt's tree is kept. git does not take every id in a name."""
+    is_plain = ".." not in task_id and not task_id.endswith((".", ".lock"))
+    return f"refs/aca/{session}/{task_id if is_plain else task_id.replace('.', '%2E')}/{attempt}"
+
+
+def about(session: str, title: str, task_id: str, attempt: int) -> str:
+    """The message of the commit of what an attempt left."""
+    return f"{title}\n\nAca-Task: {task_id}\nAca-Session: {session}\nAca-Attempt: {attempt}\n"
+
+
+def seen_from(prefix: str, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
+    """*changes* as they are told: by paths from the workspace, and as text whatever bytes are in a name."""
+    above = "../" * len(PurePosixPath(prefix).parts)
+    told = []
+    for change in changes:
+        is_inside = change.path.startswith(prefix)
+        path = change.path.removeprefix(prefix) if is_inside else above + change.path
+        told.append(FileChange(path.encode("utf-8", "replace").decode(), change.action))
+    return tuple(told)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aca.faults import Fault, stays_inside
-from aca.plan import Plan, Task, profile
+from aca.plan import Place, Plan, Task, profile
 from aca.workspaces import git
 
 _TAKEN = "refs/heads/aca"
@@ -55,14 +55,14 @@ def sharing(plan: Plan) -> str:
     return f"several agents work in this directory at once and may change the same files\n   {cure}"
 
 
-def uses_worktrees(plan: Plan) -> bool:
-    """Whether some task that is to be done works in a worktree."""
-    return any(profile(plan, task).workspace == "worktree" for task in _to_do(plan))
+def uses(plan: Plan, kind: Place) -> bool:
+    """Whether some task that is to be done works in such a place."""
+    return any(profile(plan, task).workspace == kind for task in _to_do(plan))
 
 
 def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     """What keeps *plan* from being done in the places it names."""
-    if uses_worktrees(plan):
+    if uses(plan, "worktree"):
         if not git.is_new_enough():
             yield Fault(("defaults", "workspace"), git.CURE, 'install it, or write workspace = "inplace"')
         elif (repository := git.find(workspace)) is None:

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aca.container import ASSIGNMENT, HOME, REPOSITORY, WORKSPACE, Container, mount
-from aca.events import ContainerUse
+from aca.events import ContainerUse, FileChange
 from aca.place import PRIVATE
 from aca.session import Session
 from aca.state import SessionState
@@ -95,8 +95,10 @@ class Docker:
     async def settle(self, ground: Ground) -> None:
         await self.around.settle(ground)
 
-    async def keep(self, ground: Ground, task_id: str, attempt: int) -> Kept | None:
-        return await self.around.keep(ground, task_id, attempt)
+    async def keep(
+        self, ground: Ground, task_id: str, attempt: int, told: Collection[FileChange] = ()
+    ) -> Kept | None:
+        return await self.around.keep(ground, task_id, attempt, told)
 
     async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
         """*ground* in a container of its own. Raises MachineError."""

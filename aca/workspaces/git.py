@@ -24,6 +24,7 @@ _SETTINGS = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
     "core.quotePath": "false",
+    "core.safecrlf": "false",
     "core.pager": "cat",
     "color.ui": "false",
     "advice.detachedHead": "false",
@@ -145,6 +146,8 @@ class Repository:
     """From ``top`` to ``workspace``, ending in ``/``; empty where they are the same."""
     session: str = ""
     """For which session git is called: after a kill, what still runs for it is found by that and ended."""
+    apart: bool = False
+    """It is aca's own, for a workspace that is in none: its working tree knows nothing of it."""
 
     @property
     def marks(self) -> dict[str, str]:
@@ -156,10 +159,22 @@ class Repository:
         where = f"--git-dir={self.common}"
         return git(where, *arguments, cwd=self.common, accept=accept, stdin=stdin, env=self.marks)[1]
 
-    def here(self, *arguments: str, stdin: str = "", fallback: Mapping[str, str] | None = None) -> str:
-        """git in the user's own working tree, by them or, where git knows no name, as *fallback* says."""
-        by = fallback if fallback and self._knows_nobody() else None
-        return git(*arguments, cwd=self.workspace, stdin=stdin, env=by)[1]
+    def here(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        index: Path | None = None,
+        fallback: Mapping[str, str] | None = None,
+        accept: Sequence[int] = (0,),
+    ) -> str:
+        """git in the user's own working tree, by them or, where git knows no name, as *fallback* says.
+
+        With *index*, this file is what git takes for its index, and the user's own stays as it is.
+        """
+        where = (f"--git-dir={self.common}", f"--work-tree={self.top}") if self.apart else ()
+        env = dict(fallback) if fallback and self._knows_nobody() else {}
+        env |= self.marks | ({"GIT_INDEX_FILE": str(index)} if index else {})
+        return git(*where, *arguments, cwd=self.workspace, stdin=stdin, env=env, accept=accept)[1]
 
     def _knows_nobody(self) -> bool:
         return git("var", "GIT_COMMITTER_IDENT", cwd=self.workspace, accept=(0, 128))[0] != 0
@@ -197,13 +212,6 @@ class Repository:
             found += [entry[3:] for entry in said.split("\0") if entry]
         return found
 
-    def write_out(self, commit: str, paths: Sequence[str]) -> None:
-        """Write *paths* (from the top) as they are in *commit*; the index stays as it is."""
-        if paths:
-            wanted = "\0".join(f":(top,literal){path}" for path in paths)
-            source = (f"--source={commit}", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
-            self.here("restore", *source, stdin=wanted)
-
     # -- commits ------------------------------------------------------------------------------------
 
     @cached_property
@@ -215,6 +223,11 @@ class Repository:
         arguments = ("cat-file", "-e", f"{commit}^{{commit}}")
         code, _ = git(f"--git-dir={self.common}", *arguments, cwd=self.common, accept=(0, 1, 128))
         return bool(commit) and code == 0
+
+    def having(self, commits: Iterable[str]) -> set[str]:
+        """Those of *commits* that are here."""
+        said = self.run("cat-file", "--batch-check", stdin="".join(f"{commit}\n" for commit in commits))
+        return {line.split(" ")[0] for line in said.splitlines() if line.split(" ")[1] == "commit"}
 
     def tree(self, commit: str) -> str:
         return self.run("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
@@ -249,6 +262,25 @@ class Repository:
         fields = said.split("\0")[:-1]
         pairs = zip(fields[::2], fields[1::2], strict=True)
         return tuple(FileChange(path, _ACTIONS.get(status, "modified")) for status, path in pairs)
+
+    def entries(self, old: str, new: str) -> dict[str, str]:
+        """What *new* has of that in which two trees differ, as ``update-index --index-info`` takes it."""
+        fields = self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new).split("\0")[:-1]
+        pairs = zip(fields[::2], fields[1::2], strict=True)
+        return {path: " ".join(said.split(" ")[1:4:2]) for said, path in pairs}
+
+    def held(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
+        """Mode and object of those of *paths* (from the top) that *commit* has."""
+        found: dict[str, str] = {}
+        for first in range(0, len(paths), _AT_ONCE):
+            some = [f":(top,literal){path}" for path in paths[first : first + _AT_ONCE]]
+            said = self.run("ls-tree", "-z", "--full-tree", commit, "--", *some)
+            for line in said.split("\0")[:-1]:
+                what, _, path = line.partition("\t")
+                mode, kind, name = what.split(" ")
+                if kind == "blob":
+                    found[path] = f"{mode} {name}"
+        return found
 
     def links(self, old: str, new: str) -> list[tuple[str, bool]]:
         """The submodules that *new* has and *old* has not so: path, and whether it was none before."""
@@ -294,6 +326,11 @@ class Repository:
         """Have *name* be *commit*; with *old*, only where it is that now, or, being empty, is not there."""
         self.run("update-ref", "--no-deref", name, commit, *(() if old is None else (old,)))
 
+    def set_refs(self, refs: Mapping[str, str]) -> None:
+        """Have each ref be what *refs* says, all of them or none."""
+        told = "".join(f"update {name}\0{commit}\0\0" for name, commit in refs.items())
+        self.run("update-ref", "--stdin", "-z", stdin=told)
+
     def delete_refs(self, names: Iterable[str]) -> None:
         self.run("update-ref", "--stdin", "-z", stdin="".join(f"delete {name}\0\0" for name in names))
 
@@ -328,6 +365,18 @@ def find(workspace: Path) -> Repository | None:
     except (GitError, ValueError):
         return None
     return found if known else None
+
+
+def apart(workspace: Path, common: Path, *, make: bool = False) -> Repository | None:
+    """The repository *common* that aca has for a *workspace* which is in none; None where there is none.
+
+    With *make* it is made when missing. Raises GitError.
+    """
+    if not (common / "HEAD").exists():
+        if not make:
+            return None
+        git("init", "--quiet", "--bare", "--template=", str(common), cwd=workspace)
+    return Repository(workspace, workspace, common, "", apart=True)
 
 
 def is_new_enough() -> bool:

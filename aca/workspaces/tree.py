@@ -164,6 +164,11 @@ class Tree:
             )
             new = "".join(f"{name}\0" for name in (*apart, *self._new(index)))
             self._run("update-index", "--add", "--remove", "-z", "--stdin", stdin=new, index=index)
+            # An agent that commits everything commits what was set up, too.
+            kept_out = "".join(
+                f"{name}\0" for name, mark in self._spared().items() if mark == self._mark(name)
+            )
+            self._run("update-index", "--force-remove", "-z", "--stdin", stdin=kept_out, index=index)
             return self._run("write-tree", index=index).strip()
 
     def _repositories(self, index: Path) -> list[str]:

@@ -11,17 +11,17 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from aca import user_state
 from aca.errors import MachineError
 from aca.events import FileChange
 from aca.session import Session, write_patch
 from aca.state import SessionState
-from aca.workspaces.base import Beside, Ground, Kept, Open, TreeError, finished
+from aca.workspaces.base import Beside, Ground, Kept, Open, TreeError, about, finished, kept_ref, seen_from
 from aca.workspaces.git import Repository, find
 from aca.workspaces.tree import Tree, copy_into, trees_below
 
@@ -50,12 +50,6 @@ def merged_ref(session: str) -> str:
     return f"refs/aca/{session}/%merged"
 
 
-def kept_ref(session: str, task_id: str, attempt: int) -> str:
-    """The name under which an attempt's tree is kept. git does not take every id in a name."""
-    is_plain = ".." not in task_id and not task_id.endswith((".", ".lock"))
-    return f"refs/aca/{session}/{task_id if is_plain else task_id.replace('.', '%2E')}/{attempt}"
-
-
 @dataclass(frozen=True)
 class Worktrees(Open):
     """The worktrees of one session. Blocking work is done in threads, one change of a tree at a time."""
@@ -78,7 +72,9 @@ class Worktrees(Open):
         """What was copied and set up is nobody's work."""
         await finished(Tree(self.repository, ground.top).settle)
 
-    async def keep(self, ground: Ground, task_id: str, attempt: int) -> Kept:
+    async def keep(
+        self, ground: Ground, task_id: str, attempt: int, told: Collection[FileChange] = ()
+    ) -> Kept:
         """Make a commit of what is there, and a ref that holds it. Raises TreeError."""
         return await finished(partial(self.keep_now, ground.top, ground.start, task_id, attempt))
 
@@ -99,8 +95,7 @@ class Worktrees(Open):
 
     def keep_now(self, top: Path, start: str, task_id: str, attempt: int) -> Kept:
         """What ``keep`` does."""
-        title = self.state.tasks[task_id].title
-        message = f"{title}\n\nAca-Task: {task_id}\nAca-Session: {self.session.id}\nAca-Attempt: {attempt}\n"
+        message = about(self.session.id, self.state.tasks[task_id].title, task_id, attempt)
         commit = Tree(self.repository, top).commit(start, message)
         self.repository.set_ref(kept_ref(self.session.id, task_id, attempt), commit)
         base = self.repository.base(start, self.state.integrated)
@@ -211,17 +206,6 @@ def of_session(session: Session, state: SessionState, environ: Mapping[str, str]
         raise MachineError(f"{session.workspace} is in no git repository any more, {why}")
     repository = replace(repository, session=session.id)
     return Worktrees(repository, session, home(session.workspace, environ) / session.id, state)
-
-
-def seen_from(prefix: str, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
-    """*changes* as they are told: by paths from the workspace, and as text whatever bytes are in a name."""
-    above = "../" * len(PurePosixPath(prefix).parts)
-    told = []
-    for change in changes:
-        is_inside = change.path.startswith(prefix)
-        path = change.path.removeprefix(prefix) if is_inside else above + change.path
-        told.append(FileChange(path.encode("utf-8", "replace").decode(), change.action))
-    return tuple(told)
 
 
 def remove_empty(folder: Path) -> None:

@@ -325,3 +325,21 @@ def test_a_secret_in_a_plan_is_refused_and_not_shown(project: Project, name: str
     assert "$MY_API_KEY" in outcome.stderr
     assert secret not in outcome.stdout + outcome.stderr
     project.run("run", name, "--dry-run", env={"MY_API_KEY": "short", "KEY_PATH": secret})
+
+
+FORMS = {
+    "Anthropic": "sk-ant-" + "api03-" + "a1" * 20,
+    "OpenAI": "sk-" + "proj-" + "b2" * 20,
+    "GitHub": "ghp_" + "c3" * 18,
+    "Amazon": "AKIA" + "D4" * 8,
+}
+
+
+@pytest.mark.parametrize("owner", FORMS)
+def test_what_has_the_form_of_a_key_is_refused_in_a_plan(project: Project, owner: str) -> None:
+    """Wherever it comes from: with its line and the cure, and it is not shown."""
+    project.write({"tasks.toml": f'[[tasks]]\ntitle = "A"\nrun = "true"\nenv = {{K = "{FORMS[owner]}"}}\n'})
+    outcome = project.run("run", "tasks.toml", "--dry-run", expect=2)
+    assert f"tasks.toml:4: this looks like a key of {owner}, and a plan keeps no secrets" in outcome.stderr
+    assert "pass_env" in outcome.stderr
+    assert FORMS[owner] not in outcome.stdout + outcome.stderr

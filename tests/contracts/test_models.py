@@ -125,7 +125,7 @@ def test_read_only_work_cannot_write(tmp_path: Path, kind: str) -> None:
         (tmp_path / "work" / "c").write_text("see")
         steps, result = act(replace(scene, permissions="read-only"))
         offered = {_name(one) for one in scene.server.requests[0].body["tools"]}
-    assert offered == {"read", "list", "search", "add_tasks", "note", "finish"}
+    assert offered == {"read", "list", "search", "add_tasks", "propose_task", "note", "finish"}
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["c"]
     assert not [step for step in steps if isinstance(step, Changed)]
     cure = 'permissions = "workspace-write" would allow it'

@@ -69,6 +69,7 @@ async def opened(project: Project, kind: str, logs: Path) -> AsyncIterator[Opene
     one = session.create(project.root, parse.dump_text(made, "json"), commit)
     state = one.state()
     sites = Sites(one, state, Patience(20, 20))
+    sites.share(work.in_place(one, state, None, print))
     if (trees := work.ready(one, state)) is not None:
         sites.use(trees)
     if kind.startswith("docker"):
@@ -152,18 +153,15 @@ def test_what_takes_too_long_is_stopped_with_all_it_started(
 
 @every_kind
 def test_what_is_left_is_kept_or_stays(checkout: Project, kind: str, tmp_path: Path) -> None:
-    """In a tree of its own it is a commit that a ref holds; in place it is simply there."""
+    """As a commit that a ref holds; in place it is there, too."""
 
     async def story() -> None:
         async with opened(checkout, kind, tmp_path / "logs") as here:
             await here.shell("echo changed >given.txt")
-            await here.site.keep()
-            if "worktree" not in kind:
-                assert (here.site.kept, checkout.read("given.txt")) == (None, "changed\n")
-                return
+            await here.site.keep(())
             assert here.site.kept is not None
             assert [change.path for change in here.site.kept.files] == ["given.txt"]
-            assert checkout.read("given.txt") == "given\n"
+            assert checkout.read("given.txt") == ("given\n" if "worktree" in kind else "changed\n")
             assert git(checkout, "show", f"{here.site.kept.commit}:given.txt") == "changed"
 
     asyncio.run(story())

@@ -21,12 +21,14 @@ LAYERS = [
     ["events", "difference"],
     ["spent", "progress"],
     ["state", "schedule", "touches"],
-    ["graph", "place", "leftovers", "keys", "budget", "prices", "retries", "stop", "user_state"],
-    ["process", "patch", "secrets", "estimate", "guard"],
+    ["graph", "place", "walk", "leftovers", "keys", "budget", "prices", "retries", "stop", "user_state"],
+    ["answers", "verdict", "last_word"],
+    ["process", "patch", "reshape", "secrets", "estimate", "guard"],
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],
     ["session", "tools"],
     ["run", "prompt", "checks", "providers", "parse", "history", "workspaces"],
+    ["kept"],
     ["recap", "remarks", "merge", "work", "containers", "rights"],
     ["site", "limits", "clean"],
     ["accounting"],
@@ -34,7 +36,7 @@ LAYERS = [
     ["attempt", "config", "trial", "drift"],
     ["prepare"],
     ["planner"],
-    ["approval", "resumption", "collection", "addition"],
+    ["approval", "resumption", "collection", "addition", "rewriting"],
     ["app", "audience"],
     ["report"],
     ["cli"],
@@ -73,6 +75,7 @@ LAZY = {
     "referencing",
     "keyring",
     "yaml",
+    "tomlkit",
 }
 
 

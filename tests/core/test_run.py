@@ -17,8 +17,9 @@ from aca.errors import Exit, MachineError
 from aca.messages import Addition, Answer, CheckpointRequest
 from aca.plan import Defaults, Limits, Plan, Task
 from aca.retries import delay
-from aca.state import SessionState, verdict
+from aca.state import SessionState
 from aca.stop import Stop
+from aca.verdict import verdict
 from tests.core.stories import Clock, Memory, Story, done, plans, task, unique
 
 patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -181,6 +182,23 @@ def test_what_is_added_while_it_runs_is_done_in_a_legal_order(
     told.path.write_bytes(written[: data.draw(st.integers(0, len(written)))])
     assert told.run().exit_code == 0
     assert not told.state().unfinished()
+
+
+def test_what_is_added_to_a_group_that_has_not_begun_is_done_before_it(tmp_path: Path) -> None:
+    """The group waits for what was in it and for what was added."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        if task_id == "first":
+            told.inbox.left["1.json"] = Addition({"id": "more", "title": "More", "parent_id": "group"}, "ann")
+        return done(task_id, attempt)
+
+    before = (task("first"), task("second", dependencies=("first",)))
+    group = (task("group", dependencies=("second",)), task("part", parent_id="group"))
+    told = story(tmp_path, *before, *group, execution_mode="sequential", defaults=Defaults(provider="replay"))
+    told.clock.step = 1
+    assert told.run(work).exit_code == 0
+    ends = [event.task for event in journal.read(told.path) if isinstance(event, ev.TaskCompleted)]
+    assert ends == ["first", "second", "part", "more", "group"]
 
 
 def _lineage(plan: Plan, task_id: str) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aca.plan import Plan
 from aca.touches import hold, outside, overlap
 from tests.core.stories import task
 
@@ -78,9 +79,14 @@ def test_a_task_waits_for_the_end_of_one_that_touches_the_same() -> None:
 
 
 def test_what_is_outside() -> None:
-    """Nothing is where nothing was said."""
-    assert outside(["src", "*.md"], ["src/a.py", "README.md", "docs/a.md"]) == ["docs/a.md"]
-    assert outside([], ["a"]) == []
+    """A task that says nothing may change anything; patterns start where the plan works."""
+    a = task("a", touches=("src", "*.md"))
+    assert outside(Plan(), a, ["src/a.py", "README.md", "docs/a.md"]) == ["docs/a.md"]
+    assert outside(Plan(cwd="app"), a, ["app/src/a.py", "src/a.py", "app/docs/a.md"]) == [
+        "src/a.py",
+        "app/docs/a.md",
+    ]
+    assert outside(Plan(), task("b"), ["a"]) == []
 
 
 @pytest.mark.parametrize("below", ["src/v1.2/a.py", "src/v1.2/**", "src/*/a.py", "src/v1.2/deep/*.py"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aca import events as ev
+from aca import kept
 from tests.faults.sites import Site
 from tests.model_server import ModelServer, text, tool
 
@@ -126,6 +128,57 @@ steps = [
     result=merged,
 )
 
+# -- work in place -------------------------------------------------------------------------------------------
+
+
+def kept_in_place(site: Site) -> object:
+    """What attempts left, one after the other, leads from what was there to what is there."""
+    session = site.session()
+    assert session is not None
+    begun = [(event.task, event.attempt) for event in site.events() if isinstance(event, ev.TaskStarted)]
+    left = [
+        piece
+        for task, attempt in begun
+        for piece in kept.pieces(session, session.state(), [task])
+        if piece.number == attempt
+    ]
+    trees = [[piece.repository.tree(commit) for commit in (piece.base, piece.commit)] for piece in left]
+    leads = all(after == before for (_, after), (before, _) in itertools.pairwise(trees))
+    git, first, last = left[0].repository, left[0].base, left[-1].commit
+    return (
+        {path.name: path.read_text() for path in site.work.glob("*.txt")},
+        leads,
+        git.run("show", f"{first}:a.txt"),
+        git.run("show", f"{last}:a.txt"),
+        git.run("ls-tree", "--name-only", last).split(),
+        sorted(path.name for path in (session.path / "file_changes").iterdir()),
+        site.git("status", "--porcelain") if (site.work / ".git").exists() else "",
+    )
+
+
+INPLACE = Story(
+    "work in place",
+    f"---\n{REPLAY}---\n"
+    "- [ ] One {#one}\n"
+    f'- [ ] Two {{#two needs=one run="{mark("two", "; echo two > b.txt; echo two >> a.txt")}"}}\n'
+    "- [ ] Three {#three needs=two retry_delay=0}\n",
+    {
+        "a.txt": "zero\n",
+        "replay.toml": f"""\
+[tasks.one]
+steps = [{{write = "a.txt", content = "one\\n"}}, {{run = "{mark("one")}; echo one > new.txt"}}]
+[tasks.three]
+steps = [
+  {{run = "{mark("three")}"}},
+  {{write = "a.txt", content = "bad\\n", attempt = 1}}, {{fail = "not yet", attempt = 1}},
+  {{write = "a.txt", content = "three\\n"}}, {{delete = "new.txt"}},
+]
+""",
+    },
+    result=kept_in_place,
+)
+INPLACE_IN_GIT = replace(INPLACE, name="work in place, in a repository", is_repository=True)
+
 # -- people -------------------------------------------------------------------------------------------------
 
 ASKS = Story(
@@ -173,6 +226,69 @@ def prompt(site: Site, task: str) -> str:
     attempts = (session.task_logs / task).glob("*.prompt.md")
     return max(attempts, key=lambda path: int(path.name.split(".")[0])).read_text()
 
+
+# -- plans that grow -----------------------------------------------------------------------------------------
+
+ADDITIONS = Story(
+    "additions",
+    f"""\
+- [ ] Both {{#both}}
+  - [ ] One {{#one run="{mark("one")}"}}
+  - [ ] Wait {{#wait kind=approval needs=one}}
+- [ ] After {{#after needs=both run="{mark("after")}"}}
+""",
+    commands=(
+        RUN,
+        ("add", "More", "--under", "both", "--needs", "wait", "--run", mark("more")),
+        ("add", "Last", "--needs", "after", "--run", mark("last")),
+        ("approve", "wait"),
+        RESUME,
+    ),
+)
+
+BROKEN_DOWN = Story(
+    "failures broken into tasks",
+    f"---\n{REPLAY}---\n"
+    '- [ ] Big {#big on_failure=decompose retries=0 check="test -e whole"}\n'
+    "- [ ] Gate {#gate needs=big on_failure=decompose retries=0 "
+    f"""run="{mark("gate", "; test -e mended")}"}}\n"""
+    f'- [ ] After {{#after needs=gate run="{mark("after")}"}}\n',
+    {
+        "replay.toml": f"""\
+[tasks.big]
+steps = [{{output = {{tasks = [
+  {{title = "Small", description = "The first.", dependencies = []}},
+  {{title = "Rest", description = "The second.", dependencies = ["Small"]}},
+]}}}}]
+[tasks."big.small"]
+steps = [{{run = "{mark("big.small")}", must = true}}]
+[tasks."big.rest"]
+steps = [{{run = "{mark("big.rest", "; touch whole")}", must = true}}]
+[tasks."*"]
+steps = [{{run = "touch mended", must = true}}]
+"""
+    },
+)
+
+PROPOSALS = Story(
+    "proposals",
+    f'---\n{REPLAY}---\n- [ ] Build {{#build}}\n- [ ] Ship {{#ship needs=build run="{mark("ship")}"}}\n',
+    {
+        "replay.toml": f"""\
+[tasks.build]
+steps = [
+  {{propose = {{title = "Mend", description = "It is late."}}}},
+  {{propose = {{title = "Paint", description = "It is grey."}}}},
+  {{run = "{mark("build")}", must = true}},
+]
+[tasks."build.mend"]
+steps = [{{run = "{mark("build.mend")}", must = true}}]
+[tasks."build.paint"]
+steps = [{{run = "{mark("build.paint")}", must = true}}]
+"""
+    },
+    commands=(RUN, ("approve", "build.mend"), ("reject", "build.paint"), RESUME),
+)
 
 # -- models -------------------------------------------------------------------------------------------------
 
@@ -247,4 +363,7 @@ FALLBACK = Story(
     say=say_one,
 )
 
-STORIES = (RETRIES, SUBTASKS, TREES, ASKS, PERMISSIONS, MESSAGES, CALLS, CONVERSATION, FALLBACK)
+STORIES = (
+    *(RETRIES, SUBTASKS, TREES, INPLACE, ASKS, PERMISSIONS, MESSAGES, ADDITIONS, BROKEN_DOWN, PROPOSALS),
+    *(CALLS, CONVERSATION, FALLBACK),
+)

@@ -75,6 +75,7 @@ class Site:
             "HOME": str(self.path / "home"),
             "LANG": "C.UTF-8",
             "MARKS": str(self.path / "marks"),
+            "ACA_PERMISSIONS": "full",  # agents may leave marks, too
             **self.env,
         }
         log = str(self.path / f"run-{next(self.runs)}.log")

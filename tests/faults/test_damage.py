@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from aca import cli
 from aca.errors import AcaError
 from aca.session import Session, listing
 from aca.state import fold
+from tests.faults.inside import aca
 from tests.faults.plans import RETRIES, RUN
 from tests.faults.sites import Server, Site
 from tests.faults.tally import Losses, Tally
@@ -70,14 +68,6 @@ def test_a_journal_changed_at_a_byte(ended: Session, tally: Tally) -> None:
         tally.add(place, told(ended, bytes(changed), right))
 
 
-def run(*argv: str) -> tuple[int, str]:
-    """``aca ARGV`` in this process, by the way the program goes itself; its exit code, and all it printed."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        code = cli.main(list(argv))
-    return code, printed.getvalue()
-
-
 def damages(whole: bytes) -> Iterator[tuple[str, bytes]]:
     """The journal cut in its middle, changed, with lines gone, repeated and exchanged, and emptied."""
     lines = whole.splitlines(keepends=True)
@@ -102,7 +92,7 @@ def test_commands_name_a_damaged_journal(
     points = [(how, data, command) for how, data in damages(whole) for command in COMMANDS]
     for how, data, command in tally.sample(points, 25):
         ended.journal_path.write_bytes(data)
-        code, printed = run(*command)
+        code, printed = aca(*command)
         losses = Losses()
         if code not in (0, 2, 7) or "Traceback" in printed:
             losses.wrong_states.append(f"exit code {code}: {printed}")

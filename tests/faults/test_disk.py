@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aca import events as ev
 from tests.project import Project
 
 
@@ -81,3 +84,43 @@ def test_lists_that_are_nested_too_deep_are_refused(project: Project) -> None:
     assert outcome.stderr.startswith("tasks.md:101: lists are nested more than 100 deep here")
     project.write({"tasks.md": "\n".join(deep.split("\n")[:100]) + "\n"})
     project.run("--task-file", "tasks.md", "--dry-run")
+
+
+SLOW = """\
+import os, time
+
+open("slowed", "w").close()
+
+sync = os.fsync
+
+
+def slowly(file):
+    time.sleep(0.2)
+    sync(file)
+
+
+os.fsync = slowly
+"""
+"""What Python reads as it starts: every fsync takes long, as on a disk that is worn, far away, or shared."""
+
+
+def test_a_slow_disk_costs_time_and_nothing_else(project: Project) -> None:
+    """Killed while it writes, interrupted, resumed: what was done is done, and Ctrl-C is heard."""
+    project.write({"slow/sitecustomize.py": SLOW})
+    lines = [f'- [ ] Step {n} {{#s{n} run="printf x >> m{n}; sleep 0.1"}}' for n in range(8)]
+    project.write({"tasks.md": "---\nmax_concurrent_tasks: 4\n---\n" + "\n".join(lines) + "\n"})
+    slow = {"PYTHONPATH": f"{project.root / 'slow'}:{project.env()['PYTHONPATH']}"}
+    running = project.start("run", "tasks.md", env=slow)
+    running.until((project.root / "m2").exists)
+    running.kill()
+    assert (project.root / "slowed").exists()
+    running = project.start("resume", env=slow)
+    running.until((project.root / "m5").exists)
+    running.signal(signal.SIGINT)
+    running.finish(expect=130, seconds=20)
+    project.run("resume", env=slow)
+    starts = Counter(one.task for one in project.journal() if isinstance(one, ev.TaskStarted))
+    assert all(len(project.read(f"m{name[1:]}")) <= count for name, count in starts.items())
+    ends = [one.task for one in project.journal() if isinstance(one, ev.TaskCompleted)]
+    assert sorted(ends) == [f"s{n}" for n in range(8)]
+    assert project.processes() == []

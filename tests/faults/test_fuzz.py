@@ -6,26 +6,22 @@ code 3, and nothing hangs.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomli_w
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from aca import cli
 from aca.place import Place
 from aca.process import Ended
 from aca.providers import claude_stream, codex_cli, declared_stream
 from aca.session import listing
+from tests.faults.inside import aca, fuzz, judged
 from tests.faults.mutation import ODD, broken, mutated
 from tests.faults.tally import Losses, Tally
 from tests.places import place
@@ -72,52 +68,11 @@ MARKDOWN = f"---\n{yaml.safe_dump(FRONT)}---\n{BODY}"
 TOML = tomli_w.dumps({**FRONT, "tasks": [{"title": "One", "id": "one"}, {"title": "Two", "needs": ["one"]}]})
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace in which nothing from outside can be seen."""
-    for name in [name for name in os.environ if name.startswith("ACA_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    (work / "replay.toml").write_text(tomli_w.dumps(SCRIPT))
-    (work / "rich.md").write_text(MARKDOWN)
-    return work
-
-
-def aca(*argv: str) -> tuple[int, str]:
-    """``aca ARGV`` in this process; its exit code, and all it printed."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        code = cli.main(list(argv))
-    return code, printed.getvalue()
-
-
-def judged(point: object, tally: Tally, *commands: tuple[str, ...]) -> None:
-    """Give *commands*, and count a bug of aca as a wrong state."""
-    losses = Losses()
-    for command in commands:
-        code, printed = aca(*command)
-        if code == 3 or "Traceback" in printed:
-            losses.wrong_states.append(f"aca {' '.join(command)}: {printed}{_report(printed)}")
-    tally.of += 1
-    tally.add(point, losses)
-
-
-def _report(printed: str) -> str:
-    _, told, path = printed.partition("a report to paste is in ")
-    return Path(path.strip()).read_text() if told else ""
-
-
-def fuzz(tally: Tally, given_: st.SearchStrategy[Any], example: Callable[[Any], None], most: int) -> None:
-    """Let *example* try *most* examples, or thirty times as many; the same ones each time."""
-    number = most * 30 if tally.everything else most
-    health = list(HealthCheck)
-    wanted = settings(
-        max_examples=number, derandomize=True, phases=[Phase.generate], suppress_health_check=health
-    )
-    wanted(given(given_)(example))()
+@pytest.fixture(autouse=True)
+def rich(desk: Path) -> None:
+    """A task file that uses much of what there is, and what its agents do."""
+    (desk / "replay.toml").write_text(tomli_w.dumps(SCRIPT))
+    (desk / "rich.md").write_text(MARKDOWN)
 
 
 # -- files --------------------------------------------------------------------------------------------------

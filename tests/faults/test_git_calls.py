@@ -1,4 +1,4 @@
-"""Killed at any step of a worktree or a merge: the next start goes on, nothing is lost or merged twice."""
+"""Killed at any call of git: the next start goes on, nothing is lost, merged twice or left over."""
 
 from __future__ import annotations
 
@@ -6,36 +6,40 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.faults.plans import RESUME, RUN, TREES
+import pytest
+
+from tests.faults.plans import INPLACE, INPLACE_IN_GIT, RESUME, RUN, TREES, Story
 from tests.faults.sites import Memory, Server, Site
 from tests.faults.tally import Tally
 
 SAMPLE = 5
 
 
-def make(path: Path, server: Server) -> Site:
+def make(path: Path, story: Story, server: Server) -> Site:
     site = Site(path, server)
-    site.write({"tasks.md": TREES.tasks, **TREES.files})
-    site.make_repository()
+    site.write({"tasks.md": story.tasks, **story.files})
+    if story.is_repository:
+        site.make_repository()
     return site
 
 
-def test_killed_at_a_call_of_git(server: Server, tmp_path: Path, tally: Tally) -> None:
-    """SIGKILL right before and right after the calls of which worktrees and merges are made."""
-    whole = make(tmp_path / "whole", server)
+@pytest.mark.parametrize("story", [TREES, INPLACE, INPLACE_IN_GIT], ids=lambda story: story.name)
+def test_killed_at_a_call_of_git(story: Story, server: Server, tmp_path: Path, tally: Tally) -> None:
+    """SIGKILL right before and right after calls for worktrees, merges, and keeping work in place."""
+    whole = make(tmp_path / "whole", story, server)
     assert whole.aca(*RUN)["status"] == 0, whole.log()
-    expected, result = whole.statuses(), TREES.result(whole)
+    expected, result = whole.statuses(), story.result(whole)
     calls = json.loads((whole.path / "run-0.calls").read_text())
-    assert calls > 40
+    assert calls > 20
     points = [(number, when) for number in range(1, calls + 1) for when in ("before", "after")]
     for number, when in tally.sample(points, SAMPLE):
-        site = make(tmp_path / f"{number}-{when}", server)
+        site = make(tmp_path / f"{number}-{when}", story, server)
         site.aca(*RUN, kill={"git": number, "when": when})
         memory = Memory.of(site)
         again = RESUME if site.session() else RUN
         assert site.aca(*again)["status"] == 0, f"{number} {when}\n{site.log()}"
         losses = memory.compared(site, expected)
-        if (now := TREES.result(site)) != result:
+        if (now := story.result(site)) != result:
             losses.wrong_states.append(f"{now}, not {result}")
         tally.add((number, when), losses)
         shutil.rmtree(site.path)

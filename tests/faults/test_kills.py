@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aca.messages import Addition
 from tests.faults.plans import RESUME, RUN, STORIES, Story
 from tests.faults.sites import Memory, Server, Site
 from tests.faults.tally import Tally
@@ -28,9 +29,18 @@ def make(story: Story, path: Path, server: Server, model: ModelServer) -> Site:
 
 
 def go_on(site: Site, command: tuple[str, ...]) -> int:
-    """Give *command* again, as a person would: what has begun is resumed."""
+    """Give *command* again, as a person would: what has begun is resumed, what was sent is not sent again."""
+    if command[0] == "add" and is_added(site, command[1]):
+        return 0
     is_run = command == RUN and site.session() is not None
     return site.aca(*(RESUME if is_run else command))["status"]
+
+
+def is_added(site: Site, title: str) -> bool:
+    one = site.session()
+    assert one is not None
+    sent = [said.task["title"] for _, said in one.messages() if isinstance(said, Addition)]
+    return title in sent or title in [task.title for task in one.state().tasks.values()]
 
 
 def carry_out(story: Story, site: Site, place: int = -1, kill: dict[str, Any] | None = None) -> Memory | None:

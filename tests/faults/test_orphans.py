@@ -73,3 +73,25 @@ def test_a_second_interrupt_does_not_wait(project: Project) -> None:
     outcome = running.finish(expect=130, seconds=5)
     assert "killing what runs now" in outcome.stderr
     assert project.processes() == []
+
+
+DETACHED = """
+import os, subprocess, sys
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+os.closerange(0, 3)
+os.execve(sys.executable, ["daemon", "-c", "import time; time.sleep(600)"], {"HOME": sys.argv[1]})
+"""
+"""A daemon by the book: forked twice, a session of its own, nothing open, an environment of its own."""
+
+
+def test_a_task_that_becomes_a_daemon_is_not_left_running(project: Project) -> None:
+    """Its attempt has ended long ago, and no mark tells whose it was: it goes with aca at the latest."""
+    project.write({"daemon.py": DETACHED})
+    task = f'run="{sys.executable} daemon.py {project.home}; echo begun"'
+    project.write({"tasks.md": f'- [ ] Begin {{#begin {task}}}\n- [ ] Go on {{needs=begin run="true"}}\n'})
+    project.run("run", "tasks.md")
+    assert project.processes() == []

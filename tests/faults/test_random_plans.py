@@ -52,7 +52,10 @@ def _working(plan: Plan) -> Plan:
     )
     defaults = plan.defaults.model_copy(update={"provider": "replay"})
     providers = {"replay": {"script": "replay.toml"}}
-    return plan.model_copy(update={"tasks": tasks, "defaults": defaults, "providers": providers})
+    workspace = plan.workspace.model_copy(update={"snapshots": False})  # of these there is a story
+    return plan.model_copy(
+        update={"tasks": tasks, "defaults": defaults, "providers": providers, "workspace": workspace}
+    )
 
 
 def _kind(task: Task, is_group: bool) -> dict[str, Any]:

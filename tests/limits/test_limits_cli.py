@@ -76,9 +76,9 @@ def test_waiting_is_shown_and_is_not_the_tasks_time(project: Project, server: Mo
 
 def test_a_pause_that_a_model_asks_for_is_not_the_tasks_time(project: Project, server: ModelServer) -> None:
     """A task that is told to come back later than its time limit is not timed out; it is shown to wait."""
-    server.script("work", Failure(429, "rate_limit_error", "slow down", {"retry-after": "2"}))
+    server.script("work", Failure(429, "rate_limit_error", "slow down", {"retry-after": "6"}))
     project.write({"tasks.md": tasks(1), "aca.toml": settings() + "[defaults]\nretries = 0\n"})
-    args = ("--task-file", "tasks.md", "--timeout", "1500ms", "--jsonl")
+    args = ("--task-file", "tasks.md", "--timeout", "5s", "--jsonl")
     outcome = project.run(*args, env=environment(server))
     assert [wait["reason"] for wait in steps(outcome, "waiting")] == ["the next try with openai"]
     assert outcome.jsonl[-1]["exit_code"] == 0

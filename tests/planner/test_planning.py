@@ -9,11 +9,13 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from aca import events as ev
+from aca.planner import cache as kept
 from tests.planner.answers import draft, say, task
 from tests.project import SECONDS, Outcome, Project
 
@@ -61,10 +63,12 @@ def test_nobody_is_asked_unless_asked_to(planned: Project) -> None:
 def test_data_needs_no_planner(planned: Project) -> None:
     """TOML and plans say their tasks: they are taken as they are."""
     planned.write({"tasks.toml": '[[tasks]]\ntitle = "One"\n'})
-    outcome = planned.run("--task-file", "tasks.toml", "--use-intelligent-parser", "--dry-run")
-    assert "this file says its tasks as data: no model was asked" in outcome.stderr
-    dry(planned, "--dump-plan", "plan.json")
-    planned.run("--execution-plan", "plan.json", "--dry-run", env={"ACA_USE_INTELLIGENT_PARSER": "1"})
+    planned.write(
+        {"plan.json": '{"format_version": 1, "name": "N", "tasks": [{"id": "one", "title": "One"}]}'}
+    )
+    for option, file in (("--task-file", "tasks.toml"), ("--execution-plan", "plan.json")):
+        outcome = planned.run(option, file, "--dry-run", env={"ACA_USE_INTELLIGENT_PARSER": "1"})
+        assert "this file says its tasks as data: no model was asked" in outcome.stderr
 
 
 def test_the_same_is_asked_once(planned: Project) -> None:
@@ -104,8 +108,7 @@ def test_a_planner_that_finds_nothing_to_do_says_why(project: Project) -> None:
 
 
 def test_what_is_said_by_somebody_is_not_for_the_model_to_choose(planned: Project) -> None:
-    """The mode of a file, a variable or a flag is kept."""
-    assert dry(planned, "--json").json["execution_mode"] == "parallel"
+    """The mode of a file, a variable or a flag is kept; the model has said parallel."""
     assert (
         dry(planned, "--json", env={"ACA_EXECUTION_MODE": "intelligent"}).json["execution_mode"]
         == "intelligent"
@@ -130,37 +133,33 @@ def test_a_role_with_more_rights_is_not_the_planners_to_give(project: Project) -
 # -- what is kept -----------------------------------------------------------------------------------------
 
 
-def test_the_cache_is_the_users_own(planned: Project) -> None:
-    """Others may not look into it, even where it was there before."""
+def test_a_kept_answer_passes_the_validator(planned: Project) -> None:
+    """What is none to this text is asked for again. Nobody else may look at it any more."""
     cache(planned).mkdir(parents=True)
     cache(planned).chmod(0o777)
     dry(planned)
     assert cache(planned).stat().st_mode & 0o777 == 0o700
     assert list((cache(planned) / "calls" / ".aca" / "sessions").iterdir()) == []
-
-
-def test_a_pickle_in_the_cache_is_not_opened(planned: Project) -> None:
-    """It is as if nothing were there: the model is asked."""
-    dry(planned)
-    attack = f"cos\nsystem\n(S'touch {planned.root}/pwned'\ntR.".encode()
-    with sqlite3.connect(cache(planned) / "cache.db") as rows:
-        rows.execute("UPDATE Cache SET mode = 4, value = ?", (attack,))
-    rows.close()
+    change_kept(cache(planned), json.dumps(draft(task("a", (7, 9)))).encode())
     assert was_asked(dry(planned))
+
+
+def test_a_cache_that_somebody_broke_is_as_good_as_none(planned: Project) -> None:
+    """A row that is a pickle is not opened, and a file that is no database keeps nobody from planning."""
+    folder = cache(planned)
+    kept.put(folder, "key", b"answer")
+    assert kept.get(folder, "key") == b"answer"
+    change_kept(folder, f"cos\nsystem\n(S'touch {planned.root}/pwned'\ntR.".encode(), mode=4)
+    assert kept.get(folder, "key") is None
     assert not (planned.root / "pwned").exists()
-
-
-def test_a_kept_answer_passes_the_validator(planned: Project) -> None:
-    """What is no answer, or none to this text, is asked for again; and so it is where the file is broken."""
-    dry(planned)
-    file = cache(planned) / "cache.db"
-    for kept in (b"[\xff", json.dumps(draft(task("a", (7, 9)))).encode()):
-        with sqlite3.connect(file) as rows:
-            rows.execute("UPDATE Cache SET value = ?", (kept,))
-        rows.close()
-        assert was_asked(dry(planned))
-    file.write_bytes(b"no database" * 500)
+    (folder / "cache.db").write_bytes(b"no database" * 500)
     assert was_asked(dry(planned))
+
+
+def change_kept(folder: Path, value: bytes, mode: int = 1) -> None:
+    """Have *value* in every row of a cache, be it bytes (1) or a pickle (4)."""
+    with closing(sqlite3.connect(folder / "cache.db")) as rows, rows:
+        rows.execute("UPDATE Cache SET mode = ?, value = ?", (mode, value))
 
 
 # -- what runs --------------------------------------------------------------------------------------------
@@ -294,12 +293,12 @@ time.sleep(1000)
 
 @pytest.fixture
 def slow(planned: Project) -> Project:
-    """A claude that never answers and has a child of its own."""
+    """A claude that never answers and has a child of its own; a sandbox would end both with aca."""
     program = planned.root / "claude"
     program.write_text(SLOW.format(sign=planned.root / "begun"))
     program.chmod(0o755)
-    planned.write({"slow.toml": f'provider = "claude-cli"\n[providers.claude-cli]\ncommand = "{program}"\n'})
-    (planned.root / "slow.toml").rename(planned.root / "aca.toml")
+    settings = 'provider = "claude-cli"\nsandbox.mode = "off"\nproviders.claude-cli.command = "./claude"\n'
+    planned.write({"aca.toml": settings})
     return planned
 
 

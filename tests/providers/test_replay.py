@@ -272,8 +272,8 @@ wait = "5x"
 step = 1
 '''
     verbs = (
-        "a step is one of say, write, edit, delete, run, usage, subtasks, note, output, used, changed, "
-        "result, wait, hang, fail, interrupt, deny, quota, conversation"
+        "a step is one of say, write, edit, delete, run, usage, subtasks, note, propose, output, used, "
+        "changed, result, wait, hang, fail, interrupt, deny, quota, conversation"
     )
     assert told(tmp_path, text) == [
         (1, 'unknown key "titel"', "a script has [tasks.<id or title>] and nothing else"),

@@ -31,5 +31,13 @@ def test_a_property_called_title_is_kept() -> None:
 
 def test_read_only_tasks_get_no_tool_that_could_write() -> None:
     """Everything else they get."""
-    assert list(tools.offered("read-only")) == ["read", "list", "search", "add_tasks", "note", "finish"]
+    assert list(tools.offered("read-only")) == [
+        "read",
+        "list",
+        "search",
+        "add_tasks",
+        "propose_task",
+        "note",
+        "finish",
+    ]
     assert tools.offered("workspace-write") == tools.offered("full") == tools.KINDS

@@ -335,3 +335,34 @@ def test_an_example_of_a_conflict_is_none(project: Project) -> None:
     tasks(project, TWO, script)
     project.run("run", "tasks.md", "-j", "2")
     assert "<<<<<<< HEAD" in merged(project, "how-to.md")
+
+
+def test_what_was_set_up_is_nobodys_work_though_it_is_committed(project: Project) -> None:
+    """An agent that commits everything there is has not written the file that was copied for it."""
+    repository(project, {"a.txt": "1\n", ".gitignore": "tasks.md\nreplay.toml\n"})
+    project.write({"local.env": "KEY=1\n"})
+    script = """
+        [tasks.first]
+        steps = [{run = "echo 2 >> a.txt; git add -A"},
+                 {run = "git -c user.name=a -c user.email=a@b commit -qm all", must = true}]
+        [tasks.second]
+        steps = []
+        """
+    tasks(project, TWO, script, settings="workspace: {copy: [local.env]}\n")
+    project.run("run", "tasks.md", "-j", "2")
+    one = project.session().id
+    assert git(project, "ls-tree", "--name-only", f"aca/{one}").split() == [".gitignore", "a.txt"]
+    assert "KEY" not in project.run("show", "first", "--diff").stdout
+
+
+def test_a_cancelled_task_has_its_tree_kept_and_told(project: Project) -> None:
+    """What it had done until then can be looked at and brought back."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    script = '[tasks."*"]\nsteps = [{write = "half.txt", content = "half"}, {hang = true}]\n'
+    tasks(project, "- [ ] First {#first}\n", script, settings="workspace: worktree\n")
+    running = project.start("run", "tasks.md")
+    running.until(lambda: any(path.endswith("half.txt") for path in left(project)))
+    project.run("cancel", "first")
+    running.finish(expect=1)
+    assert "+half" in project.run("show", "first", "--diff").stdout
+    assert "kept as" in project.run("show", "first").stdout

@@ -1,4 +1,4 @@
-"""``aca plan``: make a plan of a sentence, look at one, compare it, approve it. One file per command."""
+"""``aca plan``: make a plan of a sentence, look at one, compare it, cut it anew, approve it. A file each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from aca.cli.plan.approve import approve
 from aca.cli.plan.diff import diff
 from aca.cli.plan.goal import goal
 from aca.cli.plan.graph import graph
+from aca.cli.plan.merge import merge
 from aca.cli.plan.show import show
+from aca.cli.plan.split import split
 from aca.cli.plan.validate import validate
 
 COMMANDS: dict[str, Callable[..., int]] = {
@@ -18,6 +20,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "validate": validate,
     "graph": graph,
     "diff": diff,
+    "split": split,
+    "merge": merge,
     "approve": approve,
 }
 group = typer.Typer(rich_markup_mode=None, context_settings={"auto_envvar_prefix": "ACA"})

@@ -1,0 +1,37 @@
+"""``aca plan split``: one task of a plan becomes several."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aca.cli.options import Workspace
+from aca.cli.screen import Screen
+
+PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, JSON or TOML.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="FILE", help="Write the plan there, and leave this one as it is."),
+]
+
+
+def split(
+    file: PlanArgument,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Its id, or its title.")],
+    output: OutputOption = None,
+    workspace: Workspace = Path(),
+) -> int:
+    """Split a task into what its description lists, or into its paragraphs; it becomes their group."""
+    from aca import reshape, rewriting
+
+    target = output or file
+    plan = rewriting.rewrite(
+        file, target, workspace, lambda plan: reshape.split(plan, rewriting.index(plan, task)), os.environ
+    )
+    group = plan.tasks[rewriting.index(plan, task)].id
+    parts = [one.id for one in plan.tasks if one.parent_id == group]
+    Screen().result(f"{target}: {group} is {len(parts)} tasks now: {', '.join(parts)}")
+    return 0

@@ -1,0 +1,67 @@
+"""What an agent that has no tools of aca hands in: a block at the end of its last word."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+REQUEST = """\
+# What you may hand in
+
+Your last message may end with a block like this one:
+
+```aca
+{"subtasks": [{"title": "...", "description": "...", "dependencies": ["title of another subtask"]}],
+ "proposals": [{"title": "...", "description": "..."}],
+ "notes": ["..."]}
+```
+
+- subtasks: your task is too much for one go. Others do them after you, each knowing only its own text and
+  what your task says, and then your task is checked. Do not do them yourself.
+- proposals: work that you found and that is no part of your task. A person decides whether it is done.
+- notes: what those who work on other tasks after you should know, and could not easily see for themselves.
+
+Leave out what you have nothing for; most tasks need no such block."""
+_BLOCK = re.compile(r"^```aca[ \t]*\n(.*?)^```\s*\Z", re.DOTALL | re.MULTILINE)
+_KEYS = ("subtasks", "proposals", "notes")
+
+
+@dataclass(frozen=True)
+class LastWord:
+    """``text`` without the block; ``wrong`` is why the block cannot be used, empty where it can."""
+
+    text: str
+    subtasks: tuple[Any, ...] = ()
+    proposals: tuple[Any, ...] = ()
+    notes: tuple[Any, ...] = ()
+    wrong: str = ""
+
+
+def read(text: str) -> LastWord:
+    """Take the block out of *text*, where it ends in one."""
+    if (block := _BLOCK.search(text)) is None:
+        return LastWord(text)
+    said = text[: block.start()].rstrip()
+    try:
+        given = json.loads(block[1])
+    except ValueError as error:
+        return LastWord(said, wrong=f"it is not JSON: {error}")
+    except RecursionError:
+        return LastWord(said, wrong="it is nested too deeply")
+    if why := _wrong(given):
+        return LastWord(said, wrong=why)
+    subtasks, proposals, notes = (tuple(given.get(key, ())) for key in _KEYS)
+    return LastWord(said, subtasks, proposals, notes)
+
+
+def _wrong(given: object) -> str:
+    if not isinstance(given, dict) or not given.keys() <= {*_KEYS}:
+        return f"it should be a table of {', '.join(_KEYS)}"
+    for key, entries in given.items():
+        if not isinstance(entries, list):
+            return f"{key} should be a list"
+    if not all(isinstance(note, str) and note.strip() for note in given.get("notes", ())):
+        return "notes should be texts"
+    return ""
