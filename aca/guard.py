@@ -118,6 +118,7 @@ def _contents(name: str, path: Path) -> Iterator[tuple[str, Content]]:
     """The file *path*, which is called *name*, or all files below it, with what is in them."""
     if path.is_symlink() or not path.is_dir():
         yield name, _content(path)
+        return
     for folder, _, files in os.walk(path):
         for file in files:
             one = Path(folder, file)
