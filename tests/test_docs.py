@@ -28,6 +28,8 @@ _CHANGING = [
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\s+\d+\.\ds$", re.MULTILINE), ""),  # a tree leaves out what took no time
     (re.compile(r"\b\d+\.\ds\b"), "DURATION"),
+    (re.compile(r"\bkept as [0-9a-f]{10}\b"), "kept as COMMIT"),
+    (re.compile(r" and bubblewrap\b"), ""),  # where it is installed
 ]
 """What differs from run to run, and what to compare in its place."""
 
@@ -181,8 +183,8 @@ def _resolve(words: list[str]) -> tuple[Any, set[str]]:
     """The command that *words* call, and the options among them."""
     command: Any = program()
     for word in words:
-        if not hasattr(command, "commands") or word.startswith("-"):
+        if not hasattr(command, "get_command") or word.startswith("-"):
             break
-        assert word in command.commands, words
-        command = command.commands[word]
+        command = command.get_command(None, word)
+        assert command is not None, words
     return command, {word.partition("=")[0] for word in words if word.startswith("-")}
