@@ -27,8 +27,11 @@ TEMPORARY = "/tmp"  # noqa: S108
 INSTALL = "install it (apt-get install bubblewrap), or have aca run in a container"
 _NAMED = re.compile(TEMPORARY + r"/[^\s:;,='\"]+")
 _SHARED = ("/var/tmp", TEMPORARY)  # noqa: S108
-_ENGINES = ("/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock")
-"""Whoever may talk to one of these may do anything on the machine."""
+_SERVANTS = (
+    *("docker.sock", "containerd", "podman", "crio", "buildkit", "libvirt", "snapd.socket"),
+    *("dbus", "systemd/private", "screen", "user"),
+)
+"""In ``/run``: whoever may talk to one of these can have programs started that are outside."""
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
 """What root keeps inside: it may work on anybody's files in the workspace, as root is used to."""
 _SIGNALS = ("INT", "TERM")
@@ -103,10 +106,8 @@ def _base() -> Iterator[str]:
     if os.geteuid() == 0:
         yield from ("--cap-drop", "ALL")
         yield from (word for name in _CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))
-    for path in (path for path in _ENGINES if Path(path).exists()):
-        yield from ("--ro-bind", os.devnull, path)
-    if Path("/run/user").is_dir():
-        yield from ("--tmpfs", "/run/user")  # the session's bus starts programs that are outside
+    for name in _SERVANTS:
+        yield from _emptied(Path("/run", name))
 
 
 def _started(options: Iterable[str], argv: Sequence[str]) -> list[str]:
@@ -116,9 +117,12 @@ def _started(options: Iterable[str], argv: Sequence[str]) -> list[str]:
 
 
 def _named(texts: Iterable[str]) -> list[str]:
-    """The files and directories in the real ``/tmp`` that *texts* name, those in others of them left out."""
+    """The files and directories in the real ``/tmp`` that *texts* name, those in others of them left out.
+
+    No sockets: behind that of a terminal multiplexer or an editor is somebody who runs commands outside.
+    """
     found = {name.rstrip("/.") for text in texts for name in _NAMED.findall(text)}
-    there = sorted(name for name in found if Path(name).exists())
+    there = sorted(name for name in found if Path(name).exists() and not Path(name).is_socket())
     return [name for name in there if not any(name.startswith(f"{other}/") for other in there)]
 
 

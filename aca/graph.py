@@ -1,7 +1,8 @@
 """The dependency graph: what became ready, cycles, levels, the critical path.
 
-The run itself uses ``Frontier``, plain counters that cost the same however large the plan is. Questions
-about a whole plan go to networkx, which only this file knows and only imports when asked.
+The run itself uses ``Frontier``, plain counters that cost the same however large the plan is. What is asked
+of a whole plan is one pass over its moments in order. To show a cycle takes networkx, which only this file
+knows and only imports when there is one.
 
 A group is two moments: it opens (its children may start) when what it needs is done, and it is done when
 its children are. So ``opening(group) -> child -> group``, and a leaf is one moment.
@@ -13,6 +14,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -299,26 +301,23 @@ def _cycles(tasks: list[Task], stuck: set[str]) -> Iterator[list[str]]:
             yield list(dict.fromkeys(names))
 
 
-def digraph(plan: Plan) -> nx.DiGraph[str]:
-    """The plan as a networkx graph of moments (see the module's docstring)."""
-    import networkx as nx
-
-    whole: nx.DiGraph[str] = nx.DiGraph()
-    whole.add_nodes_from(task.id for task in plan.tasks)
-    whole.add_edges_from(edges(plan.tasks))
-    return whole
+def moments(plan: Plan) -> dict[str, list[str]]:
+    """Every moment of the plan, in an order in which they can come, with those right before it."""
+    before: dict[str, list[str]] = {task.id: [] for task in plan.tasks}
+    for earlier, later in edges(plan.tasks):
+        before.setdefault(later, []).append(earlier)
+        before.setdefault(earlier, [])
+    return {moment: before[moment] for moment in TopologicalSorter(before).static_order()}
 
 
 def path_lengths(plan: Plan) -> dict[str, int]:
     """For each task the weight of the longest chain of work from its start to the end of the plan."""
-    import networkx as nx
-
-    whole = digraph(plan)
-    weights = _weights(plan)
+    weights, behind = _weights(plan), dict[str, int]()
     longest: dict[str, int] = {}
-    for node in reversed(list(nx.topological_sort(whole))):
-        behind = max((longest[later] for later in whole.successors(node)), default=0)
-        longest[node] = behind + weights.get(node, 0)
+    for moment, before in reversed(moments(plan).items()):
+        longest[moment] = behind.get(moment, 0) + weights.get(moment, 0)
+        for earlier in before:
+            behind[earlier] = max(behind.get(earlier, 0), longest[moment])
     return longest
 
 
@@ -327,26 +326,26 @@ def critical_path(plan: Plan, weights: Mapping[str, float] | None = None) -> lis
 
     *weights* is what each task counts, by default its complexity.
     """
-    import networkx as nx
-
-    whole, weights = digraph(plan), _weights(plan) if weights is None else weights
-    for earlier, _, data in whole.edges(data=True):
-        data["weight"] = weights.get(earlier, 0)
-    for node in [node for node in whole if whole.out_degree(node) == 0]:
-        whole.add_edge(node, "", weight=weights.get(node, 0))
-    return [node for node in nx.dag_longest_path(whole) if node in weights]
+    weights = _weights(plan) if weights is None else weights
+    heaviest: dict[str, float] = {}
+    previous: dict[str, str | None] = {}
+    for moment, before in moments(plan).items():
+        one = previous[moment] = max(before, key=heaviest.__getitem__, default=None)
+        heaviest[moment] = weights.get(moment, 0) + (0 if one is None else heaviest[one])
+    path = []
+    at = max(weights, key=heaviest.__getitem__, default=None)
+    while at is not None:
+        path.append(at)
+        at = previous[at]
+    return [moment for moment in reversed(path) if moment in weights]
 
 
 def levels(plan: Plan) -> list[list[str]]:
     """Open leaf tasks by the earliest step in which each could run, were there room for all."""
-    import networkx as nx
-
     work = _weights(plan)
     depth: dict[str, int] = {}
-    whole = digraph(plan)
-    for node in nx.topological_sort(whole):
-        before = max((depth[earlier] for earlier in whole.predecessors(node)), default=0)
-        depth[node] = before + (node in work)
+    for moment, before in moments(plan).items():
+        depth[moment] = max((depth[earlier] for earlier in before), default=0) + (moment in work)
     steps: dict[int, list[str]] = {}
     for task in plan.tasks:
         if task.id in work:

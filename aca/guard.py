@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import translate
+from functools import cache
 from pathlib import Path
 
 from aca.place import PRIVATE
@@ -76,7 +77,7 @@ class Guard:
             yield from self._below(self.common, f"{GIT}/")
 
     def _below(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-        is_meant, folders = _Matcher(self.protection), [(str(folder), prefix)]
+        is_meant, folders = _matcher(self.protection), [(str(folder), prefix)]
         while folders:
             directory, above = folders.pop()
             for entry in _entries(directory):
@@ -103,6 +104,10 @@ class _Matcher:
         return bool(self._name.match(name.lower())) or self._deep.path_rule(path) is not None
 
 
+_matcher = cache(_Matcher)
+"""Every attempt asks for the same one."""
+
+
 def _entries(directory: str) -> list[os.DirEntry[str]]:
     with suppress(OSError), os.scandir(directory) as entries:
         return sorted(entries, key=lambda entry: entry.name)
@@ -113,6 +118,7 @@ def _contents(name: str, path: Path) -> Iterator[tuple[str, Content]]:
     """The file *path*, which is called *name*, or all files below it, with what is in them."""
     if path.is_symlink() or not path.is_dir():
         yield name, _content(path)
+        return
     for folder, _, files in os.walk(path):
         for file in files:
             one = Path(folder, file)

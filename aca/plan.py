@@ -7,7 +7,9 @@ it. Validation happens once, at the edge (``aca.parse``); everywhere else these 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from operator import attrgetter
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
@@ -362,6 +364,17 @@ class Plan(Model):
     contract: Contract | None = None
     approval: Approval | None = None
 
+    @cached_property
+    def profiles(self) -> dict[tuple[Any, ...], Profile]:
+        """What tasks get, by all that they say of it: few say anything of their own. See ``profile``."""
+        return {}
+
+    def __copy__(self) -> Self:
+        """Copies are made to be changed: what was found out of the original may not hold for them."""
+        copied = super().__copy__()
+        copied.__dict__.pop("profiles", None)
+        return copied
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -382,10 +395,24 @@ class Profile:
 
 
 _NO_ROLE = Role()
+_said = attrgetter(
+    *("kind", "parent_id", "role", "provider", "model", "fallback", "permissions", "workspace", "docker"),
+    *("conversation", "retries", "retry_delay", "timeout", "estimated_complexity", "pass_env"),
+)
+"""All of a task that decides on its profile."""
 
 
 def profile(plan: Plan, task: Task) -> Profile:
-    """Resolve *task*'s settings: task, then its role, then the plan's defaults."""
+    """*task*'s settings: its own, then its role's, then the plan's defaults. Asked often, resolved once."""
+    said = _said(task)
+    found = plan.profiles.get(said)
+    if found is None:
+        found = plan.profiles[said] = _resolved(plan, task)
+    return found
+
+
+def _resolved(plan: Plan, task: Task) -> Profile:
+    """Whoever looks at more of the task here adds it to ``_said``."""
     role = plan.roles.get(task.role or "", _NO_ROLE)
     base = plan.defaults
     automatic = base.retries if task.kind == "agent" else 0

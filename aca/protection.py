@@ -2,7 +2,8 @@
 
 A guard rail, not a wall. A shell line says what it does in more ways than can be read from it; what must
 hold against somebody who means harm is kept by the sandbox (``aca.bubblewrap``) or a container. Only the
-standard library is used, for claude asks this module too, in a process of its own (``aca.providers.guard``).
+standard library is used, for claude asks this module too, in a process of its own
+(``aca.providers.claude_guard``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-PATHS = (".env", "*.key", ".git/config", ".git/commondir", ".git/hooks", ".aca")
+PATHS = (".env", "*.key", ".git/config", ".git/config.worktree", ".git/commondir", ".git/hooks", ".aca")
 """A name means a file or directory anywhere, a path one from the top; with all that is in it."""
 COMMANDS = (
     *("rm -r <outside>", "rm -R <outside>", "rm --recursive <outside>", "rm -r .git", "git -C <outside>"),

@@ -138,7 +138,13 @@ def _with_git(one: Bubblewrap, top: Path, beside: Beside) -> Bubblewrap:
     return replace(
         one,
         writable=(*one.writable, own),
-        protected=(*one.protected, top / ".git", own / "gitdir", own / "commondir"),
+        protected=(
+            *one.protected,
+            top / ".git",
+            own / "gitdir",
+            own / "commondir",
+            own / quarantine.SETTINGS,
+        ),
         shown=((common / "objects", known),),
         laid=((new, common / "objects"),),
     )

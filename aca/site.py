@@ -21,7 +21,7 @@ from aca.checks import run_check, tail
 from aca.guard import Guard
 from aca.place import Patience, Place
 from aca.plan import Check, Profile, Task, profile
-from aca.protection import protection
+from aca.protection import Protection, protection
 from aca.session import Session
 from aca.state import SessionState
 from aca.values import Command, command_text
@@ -78,6 +78,11 @@ class Sites:
         return Docker(kind, self.dock, gets.docker)
 
     @cached_property
+    def protection(self) -> Protection:
+        held = self.state.plan.protect
+        return protection(held.paths, held.commands)
+
+    @cached_property
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
 
@@ -124,11 +129,9 @@ class Site:
         mark = f"{self.all.session.id}/{self.task.id}/{self.number}"
         env = {**self.surroundings(ground), **self.task.env, **self.marks(mark)}
         passed = self.profile.pass_env | self.task.env.keys()
-        held = self.all.state.plan.protect
-        kept_off = protection(held.paths, held.commands)
         top = Place(
             *(ground.root, ground.root, env, mark, self.all.patience, passed),
-            protection=kept_off,
+            protection=self.all.protection,
             enclosure=ground.enclosure,
         )
         place = replace(top, path=top.inside(self.all.state.plan.cwd))
@@ -177,7 +180,8 @@ class Site:
             yield self._enclosed(place, self.ground, guard, scratch)
         finally:
             self.breaches = await finished(lambda: self._breaches(guard))
-            await finished(lambda: shutil.rmtree(scratch, ignore_errors=True))
+            if scratch.exists():  # few agents start anything that has needed it
+                await finished(lambda: shutil.rmtree(scratch, ignore_errors=True))
 
     def _enclosed(self, place: Place, ground: Ground, guard: Guard, scratch: Path) -> Place:
         """*place* in a sandbox of its own, where it is in nothing else and is to be."""

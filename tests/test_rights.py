@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aca.guard import Guard
+from aca.protection import Protection
+from tests.containers import SETTINGS, contained
 from tests.model_server import ModelServer, text, tool
 from tests.project import Outcome, Project
 from tests.real_parts import CLAUDES, claude, claude_environment, sandbox
 from tests.workspaces.checkout import git, merged, repository, tasks
 
+__all__ = ["contained"]
 AGENT = """\
 #!/bin/sh
 cat > prompt.txt 2>/dev/null
@@ -32,7 +38,7 @@ permissions = {{read-only = [], workspace-write = [], full = []}}
 """
 ATTACKS = {
     "an absolute path": "echo x > {outside}/victim",
-    "a path with ..": "echo x > $(realpath --relative-to=. {outside})/victim",
+    "a path with ..": "echo x > $(realpath -m --relative-to=. {outside})/victim",
     "a new file beside it": "echo x > {outside}/new",
     "a link that leads out": "ln -s {outside} out && echo x > out/victim",
     "a hard link": "ln {outside}/victim hard && echo x > hard",
@@ -44,7 +50,9 @@ ATTACKS = {
     "aca's record": "echo x >> {aca}/journal.jsonl",
     "aca's plan": "echo x > {aca}/plan.json",
     "another's process": "kill -9 {victim}",
-    "the user's shell": "echo x >> $HOME/.profile",
+    "the user's shell": "echo x >> {home}/.profile",
+    "who runs commands outside": "python3 -c 'import socket; socket.socket(1).connect(\"{socket}\")'",
+    "settings of a worktree": "echo x >> $(git rev-parse --absolute-git-dir)/config.worktree",
     "what is mounted": "mount -o remount,rw / || umount /proc",
     "a device": "mknod disk b 8 0 && echo x > disk",
 }
@@ -95,33 +103,80 @@ def test_permissions_mean_the_same_for_a_program_that_heeds_none(
     assert not project.session().scratch.exists() or list(project.session().scratch.rglob("*.x")) == []
 
 
-@pytest.mark.parametrize("place", ["inplace", "worktree"])
-def test_a_hostile_agent_changes_nothing_outside(project: Project, place: str) -> None:
+@pytest.fixture
+def servant() -> Iterator[Path]:
+    """The socket of somebody who would start programs, as tmux does: for that its path has to be short."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
+        path = Path(folder, "s")
+        listening.bind(str(path))
+        listening.listen()
+        yield path
+
+
+@pytest.mark.parametrize("place", ["inplace", "worktree", "container"])
+def test_a_hostile_agent_changes_nothing_outside(
+    request: pytest.FixtureRequest, project: Project, servant: Path, place: str
+) -> None:
     """Whatever it tries is refused with a word of that, and its work is kept all the same."""
-    sandbox()
+    is_contained = place == "container"
+    request.getfixturevalue("contained") if is_contained else sandbox()
     repository(project, {"a.txt": "1\n", ".gitignore": "tasks.md\nreplay.toml\nout\n"})
     outside = project.root.parent / "outside"
     (outside / "repo").mkdir(parents=True)
     (outside / "victim").write_text("whole\n")
     git(project, "init", "-q", ".", cwd=outside / "repo")
-    names = {"outside": outside, "git": project.root / ".git", "victim": os.getpid(),
-             "aca": "$(ls -d " + str(project.root) + "/.aca/sessions/*)"}  # fmt: skip
+    top = "/repos" if is_contained else project.root
+    record = f"{top}/.aca" if is_contained else f"$(ls -d {top}/.aca/sessions/*)"
+    names = {"outside": outside, "git": f"{top}/.git", "victim": os.getpid(), "home": project.home,
+             "socket": servant, "aca": record}  # fmt: skip
     lines = [
         f"({attack.format(**names)}) > said 2>&1 && echo HARM: {name}; grep -q . said || echo SILENT: {name}"
         for name, attack in ATTACKS.items()
-        if not (place == "inplace" and "moved" in name)  # its own directory; that is found out afterwards
+        # its own directory, in place: that is found out afterwards
+        if not (place == "inplace" and ("moved" in name or "worktree" in name))
     ]
     last = "rm -f said out hard disk; echo 2 > a.txt"
     steps = ", ".join(f"{{run = {json.dumps(line)}}}" for line in [*lines, last])
-    tasks(project, "- [ ] Harm {#harm}\n", f"[tasks.harm]\nsteps = [{steps}]\n", settings="retries: 0\n")
+    settings = f"retries: 0\n{SETTINGS + '}' if is_contained else ''}\n"
+    tasks(project, "- [ ] Harm {#harm}\n", f"[tasks.harm]\nsteps = [{steps}]\n", settings=settings)
     before = picture(outside), (project.root / ".git" / "config").read_bytes()
-    project.run("run", "tasks.md", "--workspace-mode", place)
+    mode = "worktree" if is_contained else place
+    project.run("run", "tasks.md", "--workspace-mode", mode)
     told = (project.session().task_logs / "harm" / "1" / "output.log").read_text()
     assert "HARM" not in told, told
     assert "SILENT" not in told, told
     assert (picture(outside), (project.root / ".git" / "config").read_bytes()) == before
     assert not (project.root / ".git" / "hooks" / "pre-commit").exists()
     assert (project.read("a.txt") if place == "inplace" else merged(project, "a.txt")).strip() == "2"
+
+
+def test_what_an_agent_leaves_for_git_starts_nothing_outside_and_stops_nobody(project: Project) -> None:
+    """Filters in settings that git would read, of a repository in the tree too; pipes in place of files."""
+    sandbox()
+    repository(project, {"a.txt": "1\n", ".gitignore": "tasks.md\nreplay.toml\n"})
+    git(project, "config", "extensions.worktreeConfig", "true")
+    mark, mine = project.root.parent / "started", "git -c user.name=a -c user.email=a@localhost"
+    filtering = f'printf \'[filter "x"]\\n clean = "touch {mark}; cat"\\n\' >>'
+    own, attributes = "$(git rev-parse --absolute-git-dir)", "echo '* filter=x' > .gitattributes"
+    does = {
+        "settings": f"{filtering} {own}/config.worktree; {attributes}; echo 2 > a.txt",
+        "nested": f"git init -q sub; cd sub; {attributes}; echo 2 > b; git add -A; {mine} commit -qm x; "
+        f"{filtering} .git/config; cd ..; git add sub; touch -d yesterday sub/b",
+        "pipes": f"cd {own}; rm HEAD aca-start; mkfifo HEAD aca-start",
+    }
+    script = "".join(
+        f"[tasks.{task}]\nsteps = [{{run = {json.dumps(line)}}}]\n" for task, line in does.items()
+    )
+    items = "".join(f"- [ ] Do {task} {{#{task}}}\n" for task in does)
+    tasks(project, items, script, settings="retries: 0\n")
+    project.run("run", "tasks.md", "--workspace-mode", "worktree", "--keep-going", expect=1)
+    assert not mark.exists()
+    states = project.session().state().states
+    assert {task: states[task].status for task in does} == {
+        "settings": "completed",
+        "nested": "failed",
+        "pipes": "failed",
+    }
 
 
 def test_what_an_agent_commits_itself_is_taken_over_and_nothing_else(project: Project) -> None:
@@ -210,6 +265,14 @@ def test_a_protected_file_that_was_changed_all_the_same_fails_the_attempt(
     assert git(project, "show", f"{tree}:x.key") == "old"
     assert ".env" not in git(project, "ls-tree", "--name-only", tree)
     assert git(project, "show", f"{tree}:a.txt") == "2"
+
+
+def test_of_a_protected_link_only_the_link_is_watched(tmp_path: Path) -> None:
+    """What is behind it, the whole workspace here, goes on changing."""
+    (tmp_path / "all.key").symlink_to(".")
+    guard = Guard(Protection(), tmp_path)
+    (tmp_path / "a.txt").write_text("new\n")
+    assert guard.changed() == []
 
 
 def test_a_plan_may_take_a_file_out_of_protection(project: Project) -> None:

@@ -52,7 +52,7 @@ def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[P
     """What keeps it from being used here: the SDK or its claude is not installed."""
     if in_containers(tasks) and _package() is None:
         return []
-    found = _package() or find(_command(options), INSTALL)
+    found = _package() or find(_command(options), INSTALL, workspace)
     return [] if found.ok else [Problem(found.detail, found.cure)]
 
 

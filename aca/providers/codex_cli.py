@@ -41,7 +41,7 @@ class Options(Model):
 
 def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps codex from being used here: it is not installed."""
-    found = find(options.command, INSTALL)
+    found = find(options.command, INSTALL, workspace)
     return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]
 
 

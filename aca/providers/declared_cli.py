@@ -33,7 +33,7 @@ _READ_ONLY = re.compile(r"read-only file system|EROFS", re.IGNORECASE)
 
 def problems(options: Declaration, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
     """What keeps the program from doing *tasks*: what is missing here, and what it cannot be told."""
-    name, given, found = _program(options), list(tasks), _available(options, start=False)
+    name, given, found = _program(options), list(tasks), _available(options, workspace)
     faults = [] if found.ok or in_containers(given) else [Problem(found.detail, found.cure)]
     wanted = {task.permissions: None for task in given if task.permissions}
     for permissions in wanted.keys() - options.permissions.keys():
@@ -61,7 +61,7 @@ class DeclaredCli:
 
     def check(self, options: Mapping[str, Any]) -> Availability:
         """Whether the program and the variables it needs are there, and its version."""
-        return _available(Declaration.model_validate(options), start=True)
+        return _available(Declaration.model_validate(options))
 
     def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
         """Run the program on the assignment, in its earlier conversation where it can."""
@@ -223,11 +223,15 @@ def _program(declaration: Declaration) -> str:
     return PurePath(program(declaration)).name
 
 
-def _available(declaration: Declaration, *, start: bool) -> Availability:
-    """Whether it is there; with *start* it is started, too, to tell its version."""
+def _available(declaration: Declaration, workspace: Path | None = None) -> Availability:
+    """Whether it is there for work in *workspace*; for none it is started, too, to tell its version."""
     first, install = declaration.command[0], _install(declaration)
     program = (first,) if isinstance(first, str) else first
-    found = look(program, install, declaration.version) if start else find(program, install)
+    found = (
+        look(program, install, declaration.version)
+        if workspace is None
+        else find(program, install, workspace)
+    )
     missing = [name for name in declaration.needs_env if not os.environ.get(name)]
     if found.ok and missing:
         return Availability(False, f"{' and '.join(missing)} not set", f"set {' and '.join(missing)}")

@@ -38,9 +38,12 @@ def in_containers(tasks: Iterable[Task]) -> bool:
     return bool(given) and all(task.docker for task in given)
 
 
-def find(program: Sequence[str], install: str) -> Availability:
-    """Whether *program* is there, at a glance: nothing is started. *install* is the cure when it is not."""
-    if shutil.which(program[0]) is None:
+def find(program: Sequence[str], install: str, workspace: Path = Path()) -> Availability:
+    """Whether *program* is there, at a glance: nothing is started. *install* is the cure when it is not.
+
+    A path to it begins in *workspace*, where it will be started.
+    """
+    if shutil.which(str(workspace / program[0]) if "/" in program[0] else program[0]) is None:
         return Availability(False, f"{program[0]} is not on the PATH", install)
     return Availability(True, f"{program[0]} is on the PATH")
 

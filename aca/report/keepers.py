@@ -33,6 +33,7 @@ def document(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _kinds(plan: Plan) -> Counter[tuple[str | None, str, tuple[str, ...]]]:
-    return Counter(
-        (gets.provider, gets.permissions, rights.keepers(plan, gets)) for gets in rights.agents(plan)
-    )
+    kinds: Counter[tuple[str | None, str, tuple[str, ...]]] = Counter()
+    for gets, count in Counter(rights.agents(plan)).items():
+        kinds[gets.provider, gets.permissions, rights.keepers(plan, gets)] += count
+    return kinds

@@ -33,6 +33,7 @@ _SETTINGS = {
     "maintenance.auto": "false",
     "merge.conflictStyle": "merge",
     "submodule.recurse": "false",
+    "diff.ignoreSubmodules": "dirty",  # else git runs in there, with settings that an agent may have written
     "i18n.commitEncoding": "utf-8",
 }
 IDENTITY = {

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from aca.workspaces.git import Repository, git
 
+SETTINGS = "config.worktree"
+"""What git reads besides the repository's own settings, where ``extensions.worktreeConfig`` says so."""
 _NEW, _KNOWN = "aca-objects", "aca-known-objects"
 
 
@@ -20,6 +23,7 @@ def prepare(own: Path) -> tuple[Path, Path]:
     """(directory for new objects, where those of the repository are to be seen), in git's directory *own*."""
     new, known = own / _NEW, own / _KNOWN
     unlink_all(own)
+    (own / SETTINGS).touch()  # what is there can be kept from being written
     shutil.rmtree(new, ignore_errors=True)
     (new / "info").mkdir(parents=True, exist_ok=True)
     known.mkdir(exist_ok=True)
@@ -28,10 +32,13 @@ def prepare(own: Path) -> tuple[Path, Path]:
 
 
 def unlink_all(own: Path) -> None:
-    """Remove the links in *own*, where an agent may have put them: whoever is outside would follow them."""
+    """Remove what is neither file nor directory in *own*, where an agent may have put it.
+
+    Whoever is outside would follow a link, and wait at a pipe for ever.
+    """
     for folder, folders, files in os.walk(own):
         for path in (Path(folder, name) for name in (*folders, *files)):
-            if path.is_symlink():
+            if not stat.S_ISDIR(mode := path.lstat().st_mode) and not stat.S_ISREG(mode):
                 path.unlink()
 
 

@@ -147,8 +147,13 @@ class Tree:
 
     def _snapshot(self) -> str:
         """The tree of all files but those that were set up and are as they were."""
-        known = (":/", f":(top,exclude,glob)**/{PRIVATE}/**")
         with self._scratch() as index:
+            apart = self._repositories(index)
+            known = (
+                ":/",
+                f":(top,exclude,glob)**/{PRIVATE}/**",
+                *map(":(top,exclude,literal){}".format, apart),
+            )
             self._run(
                 "add",
                 "--update",
@@ -157,7 +162,7 @@ class Tree:
                 stdin="\0".join(known),
                 index=index,
             )
-            new = "".join(f"{name}\0" for name in self._new(index))
+            new = "".join(f"{name}\0" for name in (*apart, *self._new(index)))
             self._run("update-index", "--add", "--remove", "-z", "--stdin", stdin=new, index=index)
             # An agent that commits everything commits what was set up, too.
             kept_out = "".join(
@@ -165,6 +170,12 @@ class Tree:
             )
             self._run("update-index", "--force-remove", "-z", "--stdin", stdin=kept_out, index=index)
             return self._run("write-tree", index=index).strip()
+
+    def _repositories(self, index: Path) -> list[str]:
+        """The submodules. ``git add`` would look into them with settings that an agent may have written."""
+        entries = self._run("ls-files", "--stage", "-z", index=index).split("\0")[:-1]
+        links = (entry.partition("\t")[2] for entry in entries if entry.startswith("160000 "))
+        return list(dict.fromkeys(links))
 
     def _new(self, index: Path) -> Iterator[str]:
         """The files that are the task's work and not in *index* yet. Raises TreeError."""
@@ -264,6 +275,8 @@ def _leads_out(link: Path, workspace: Path) -> bool:
 
 def _line(file: Path) -> str:
     """The only line of *file*; empty where it cannot be read."""
+    if not file.is_file():  # at a pipe one would wait for ever
+        return ""
     try:
         return file.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
     except OSError:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from aca import plan as p
 from aca import values
+from aca.container import Docker
 from aca.faults import faults, stays_inside
 from tests.core.stories import task
 
@@ -124,3 +125,44 @@ def test_an_id_that_is_too_long_is_shortened(name: str) -> None:
 def test_a_path_stays_inside_or_does_not(path: str, inside: bool) -> None:
     """Dots are followed, absolute paths are out."""
     assert stays_inside(path) is inside
+
+
+SAID: dict[str, object] = {
+    "kind": "command",
+    "parent_id": "g",
+    "role": "reviewer",
+    "provider": "replay",
+    "model": "m",
+    "fallback": ("openai",),
+    "permissions": "full",
+    "workspace": "worktree",
+    "docker": False,
+    "conversation": "role",
+    "retries": 7,
+    "retry_delay": 3.0,
+    "timeout": 5.0,
+    "pass_env": ("A_KEY",),
+    "estimated_complexity": 9,
+}
+"""A value of each field of a task that its profile depends on."""
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_a_task_says_is_never_taken_for_what_another_says(name: str) -> None:
+    """Profiles are kept for tasks that say the same: one that says anything else has another."""
+    roles = {"reviewer": p.Role(system_prompt="Look closely.")}
+    defaults = p.Defaults(conversation="parent", models=p.Models(complex="big"))
+    plan = p.Plan(roles=roles, defaults=defaults, docker=Docker(image="python"))
+    plain = p.profile(plan, task("a"))
+    other = p.profile(plan, task("b").model_copy(update={name: SAID[name]}))
+    assert other != plain
+    assert p.profile(plan, task("c")) is plain
+
+
+def test_a_changed_plan_has_profiles_of_its_own() -> None:
+    """Nothing is left of those of the plan it was made from."""
+    plan = p.Plan(defaults=p.Defaults(provider="openai"))
+    assert p.profile(plan, task("a")).provider == "openai"
+    changed = plan.model_copy(update={"defaults": p.Defaults(provider="ollama")})
+    assert p.profile(changed, task("a")).provider == "ollama"
+    assert p.profile(plan, task("a")).provider == "openai"

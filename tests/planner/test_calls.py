@@ -82,6 +82,16 @@ def test_a_program_of_the_workspace_plans_and_changes_nothing(project: Project, 
     assert list(project.root.parent.rglob("harm")) == []
 
 
+def test_a_program_is_looked_for_where_it_will_be_started(project: Project) -> None:
+    """In the workspace, wherever aca is called."""
+    agent(project, '["./tools/plan"]')
+    project.write({"w/notes.md": "Write a greeting.\n"})
+    for name in ("aca.toml", "tools"):
+        (project.root / name).rename(project.root / "w" / name)
+    asked = ("--task-file", "w/notes.md", "--use-intelligent-parser", "--dry-run")
+    assert "Do greet (greet)" in project.run("--workspace", "w", *asked).stdout
+
+
 def test_nobody_is_asked_without_the_sandbox_that_is_required(project: Project) -> None:
     """Not even for a plan that nobody runs."""
     agent(project, '["./tools/plan"]')
