@@ -12,7 +12,7 @@ from tests.faults.plans import INPLACE, INPLACE_IN_GIT, RESUME, RUN, TREES, Stor
 from tests.faults.sites import Memory, Server, Site
 from tests.faults.tally import Tally
 
-SAMPLE = 5
+SAMPLE = 3
 
 
 def make(path: Path, story: Story, server: Server) -> Site:

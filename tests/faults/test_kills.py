@@ -14,7 +14,7 @@ from tests.faults.sites import Memory, Server, Site
 from tests.faults.tally import Tally
 from tests.model_server import ModelServer
 
-SAMPLE = 5
+SAMPLE = 3
 """How many points of each story are tried where not all of them are asked for."""
 
 

@@ -18,7 +18,7 @@ from tests.faults.tally import Tally
 
 PARTS = 4
 """How many random plans are taken apart, each at its writes."""
-SAMPLE = 5
+SAMPLE = 3
 """How many points of each plan are tried where not all of them are asked for."""
 START = ("--execution-plan", "plan.json", "--quiet")
 
