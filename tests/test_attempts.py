@@ -108,7 +108,9 @@ def test_a_provider_that_is_not_there_fails_the_attempt(tmp_path: Path) -> None:
     """Whoever named it: no attempt ends in a KeyError."""
     plan = Plan(tasks=(task("a", provider="nobody"),))
     one = session.create(tmp_path, plan.model_dump_json(by_alias=True))
-    attempts = Attempts(Agents(one, SessionState(plan), {}, lambda _task, _step: None, Gate(plan, {})))
+    state = SessionState(plan)
+    state.apply(ev.TaskStarted(task="a", attempt=1))
+    attempts = Attempts(Agents(one, state, {}, lambda _task, _step: None, Gate(plan, {})))
     ended = asyncio.run(attempts("a", 1, lambda _event: None))
     assert isinstance(ended, ev.TaskFailed)
     assert (ended.category, ended.reason) == ("input", 'there is no provider "nobody" in this run')
@@ -129,7 +131,8 @@ def test_text_that_is_no_text_is_kept_as_far_as_it_goes(project: Project) -> Non
         'end(result="all \\ud83d done")',
     )
     now = project.session().state().states["work"]
-    assert (now.summary, [change.path for change in now.files]) == ("all ? done", [f"{project.root}/?.txt"])
+    assert now.summary == "all ? done"
+    assert f"{project.root}/?.txt" in [change.path for change in now.files]
 
 
 def test_a_reason_that_is_no_text_is_kept_as_far_as_it_goes(project: Project) -> None:
