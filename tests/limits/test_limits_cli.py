@@ -136,7 +136,7 @@ def test_a_home_that_cannot_be_written_keeps_nobody_from_working(
     """Limits then hold for this process alone."""
     server.script("work")
     project.write({"tasks.md": tasks(1), "aca.toml": settings(requests_per_minute=60), "file": ""})
-    env = {**environment(server), "XDG_STATE_HOME": str(project.root / "file")}
+    env = {**environment(server), "HOME": str(project.root / "file")}
     assert "1 completed" in project.run("--task-file", "tasks.md", env=env).stdout
 
 
