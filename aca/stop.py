@@ -23,10 +23,16 @@ class Stop:
     _when_idle: tuple[Exit, str, float] | None = None
 
     def request(self, code: Exit, reason: str, *, interrupt: bool, until: float | None = None) -> None:
-        """The first wish decides the exit code; a later one may only make it more urgent."""
+        """The first wish decides the exit code; a later one may only make it more urgent.
+
+        One that changes nothing wakes nobody: a limit is told of in every turn of the loop once it is
+        reached, and a loop that is woken in every turn lets nothing else run.
+        """
+        if self.exit_code is not None and (self.interrupt or not interrupt):
+            return
         if self.exit_code is None:
             self.exit_code, self.reason, self.until = code, reason, until
-        self.interrupt = self.interrupt or interrupt
+        self.interrupt = interrupt
         self.wake.set()
 
     def when_idle(self, code: Exit, reason: str, until: float) -> None:

@@ -417,6 +417,23 @@ def test_a_token_limit_stops_before_the_next_task(tmp_path: Path) -> None:
     assert told.statuses() == {"a": "completed", "b": "completed", "c": "pending"}
 
 
+@pytest.mark.timeout(30)
+def test_what_runs_when_a_limit_is_reached_comes_to_its_end(tmp_path: Path) -> None:
+    """The limit is reached in every turn from then on, and the attempt has its share of the loop still."""
+
+    async def work(task_id: str, attempt: int) -> ev.Ending:
+        if task_id == "long":
+            await asyncio.sleep(0.05)
+        return ev.TaskCompleted(task=task_id, attempt=attempt, usage=ev.Usage(input_tokens=60))
+
+    tasks = task("short"), task("long"), task("never")
+    told = story(
+        tmp_path, *tasks, limits=Limits(max_tokens=50), execution_mode="parallel", max_concurrent_tasks=2
+    )
+    assert told.run(work).exit_code == 5
+    assert told.statuses() == {"short": "completed", "long": "completed", "never": "pending"}
+
+
 def test_a_time_limit_interrupts_and_can_be_resumed(tmp_path: Path) -> None:
     """Whoever is running is asked to stop; the task is pending again."""
 
