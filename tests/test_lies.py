@@ -42,7 +42,7 @@ def liar(project: Project, kind: str) -> list[str]:
     lies = {name: scene for name, scene in scenes.items() if name not in TRUE}
     lies["leaks"] = LEAKS + leak
     program = project.root / "agent"
-    play = f"exec(next(scene for name, scene in {lies!r}.items() if name in prompt.splitlines()[-1]))"
+    play = f"exec(next(scene for name, scene in {lies!r}.items() if f'Your task: {{name}}\\n' in prompt))"
     program.write_text(f"{words}\n{play}\n")
     program.chmod(0o755)
     section = {"command": [str(program)], "idle_timeout": "1s"}

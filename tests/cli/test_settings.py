@@ -23,6 +23,8 @@ TABLE: list[tuple[str, list[str], str, object]] = [
     ("ACA_MERGE", ["--merge"], "workspace.merge", True),
     ("ACA_RETRIES", ["--retries", "7"], "defaults.retries", 7),
     ("ACA_DOCKER", ["--docker"], "docker.enabled", True),
+    ("ACA_SANDBOX", ["--sandbox", "off"], "sandbox.mode", "off"),
+    ("ACA_TRUST_PROJECT_CONFIG", ["--trust-project-config"], "trust_project_config", True),
     ("ACA_TIMEOUT", ["--timeout", "90s"], "defaults.timeout", "1m30s"),
     ("ACA_JOBS", ["--jobs", "4"], "max_concurrent_tasks", 4),
     ("ACA_EXECUTION_MODE", ["--execution-mode", "intelligent"], "execution_mode", "intelligent"),
