@@ -83,7 +83,7 @@ def test_what_claude_was_told_is_in_the_conversation_that_goes_on(
     running.until((project.root / "began").exists)
     sent(project, running)
     project.write({"go": ""})
-    running.until(lambda: deliveries(project))
+    running.until(lambda: deliveries(project) and len(server.requests) == 2)
     running.kill()
     project.run("resume", env=environment(server))
     assert "You were interrupted" in told(server)
