@@ -54,7 +54,7 @@ def add(
     workspace: Workspace = Path(),
 ) -> int:
     """Add a task to a session: a running one takes it up at once, others when they go on."""
-    from aca import addition, app
+    from aca import addition, telling
     from aca.messages import Addition
 
     refuse_tasks("add tasks as its person would")
@@ -77,7 +77,7 @@ def add(
     }
     task = addition.complete(one, {key: value for key, value in said.items() if value}, os.environ)
     runner = one.runner()  # asked first: it may read this and be done before we look again
-    is_read = app.tell(one, Addition(task, who()))
+    is_read = telling.tell(one, Addition(task, who()))
     then = f"{runner} does it with the others" if is_read else "aca resume does it"
     Screen().result(f"{task['id']} is added to session {one.id}: {then}")
     return 0
