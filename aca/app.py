@@ -54,7 +54,7 @@ from aca.limits.gate import Gate
 from aca.logs import system_log
 from aca.messages import Message, absorb
 from aca.place import Patience
-from aca.plan import Plan
+from aca.plan import SCHEMA_ID, Plan
 from aca.prepare import (
     Prepared,
     Request,
@@ -120,7 +120,8 @@ def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = l
     commit = ""
     if choice.uses(prepared.plan, "worktree") and (repository := git.find(workspace)) is not None:
         commit = repository.head
-    return session.create(workspace, parse.dump_text(prepared.plan, "json"), commit)
+    plan = prepared.plan.model_copy(update={"schema_id": SCHEMA_ID})  # nobody edits it there
+    return session.create(workspace, parse.dump_text(plan, "json"), commit)
 
 
 def problems(prepared: Prepared, workspace: Path) -> list[Problem]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from aca import output
 from aca.container import Container, Docker
@@ -54,10 +54,19 @@ class Check(Model):
         return self.name or command_text(self.run)
 
 
-Checks = Annotated[tuple[Annotated[Check, BeforeValidator(_named_check)], ...], BeforeValidator(_checks)]
+_AnyCheck = str | tuple[str, ...] | Check
+_NamedCheck = Annotated[Check, BeforeValidator(_named_check, json_schema_input_type=_AnyCheck)]
+Checks = Annotated[
+    tuple[_NamedCheck, ...],
+    BeforeValidator(_checks, json_schema_input_type=str | Check | tuple[_AnyCheck, ...]),
+]
 
 
-Schema = Annotated[dict[str, JsonValue], AfterValidator(output.usable)]
+Schema = Annotated[
+    dict[str, JsonValue],
+    AfterValidator(output.usable),
+    WithJsonSchema({"type": ["object", "string"], "description": "a JSON Schema, or the path of one"}),
+]
 """A JSON Schema in which an output can be asked for."""
 
 
@@ -334,6 +343,7 @@ class Plan(Model):
     """What will be done: tasks, dependencies, limits, roles. Reviewable, editable, and what runs."""
 
     schema_id: str = Field(default=SCHEMA_ID, alias="$schema")
+    """What kind of file this is, or where an editor finds its schema: no part of what is agreed on."""
     format_version: Literal[1] = 1
     name: str = ""
     description: str = ""

@@ -68,7 +68,7 @@ def start(
     if spelling is not None or (selection.dry_run and output.json):
         prepared = app.settled(prepared, workspace)
     if selection.dump_plan is not None and spelling is not None:
-        dump(prepared, selection.dump_plan, spelling)
+        dump(prepared, selection.dump_plan, spelling, workspace)
     if prepared.note and not (output.quiet or output.jsonl):
         screen.remark(prepared.note)
     _warn(prepared, workspace, screen)
@@ -95,11 +95,12 @@ def spelled(path: Path | None, file: Path) -> Literal["json", "toml"] | None:
     return "json" if path.suffix == ".json" else "toml"
 
 
-def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"]) -> None:
-    """Write the plan to *path*, whole or not at all."""
-    from aca import journal, parse
+def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"], workspace: Path) -> None:
+    """Write the plan to *path*, whole or not at all; the schema to which it refers is there before."""
+    from aca import journal, parse, schemas
 
-    journal.write_aside(path, parse.dump_text(prepared.plan, spelling).encode())
+    plan = schemas.for_editors(prepared.plan, path, workspace)
+    journal.write_aside(path, parse.dump_text(plan, spelling).encode())
 
 
 def _warn(prepared: Prepared, workspace: Path, screen: Screen) -> None:

@@ -34,7 +34,7 @@ LAYERS = [
     ["accounting"],
     ["consultation"],
     ["attempt", "config", "trial", "drift"],
-    ["prepare"],
+    ["prepare", "schemas"],
     ["planner"],
     ["approval", "resumption", "collection", "addition", "rewriting"],
     ["app", "audience"],
