@@ -93,10 +93,10 @@ def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
     """*prepared* with worktrees for agents that would share a repository, where nothing is said of that."""
     prepared = _with_image(prepared, workspace)
     plan, note = choice_of_place.choose(prepared.plan, workspace)
-    if plan is prepared.plan:
-        return replace(prepared, note="\n".join(filter(None, (prepared.note, note))))
-    prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
-    return replace(prepared, plan=plan, note="\n".join(filter(None, (prepared.note, note))))
+    if plan is not prepared.plan:
+        prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
+    notes = filter(None, (prepared.note, note, choice_of_place.unheeded(plan)))
+    return replace(prepared, plan=plan, note="\n".join(notes))
 
 
 def _with_image(prepared: Prepared, workspace: Path) -> Prepared:

@@ -36,6 +36,11 @@ _SETTINGS = {
     "diff.ignoreSubmodules": "dirty",  # else git runs in there, with settings that an agent may have written
     "i18n.commitEncoding": "utf-8",
 }
+_SURROUNDINGS = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",  # else to look at the user's index would write it anew
+    "LC_ALL": "C.UTF-8",
+}
 IDENTITY = {
     "GIT_AUTHOR_NAME": "aca",
     "GIT_AUTHOR_EMAIL": "aca@localhost",
@@ -102,7 +107,7 @@ def git(
 ) -> tuple[int, str]:
     """Run ``git ARGUMENTS``; its exit code, which is one of *accept*, and its output. Raises GitError."""
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    surroundings = {**_own(os.environ), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
+    surroundings = {**_own(os.environ), **_SURROUNDINGS, **(env or {})}
     try:
         # A group of its own, so that Ctrl-C in the terminal does not cut git off in the middle.
         done = subprocess.run(
@@ -173,7 +178,7 @@ class Repository:
         """
         where = (f"--git-dir={self.common}", f"--work-tree={self.top}") if self.apart else ()
         env = dict(fallback) if fallback and self._knows_nobody() else {}
-        env |= self.marks | ({"GIT_INDEX_FILE": str(index)} if index else {})
+        env |= self.marks | ({"GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"} if index else {})
         return git(*where, *arguments, cwd=self.workspace, stdin=stdin, env=env, accept=accept)[1]
 
     def _knows_nobody(self) -> bool:
@@ -256,6 +261,12 @@ class Repository:
         end = rest.index("")
         return Joined(tree, tuple(rest[:end]), _told(rest[end + 1 :]))
 
+    def moved(self, old: str, new: str, onto: str) -> Joined:
+        """What differs from *old* to *new*, done to *onto*, in memory: for git, from a past made for it."""
+        past = self.commit(self.tree(old), (), "Before\n")
+        ours, theirs = (self.commit(self.tree(one), [past], "After\n") for one in (onto, new))
+        return self.join(ours, theirs)
+
     def changes(self, old: str, new: str) -> tuple[FileChange, ...]:
         """What differs between two commits or trees, by paths from the top of the repository."""
         said = self.run("diff-tree", "-r", "-z", "--no-renames", "--name-status", old, new)
@@ -310,6 +321,12 @@ class Repository:
         format_ = f"--format=%(trailers:key={key},valueonly,separator=%x00)"
         said = self.run("log", "--reverse", format_, f"{old}..{new}", "--", *wanted)
         return list(dict.fromkeys(line for line in said.splitlines() if line))
+
+    def since(self, old: str, new: str, key: str) -> dict[str, str]:
+        """The commits from *old* to *new*, oldest first, with what each says under *key*."""
+        format_ = f"--format=%H %(trailers:key={key},valueonly,separator=%x20)"
+        said = self.run("log", "--reverse", "--first-parent", format_, f"{old}..{new}")
+        return dict(line.split(" ", 1) for line in said.splitlines())
 
     # -- refs ---------------------------------------------------------------------------------------
 
