@@ -77,9 +77,8 @@ def start(
     if planned and not planning.accept_commands:
         planner.review(planned, prepared, screen)
     carrying.check_record(output)
-    left = planner.what_is_left(planned, prepared.plan) if planned else {}
     one = app.start(prepared, workspace, screen.remark)
-    return carrying.carry_out(one, one.state(), screen, left)
+    return carrying.carry_out(one, one.state(), screen)
 
 
 def spelled(path: Path | None, file: Path) -> Literal["json", "toml"] | None:

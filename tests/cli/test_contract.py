@@ -178,7 +178,7 @@ def test_an_edit_after_the_approval_is_refused_and_named(planned: Project) -> No
 def test_a_change_of_any_field_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
-    """Of a plan that says everything, one field after the other (with --all, else every fifth) is taken out or
+    """Of a plan that says everything, one field after the other (with --all, else each fifth) is taken out or
     has another value."""
     monkeypatch.chdir(tmp_path)
     Path("a.md").write_text("As it is.\n")

@@ -57,6 +57,11 @@ FULL: dict[str, Any] = {
         "session_duration_minutes": 60.0, "max_tokens_per_session": 1000,
         "on_quota": "exit", "providers": {"replay": {"requests_per_minute": 6.0}},
     },
+    "planning": [
+        {"by": "replay", "at": "2026-01-02T03:00:00Z", "estimated": True,
+         "usage": {"input_tokens": 9, "output_tokens": 8, "cache_read_tokens": 7, "cache_write_tokens": 6,
+                   "cost_usd": 0.5}},
+    ],
     "prices": {"m": {"input": 1.0, "output": 2.0, "cache_read": 0.5, "cache_write": 1.5}},
     "logging": {"level": "debug", "structured": True},
     "tasks": [

@@ -23,7 +23,7 @@ LAYERS = [
     ["state", "schedule", "touches"],
     ["graph", "place", "walk", "leftovers", "keys", "budget", "prices", "retries", "stop", "user_state"],
     ["answers", "verdict", "last_word"],
-    ["process", "patch", "reshape", "secrets", "estimate", "guard"],
+    ["process", "patch", "reshape", "secrets", "estimate", "guard", "charges"],
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],
     ["session", "tools"],
