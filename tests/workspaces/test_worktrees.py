@@ -103,6 +103,20 @@ def test_a_conflict_goes_back_to_its_task(project: Project) -> None:
     assert kept(project, "second") == [1, 2]
 
 
+def test_what_tasks_changed_is_learned_for_the_next_time(project: Project) -> None:
+    """It is said before they run again, and they are not at work at once: nothing has to be mended then."""
+    a_repository(project)
+    tasks(project, TWO, BOTH_EDIT)
+    project.run("run", "tasks.md", "-j", "2")
+    shown = project.run("run", "tasks.md", "-j", "2", "--dry-run").stdout
+    assert shown.count('has changed more before than it says: touches="a.txt" would say so') == 2
+    script = BOTH_EDIT.replace('old = "two", new = "two by second"', 'old = "first", new = "second"')
+    tasks(project, TWO, script)
+    project.run("run", "tasks.md", "-j", "2")
+    assert merged(project, "a.txt") == "one\ntwo by second\nthree"
+    assert [type(event) for event in project.journal() if isinstance(event, ev.TaskRefused)] == []
+
+
 CLAUDE = """\
 #!/usr/bin/env python3
 import json, os, sys, time
