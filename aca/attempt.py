@@ -121,7 +121,9 @@ class _Attempt:
         ending = self.contained(ending)
         if (kept := self.site.kept) is None:
             return ending
-        return msgspec.structs.replace(ending, commit=kept.commit, base=kept.base, files=kept.files)
+        return msgspec.structs.replace(
+            ending, commit=kept.commit, base=kept.base, files=kept.files, lost=kept.lost
+        )
 
     async def until_stopped(self) -> ev.Ending:
         try:

@@ -252,6 +252,25 @@ def test_what_git_ignores_and_a_tree_needs_is_brought_along(project: Project) ->
     assert {merged(project, "first.port"), merged(project, "second.port")} == {"31000", "31001"}
 
 
+def test_what_git_ignores_is_not_kept_and_that_is_said(project: Project) -> None:
+    """Only what the task wrote, and of that not what tools make anew."""
+    a_repository(project)
+    project.write({".env": "KEY=1\n", "build/old": "old\n"})
+    settings = 'workspace: {copy: [.env], setup: "mkdir -p src/build; touch src/build/by-setup"}\n'
+    script = """
+        [tasks.first]
+        steps = [{run = "mkdir -p build node_modules; echo 1 > build/out; echo 1 > .gitignore.env; cat .env"}]
+        [tasks.second]
+        steps = [{run = "echo build/ node_modules/ '*.tmp' | tr ' ' '\\n' >> .gitignore; echo 1 > x.tmp"}]
+        """
+    tasks(project, TWO, script, settings=settings)
+    told = project.run("run", "tasks.md", "-j", "2").stdout
+    assert "first wrote build/, which git ignores: gone with its worktree" in told
+    assert "second wrote x.tmp, which git ignores" in told
+    assert "take it out of .gitignore" in project.run("show", "first").stdout
+    assert project.run("show", "first", "--json").json["lost"] == ["build/"]
+
+
 def test_a_setup_that_fails_fails_the_attempt_with_its_output(project: Project) -> None:
     """Nobody works in half a tree."""
     a_repository(project)
