@@ -31,6 +31,7 @@ from aca import (
     rights,
     secrets,
     session,
+    touches,
     trial,
     work,
 )
@@ -236,7 +237,7 @@ async def _drive(
         watch = _unless_it_fails(watchers.step)
         gate = _gate(state, known, stop, watch, watchers.notice)
         agents = Agents(one, state, known, watch, gate)
-        attempts = Attempts(agents, patience)
+        attempts = Attempts(agents, patience, _learned(state, one.workspace))
         attempts.sites.share(here)
         attempts.sites.dock = dock
         observers = [agents.arrivals, *watchers.observers, Derived(one)]
@@ -247,6 +248,14 @@ async def _drive(
         return await run(
             state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
         )
+
+
+def _learned(state: SessionState, workspace: Path) -> touches.Learned:
+    """What tasks are known to change, where several work at once and that is of use."""
+    if state.plan.execution_mode == "sequential":
+        return {}
+    found = estimated(_left(state, state.plan), workspace)
+    return {name: guess.touches for name, guess in found.tasks.items() if guess.touches}
 
 
 def _gate(

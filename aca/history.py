@@ -1,4 +1,4 @@
-"""What the finished tasks of a workspace took, for estimates."""
+"""What the finished tasks of a workspace took and changed, for estimates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ ENOUGH = 5000
 
 
 def samples(workspace: Path) -> list[Sample]:
-    """One sample for each completed task of the latest sessions. Forks repeat what is told already."""
+    """One sample for each completed task of the latest sessions, newest first.
+
+    Forks repeat what is told already.
+    """
     found: list[Sample] = []
     for _, state in islice(session.sound(workspace), SESSIONS):
         if not state.forked_from:
@@ -41,6 +44,7 @@ def _of(state: SessionState) -> Iterator[Sample]:
             now.seconds,
             tokens,
             cost,
+            tuple(change.path for change in now.files),
         )
 
 

@@ -337,6 +337,7 @@ class SessionState:
         state.commit = event.commit or state.commit
         if not isinstance(event, ev.TaskInterrupted):
             state.refusal = ""
+        state.lost = event.lost
         if event.files:
             state.files = together(state.files, event.files)
         self._settle(event)

@@ -60,6 +60,8 @@ class Kept:
     base: str
     files: tuple[FileChange, ...]
     """What the task has changed, seen from the workspace."""
+    lost: tuple[str, ...] = ()
+    """What it has written besides, in a tree of its own, that git ignores: it is not kept."""
 
 
 class Workspace(Protocol):

@@ -121,7 +121,19 @@ def candidates(value: Any) -> Iterator[Any]:
         yield from ([*value, "more"], [*value, {"run": "more"}], value * 2)
     else:
         options = (model.Kind, model.Mode, model.Permissions, model.Enforcement, GivenStatus)
-        words = ("7s", "skip", "fail", "info", "own", "parent", "wait", "inplace", "worktree", "abcd1234")
+        words = (
+            "7s",
+            "skip",
+            "fail",
+            "info",
+            "own",
+            "parent",
+            "wait",
+            "inplace",
+            "worktree",
+            "abcd1234",
+            "2026-01-01",
+        )
         yield from (f"{value}x", *words)
         yield from (word for option in options for word in get_args(option))
 
