@@ -21,7 +21,21 @@ LARGEST = 1 << 20
 """Bytes of the largest file that is compared, and put back, by its content."""
 GIT = ".git"
 
-Content = bytes | tuple[object, ...]
+OF_GIT = frozenset({"modules"})
+"""Of git's own directory what is looked through; of the rest only what is named is looked at."""
+_LARGE = frozenset({"objects", "refs", "logs", "lfs"})
+"""What is in a submodule's and holds no settings."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file small enough to be put back."""
+
+    content: bytes
+    mode: int
+
+
+Content = File | tuple[object, ...]
 """What is in a file; of a link, a large file or anything else what tells whether it is the same."""
 
 
@@ -55,13 +69,15 @@ class Guard:
 
     def put_back(self, name: str) -> bool:
         """Have *name* as it was. False where that cannot be done."""
-        path, content = self.root / name, self._before.get(name)
-        if isinstance(content, tuple) or not self._is_inside(path):
+        path, before = self.root / name, self._before.get(name)
+        if isinstance(before, tuple) or not self._is_inside(path):
             return False
         try:
             path.unlink(missing_ok=True)
-            if content is not None:
-                path.write_bytes(content)
+            if before is not None:
+                path.touch(0o600)
+                path.write_bytes(before.content)
+                path.chmod(before.mode)
         except OSError:
             return False
         return True
@@ -86,10 +102,15 @@ class Guard:
                     continue
                 if is_meant(name, entry.name):
                     yield name, Path(entry.path)
-                elif is_folder and not above.endswith(
-                    f"{GIT}/"
-                ):  # of git's own files only those that are named
+                elif is_folder and _is_looked_into(above, entry.name):
                     folders.append((entry.path, f"{name}/"))
+
+
+def _is_looked_into(above: str, name: str) -> bool:
+    """Whether a directory that is not protected may hold something that is; *above* ends in ``/``."""
+    if above.endswith(f"{GIT}/"):
+        return name in OF_GIT
+    return name not in _LARGE or f"{GIT}/" not in above
 
 
 class _Matcher:
@@ -131,7 +152,7 @@ def _content(path: Path) -> Content:
         if stat.S_ISLNK(found.st_mode):
             return "link", str(path.readlink())
         if stat.S_ISREG(found.st_mode) and found.st_size <= LARGEST:
-            return path.read_bytes()
+            return File(path.read_bytes(), stat.S_IMODE(found.st_mode))
         return found.st_mode, found.st_size, found.st_mtime_ns
     except OSError as error:
         return (error.errno,)

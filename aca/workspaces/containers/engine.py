@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aca import leftovers
+from aca import leftovers, servants
 from aca.errors import MachineError
 
 LABEL = "aca"
@@ -33,18 +33,6 @@ class EngineError(MachineError):
     """The engine is not there, or refused something: what it said, and what can be done."""
 
 
-def sockets(environ: Mapping[str, str]) -> list[str]:
-    """Where an engine may listen, the most likely place first: Docker's, Docker Desktop's, podman's."""
-    home, runtime = environ.get("HOME", "/"), environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
-    return [
-        "/var/run/docker.sock",
-        f"{runtime}/docker.sock",
-        f"{home}/.docker/run/docker.sock",
-        f"{runtime}/podman/podman.sock",
-        "/run/podman/podman.sock",
-    ]
-
-
 def address(environ: Mapping[str, str]) -> str:
     """The engine's address: ``DOCKER_HOST``, or the first socket there is. Raises EngineError."""
     if given := environ.get("DOCKER_HOST"):
@@ -53,7 +41,7 @@ def address(environ: Mapping[str, str]) -> str:
             return given
         why = f"DOCKER_HOST is {given}: containers there would not see the files here"
         raise EngineError(f"{why}\n   let it name an engine on this machine, such as {_unix(environ)}")
-    for path in sockets(environ):
+    for path in servants.engines(environ):
         if Path(path).exists():
             return f"unix://{path}"
     cure = "start Docker (`sudo systemctl start docker`) or podman (`systemctl --user start podman.socket`)"
@@ -61,7 +49,7 @@ def address(environ: Mapping[str, str]) -> str:
 
 
 def _unix(environ: Mapping[str, str]) -> str:
-    return f"unix://{sockets(environ)[0]}"
+    return f"unix://{servants.engines(environ)[0]}"
 
 
 def connect(environ: Mapping[str, str]) -> Engine:
