@@ -52,7 +52,7 @@ class Guard:
     _before: dict[str, Content] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, path in self._found():
+        for name, path in found(self.protection, self.root, self.common):
             self.paths.append(path)
             self._before.update(_contents(name, path))
         private = self.root / PRIVATE
@@ -62,7 +62,7 @@ class Guard:
     def changed(self) -> list[str]:
         """The protected files that are not as they were, by their names in the workspace."""
         now: dict[str, Content] = {}
-        for name, path in self._found():
+        for name, path in found(self.protection, self.root, self.common):
             now.update(_contents(name, path))
         names = now.keys() | self._before.keys()
         return sorted(name for name in names if now.get(name) != self._before.get(name))
@@ -86,24 +86,26 @@ class Guard:
         """Whether it is in the workspace, and not in what a link on its way leads to."""
         return path.parent.resolve() == self.root.resolve() / path.parent.relative_to(self.root)
 
-    def _found(self) -> Iterator[tuple[str, Path]]:
-        """What is protected, with its name in the workspace; of a directory that is, not what is in it."""
-        yield from self._below(self.root, "")
-        if self.common is not None:
-            yield from self._below(self.common, f"{GIT}/")
 
-    def _below(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-        is_meant, folders = _matcher(self.protection), [(str(folder), prefix)]
-        while folders:
-            directory, above = folders.pop()
-            for entry in _entries(directory):
-                name, is_folder = f"{above}{entry.name}", entry.is_dir(follow_symlinks=False)
-                if name == PRIVATE or (is_folder and entry.name in INSTALLED):
-                    continue
-                if is_meant(name, entry.name):
-                    yield name, Path(entry.path)
-                elif is_folder and _is_looked_into(above, entry.name):
-                    folders.append((entry.path, f"{name}/"))
+def found(protection: Protection, root: Path, common: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """What is protected, with its name in the workspace *root*; of a directory that is, not what is in it."""
+    yield from _below(root, "", protection)
+    if common is not None:
+        yield from _below(common, f"{GIT}/", protection)
+
+
+def _below(folder: Path, prefix: str, protection: Protection) -> Iterator[tuple[str, Path]]:
+    is_meant, folders = _matcher(protection), [(str(folder), prefix)]
+    while folders:
+        directory, above = folders.pop()
+        for entry in _entries(directory):
+            name, is_folder = f"{above}{entry.name}", entry.is_dir(follow_symlinks=False)
+            if name == PRIVATE or (is_folder and entry.name in INSTALLED):
+                continue
+            if is_meant(name, entry.name):
+                yield name, Path(entry.path)
+            elif is_folder and _is_looked_into(above, entry.name):
+                folders.append((entry.path, f"{name}/"))
 
 
 def _is_looked_into(above: str, name: str) -> bool:

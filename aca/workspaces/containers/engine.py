@@ -150,13 +150,26 @@ class Engine:
             except docker.errors.NotFound:
                 return None
 
-    def pull(self, name: str) -> None:
-        """Get the image *name* from its registry. Raises EngineError."""
+    def digest(self, name: str) -> str | None:
+        """What the image *name* is, by its content: as registries know it, or else as this engine does."""
+        import docker
+
+        with naming(f"looking for the image {name}"):
+            try:
+                told = self.api.inspect_image(name)
+            except docker.errors.NotFound:
+                return None
+        known = dict(entry.split("@", 1) for entry in told.get("RepoDigests") or ())
+        own = known.get(_parts(name)[0]) or next(iter(sorted(known.values())), "")
+        return own or str(told["Id"])
+
+    def pull(self, name: str, digest: str = "") -> None:
+        """Get the image *name* from its registry, and with *digest* that one. Raises EngineError."""
+        repository, tag = _parts(name)
         with naming(f"the image {name} is not here, and cannot be pulled"):
-            repository, _, tag = (
-                name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-            )
-            self.client.images.pull(repository, tag=tag)
+            image = self.client.images.pull(repository, tag=digest or tag)
+            if digest:
+                image.tag(repository, tag)
 
     def build(self, context: Path, dockerfile: str, tag: str, labels: Mapping[str, str]) -> None:
         """Build the image *tag*. Raises EngineError with the end of what was said meanwhile."""
@@ -206,6 +219,15 @@ class Engine:
             except docker.errors.APIError as error:
                 if error.status_code not in (_GONE, _UNDER_WAY):
                     raise
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Repository and tag of an image that is called *name*; a digest stands for a tag."""
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return repository, digest
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")
 
 
 @dataclass(frozen=True)
