@@ -7,6 +7,7 @@ it. Validation happens once, at the edge (``aca.parse``); everywhere else these 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
@@ -339,6 +340,37 @@ class Approval(Model):
     """The beginning of each field's hash, so that what has changed since can be named."""
 
 
+def _moment(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f'"{text}" is no time; write it like 2026-01-31T12:00:00Z') from None
+    return text
+
+
+class TokenUse(Model):
+    """Tokens that went through a model, and dollars where somebody told them."""
+
+    input_tokens: Annotated[int, Field(ge=0), WHOLE] = 0
+    output_tokens: Annotated[int, Field(ge=0), WHOLE] = 0
+    cache_read_tokens: Annotated[int, Field(ge=0), WHOLE] = 0
+    cache_write_tokens: Annotated[int, Field(ge=0), WHOLE] = 0
+    cost_usd: Annotated[float, Field(ge=0), NUMBER] | None = None
+
+
+class PlanningCall(Model):
+    """One call of a model that helped to make the plan. Written by aca."""
+
+    by: str
+    """The provider, and the model where one was named."""
+    at: Annotated[str, AfterValidator(_moment)]
+    """UTC, as ISO 8601 has it."""
+    usage: TokenUse | None = None
+    """None where nobody told."""
+    estimated: bool = False
+    """It was cut off, and this is what was reserved for it."""
+
+
 class Plan(Model):
     """What will be done: tasks, dependencies, limits, roles. Reviewable, editable, and what runs."""
 
@@ -371,6 +403,8 @@ class Plan(Model):
     """By model; before those that aca knows."""
     logging: Logging = Logging()
     tasks: tuple[Task, ...] = ()
+    planning: tuple[PlanningCall, ...] = ()
+    """What it took to have a model make it; it counts against the limits."""
     contract: Contract | None = None
     approval: Approval | None = None
 

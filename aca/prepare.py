@@ -171,7 +171,7 @@ def _append_prompt(merged: config.Merged, below: Mapping[str, Any], above: Seque
 
 def _terms_in(merged: config.Merged) -> Iterator[Problem]:
     """What aca writes into a plan cannot be said by task files and settings."""
-    for key in ("contract", "approval"):
+    for key in ("planning", "contract", "approval"):
         if key in merged.data:
             yield merged.problem((key,), f'only a plan has "{key}"', "leave it out: aca writes it", key)
 

@@ -35,7 +35,7 @@ LAYERS = [
         "user_state",
     ],
     ["answers", "verdict", "last_word"],
-    ["process", "patch", "reshape", "secrets", "estimate", "guard"],
+    ["process", "patch", "reshape", "secrets", "estimate", "guard", "charges"],
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],
     ["session", "tools"],
