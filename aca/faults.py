@@ -74,7 +74,7 @@ def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:
 
 
 def _task_faults(task: Task, plan: Plan, tasks: dict[str, Task], is_group: bool) -> list[Fault]:
-    found = _id_faults(task) + _reference_faults(task, plan, tasks) + _kind_faults(task, is_group)
+    found = _name_faults(task) + _reference_faults(task, plan, tasks) + _kind_faults(task, is_group)
     return found if task.cwd is None else [*found, *_cwd_faults(task.cwd)]
 
 
@@ -93,7 +93,10 @@ def _cwd_faults(cwd: str) -> list[Fault]:
     return []
 
 
-def _id_faults(task: Task) -> list[Fault]:
+def _name_faults(task: Task) -> list[Fault]:
+    if not task.title.strip():
+        cure = "say in a few words what is to be done"
+        return [Fault(("title",), f'task "{task.id}" has a title of nothing but spaces', cure)]
     if re.fullmatch(r"\w[\w.-]*", task.id) and len(task.id.encode()) <= MAX_ID_BYTES:
         return []
     cure = f"use letters, digits, - _ and ., at most {MAX_ID_BYTES} bytes, the first a letter or digit"

@@ -81,16 +81,16 @@ def start(
     return carrying.carry_out(one, one.state(), screen)
 
 
-def spelled(path: Path | None, file: Path) -> Literal["json", "toml"] | None:
+def spelled(path: Path | None, file: Path, option: str = "--dump-plan") -> Literal["json", "toml"] | None:
     """How the plan is to be written; everything that speaks against it is said before anything is done."""
     if path is None:
         return None
     if path.suffix not in (".json", ".toml"):
-        raise typer.BadParameter(f"{path}: a plan is written to .json or .toml", param_hint="--dump-plan")
+        raise typer.BadParameter(f"{path}: a plan is written to .json or .toml", param_hint=option)
     if path.exists() and file.exists() and path.samefile(file):
-        raise typer.BadParameter(f"{path} is the file the plan is made from", param_hint="--dump-plan")
+        raise typer.BadParameter(f"{path} is the file the plan is made from", param_hint=option)
     if not path.parent.is_dir():
-        raise typer.BadParameter(f"the directory {path.parent} does not exist", param_hint="--dump-plan")
+        raise typer.BadParameter(f"the directory {path.parent} does not exist", param_hint=option)
     return "json" if path.suffix == ".json" else "toml"
 
 
