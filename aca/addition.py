@@ -18,17 +18,21 @@ from aca.state import SessionState
 from aca.values import slug
 
 
-def complete(one: Session, said: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The task that *said* (plan data, id left out) becomes in the session.
+def complete(one: Session, said: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """The task that *said* (plan data) becomes in the session; None where it is there already, under the id
+    that it says. Without one its id is made of its title, and of a number where that is taken.
 
     Raises SessionError with all that is wrong, InputError where it holds a secret.
     """
-    said = {"id": slug(str(said["title"])) or "task", **said}
+    keeps_id = "id" in said
+    said = {"id": slug(said["title"]) or "task", **said}
     refuse_secrets(said, lambda loc, message, cure: Problem(f"{loc[0]}: {message}", cure), environ)
     _refuse(_misspelt(said))
     state = one.state()
     state.plan = effective(one.plan, state.overrides)
-    task, faults = patch.addition(state, said)
+    if keeps_id and patch.is_there(state, said):
+        return None
+    task, faults = patch.addition(state, said, keeps_id=keeps_id)
     _refuse(Problem(fault.message, fault.cure) for fault in faults)
     _refuse(_impossible(one, state, task))
     return task

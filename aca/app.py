@@ -11,12 +11,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from aca import containers, history, kept, parse, session
+from aca import containers, kept, parse, session
 from aca.collection import collect
 from aca.config import Merged
 from aca.errors import DamagedJournalError, InputError, MachineError, Problem
-from aca.estimate import Estimate, estimate
-from aca.plan import Plan
+from aca.history import estimated
+from aca.plan import SCHEMA_ID, Plan
 from aca.prepare import (
     Prepared,
     Request,
@@ -42,6 +42,7 @@ __all__ = [
     "carry_out",
     "collect",
     "effective",
+    "estimated",
     "prepare",
     "provider_problems",
     "settings",
@@ -59,7 +60,8 @@ def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = l
     commit = ""
     if choice.uses(prepared.plan, "worktree") and (repository := git.find(workspace)) is not None:
         commit = repository.head
-    return session.create(workspace, parse.dump_text(prepared.plan, "json"), commit)
+    plan = prepared.plan.model_copy(update={"schema_id": SCHEMA_ID})  # nobody edits it there
+    return session.create(workspace, parse.dump_text(plan, "json"), commit)
 
 
 def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
@@ -75,11 +77,6 @@ def _faults(prepared: Prepared, workspace: Path) -> list[Problem]:
 
 def _provide(plan: Plan, workspace: Path, notice: Callable[[str], None]) -> None:
     containers.provide(plan, used_providers(plan), workspace, os.environ, notice)
-
-
-def estimated(plan: Plan, workspace: Path) -> Estimate:
-    """What the open tasks of *plan* may take, going by the finished sessions of the workspace."""
-    return estimate(plan, history.samples(workspace))
 
 
 # -- resume -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from aca import contract, drift, journal, parse
+from aca import contract, drift, journal, parse, schemas
 from aca.errors import InputError, Problem
 from aca.parse import toml
 from aca.parse.written import TERMS, with_terms
@@ -36,7 +36,8 @@ def approve(
     now = drift.present(plan, workspace, used_providers(plan))
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     made = contract.approved(contract.settled(plan, now), by, at, comment)
-    journal.write_aside(file, _text(made, document).encode())
+    named = schemas.for_editors(made, file, workspace, origin=file)
+    journal.write_aside(file, _text(named, document).encode())
     return made, note
 
 

@@ -49,6 +49,7 @@ class Attempts:
 
     agents: Agents
     patience: Patience = field(default_factory=Patience)
+    learned: touches.Learned = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sites = Sites(self.session, self.state, self.patience)
@@ -81,7 +82,7 @@ class Attempts:
         name = self.state.shared_by(task)
         if name is not None and any(self.state.shared_by(other) == name for other in running):
             return math.inf
-        apart = touches.hold(task, running)
+        apart = touches.hold(task, running, self.learned)
         return self.agents.gate.hold(task) if apart is None else apart
 
     def blames_plan(self, error: OSError) -> bool:
@@ -120,7 +121,9 @@ class _Attempt:
         ending = self.contained(ending)
         if (kept := self.site.kept) is None:
             return ending
-        return msgspec.structs.replace(ending, commit=kept.commit, base=kept.base, files=kept.files)
+        return msgspec.structs.replace(
+            ending, commit=kept.commit, base=kept.base, files=kept.files, lost=kept.lost
+        )
 
     async def until_stopped(self) -> ev.Ending:
         try:

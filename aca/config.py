@@ -42,7 +42,8 @@ TEXTS = ("defaults.provider", "defaults.model", "defaults.system_prompt")
 """Settings whose value is text even where it looks like a number."""
 
 NOT_SETTINGS = (
-    "tasks", "source", "schema_id", "format_version", "name", "description", "contract", "approval",
+    "tasks", "source", "schema_id", "format_version", "name", "description", "planning", "contract",
+    "approval",
 )  # fmt: skip
 """Parts of a plan that belong to one plan and are not settings."""
 

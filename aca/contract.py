@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -26,14 +26,17 @@ _MARK = 8
 
 def leaves(plan: Plan) -> dict[Path, Any]:
     """Every field of *plan* that differs from its default; contract, approval and statuses left out."""
-    data = plan.model_dump(
-        mode="json", by_alias=True, exclude_defaults=True, exclude={"tasks", "contract", "approval"}
-    )
-    found = dict(_leaves(data, ()))
+    found = dict(_leaves(_agreed(plan, without=("tasks", "contract", "approval")), ()))
     found[("tasks",)] = [task.id for task in plan.tasks]
     for task in plan.tasks:
         found.update(_leaves(_defining(task), ("tasks", task.id)))
     return found
+
+
+def _agreed(plan: Plan, without: Iterable[str]) -> dict[str, Any]:
+    """What *plan* says, and not where editors find its schema."""
+    leave_out = {"schema_id", *without}
+    return plan.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=leave_out)
 
 
 def _defining(task: Task) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def place(plan: Plan, name: str) -> tuple[str | int, ...]:
 
 
 def _digest(plan: Plan, approval: Approval) -> str:
-    data = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"approval"})
+    data = _agreed(plan, without=("approval",))
     tasks = [{"id": task.id, **_defining(task)} for task in plan.tasks]
     said = {"by": approval.by, "at": approval.at, "comment": approval.comment}
     return digest_of({"plan": {**data, "tasks": tasks}, "approval": said})

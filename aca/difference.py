@@ -10,7 +10,7 @@ from aca.plan import Plan, Task
 
 _ANY_ORDER = ("dependencies", "tags")
 """Fields of a task whose entries may stand in any order."""
-_NO_SETTING = ("tasks", "source", "$schema")
+_NO_SETTING = ("tasks", "source", "planning")
 
 
 @dataclass(frozen=True)

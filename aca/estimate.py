@@ -1,4 +1,4 @@
-"""How long a plan may take and what it may use: from what was done here before, else from assumptions.
+"""What a plan may take, use and change: from what was done here before, else from assumptions.
 
 P50 is what is passed half of the time, P90 once in ten. What nobody knows stays None: no price is assumed.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import quantiles
 
 from aca import graph, schedule
 from aca.plan import REPLAY, Limits, Plan, Task, profile
+from aca.touches import learn
 from aca.values import command_text
 
 FEWEST = 3
@@ -58,6 +59,8 @@ class Sample:
     seconds: float
     tokens: int | None
     cost_usd: float | None
+    files: tuple[str, ...] = ()
+    """What it changed, by paths from the workspace."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Guess:
     tokens: Spread | None
     cost_usd: Spread | None
     samples: int = 0
+    touches: tuple[str, ...] = ()
+    """Patterns for what the same work has changed last, besides what the task says it touches."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def work_of(plan: Plan, task: Task) -> str:
 
 
 def estimate(plan: Plan, samples: Iterable[Sample]) -> Estimate:
-    """What the open tasks of *plan* may take, going by *samples* where enough of them are alike.
+    """What the open tasks of *plan* may take, going by *samples*, newest first, where enough are alike.
 
     All together is at least the longest chain of tasks, and all their work shared out to those that work
     at once; that one task takes longer is taken to say nothing about another.
@@ -135,6 +140,13 @@ class _Known:
                 self._alike.setdefault(key, []).append(one)
 
     def guess(self, plan: Plan, task: Task) -> Guess:
+        return replace(self._amounts(plan, task), touches=learn(plan, task, self._changed(plan, task)))
+
+    def _changed(self, plan: Plan, task: Task) -> tuple[str, ...]:
+        """What the same work changed when it was done last and changed anything."""
+        return next((one.files for one in self._alike.get((work_of(plan, task),), ()) if one.files), ())
+
+    def _amounts(self, plan: Plan, task: Task) -> Guess:
         kind, complexity = kind_of(plan, task), schedule.weight(task)
         for key in ((work_of(plan, task),), (kind, complexity), (kind, None)):
             if len(found := self._alike.get(key, [])) >= FEWEST:

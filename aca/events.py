@@ -162,6 +162,8 @@ class AttemptEnded(Event, frozen=True, kw_only=True, omit_defaults=True):
     commit: str = ""
     """What the attempt left, in a worktree; it differs from ``base`` by the task's work."""
     base: str = ""
+    lost: tuple[str, ...] = ()
+    """What it wrote in a worktree that git ignores: no commit has it, and it goes with the tree."""
     container: ContainerUse | None = None
 
 

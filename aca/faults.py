@@ -15,6 +15,12 @@ from aca.plan import OWN, PARENT, ROLE, Plan, Task
 from aca.protection import COMMANDS, LIFTED, PATHS
 from aca.values import MAX_ID_BYTES
 
+_LONGEST_NAME = 255
+"""Bytes of a file's name on the file systems of Linux and macOS (NAME_MAX)."""
+_LONGEST_PATH = 2048
+"""Bytes of a ``cwd``: Linux takes 4096 in all (PATH_MAX), with the workspace or worktree that it lies in."""
+_SHOWN = 60
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -35,8 +41,7 @@ def faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
     tasks = {task.id: task for task in (*known, *plan.tasks)}
     parents = {task.parent_id for task in tasks.values() if task.parent_id}
     found: list[Fault] = _duplicates(plan.tasks, known)
-    if not stays_inside(plan.cwd):
-        found.append(Fault(("cwd",), f'cwd "{plan.cwd}" leads out of the workspace', "", plan.cwd))
+    found += _cwd_faults(plan.cwd)
     found += _lifted(plan)
     for index, task in enumerate(plan.tasks):
         found += [Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word)
@@ -69,13 +74,29 @@ def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:
 
 
 def _task_faults(task: Task, plan: Plan, tasks: dict[str, Task], is_group: bool) -> list[Fault]:
-    found = _id_faults(task) + _reference_faults(task, plan, tasks) + _kind_faults(task, is_group)
-    if task.cwd is not None and not stays_inside(task.cwd):
-        found.append(Fault(("cwd",), f'cwd "{task.cwd}" leads out of the workspace', "", task.cwd))
-    return found
+    found = _name_faults(task) + _reference_faults(task, plan, tasks) + _kind_faults(task, is_group)
+    return found if task.cwd is None else [*found, *_cwd_faults(task.cwd)]
 
 
-def _id_faults(task: Task) -> list[Fault]:
+def _cwd_faults(cwd: str) -> list[Fault]:
+    name, size = cwd if len(cwd) <= _SHOWN else f"{cwd[:_SHOWN]}...", len(cwd.encode("utf-8", "replace"))
+    if not stays_inside(cwd):
+        return [Fault(("cwd",), f'cwd "{name}" leads out of the workspace', "", cwd)]
+    if "\0" in cwd:
+        why = f'cwd "{cwd.partition(chr(0))[0]}" goes on with a null character, which no path can have'
+        return [Fault(("cwd",), why, "take it out")]
+    if size > _LONGEST_PATH or any(
+        len(part.encode("utf-8", "replace")) > _LONGEST_NAME for part in cwd.split("/")
+    ):
+        cure = f"a directory's name has at most {_LONGEST_NAME} bytes, and all of it {_LONGEST_PATH}"
+        return [Fault(("cwd",), f'cwd "{name}" is too long for a path', cure)]
+    return []
+
+
+def _name_faults(task: Task) -> list[Fault]:
+    if not task.title.strip():
+        cure = "say in a few words what is to be done"
+        return [Fault(("title",), f'task "{task.id}" has a title of nothing but spaces', cure)]
     if re.fullmatch(r"\w[\w.-]*", task.id) and len(task.id.encode()) <= MAX_ID_BYTES:
         return []
     cure = f"use letters, digits, - _ and ., at most {MAX_ID_BYTES} bytes, the first a letter or digit"

@@ -1,4 +1,4 @@
-"""What the finished tasks of a workspace took, for estimates."""
+"""What the finished tasks of a workspace took and changed, for estimates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from aca import schedule, session
-from aca.estimate import Sample, kind_of, work_of
-from aca.plan import REPLAY, Task
+from aca.estimate import Estimate, Sample, estimate, kind_of, work_of
+from aca.plan import REPLAY, Plan, Task
 from aca.state import SessionState
 
 SESSIONS = 50
@@ -18,7 +18,10 @@ ENOUGH = 5000
 
 
 def samples(workspace: Path) -> list[Sample]:
-    """One sample for each completed task of the latest sessions. Forks repeat what is told already."""
+    """One sample for each completed task of the latest sessions, newest first.
+
+    Forks repeat what is told already.
+    """
     found: list[Sample] = []
     for _, state in islice(session.sound(workspace), SESSIONS):
         if not state.forked_from:
@@ -26,6 +29,11 @@ def samples(workspace: Path) -> list[Sample]:
         if len(found) >= ENOUGH:
             break
     return found
+
+
+def estimated(plan: Plan, workspace: Path) -> Estimate:
+    """What the open tasks of *plan* may take, going by the finished sessions of the workspace."""
+    return estimate(plan, samples(workspace))
 
 
 def _of(state: SessionState) -> Iterator[Sample]:
@@ -41,6 +49,7 @@ def _of(state: SessionState) -> Iterator[Sample]:
             now.seconds,
             tokens,
             cost,
+            tuple(change.path for change in now.files),
         )
 
 

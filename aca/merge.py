@@ -13,7 +13,7 @@ from functools import partial
 
 from aca.events import CheckResult
 from aca.plan import Task
-from aca.workspaces.base import Kept, finished
+from aca.workspaces.base import Kept, finished, kept_ref
 from aca.workspaces.worktree import Worktrees
 
 TRIES = 2
@@ -69,7 +69,7 @@ class Queue:
                 return made
             results = await check(made, self.tip != kept.base)
             if broken := [result for result in results if not result.passed]:
-                return await finished(partial(self._red, kept, broken))
+                return await self._red(task, kept, broken, check)
             if not is_over():
                 return None
             await finished(partial(self.trees.hold, made))
@@ -105,11 +105,43 @@ class Queue:
         reason = f"merge conflict in {_listed(paths)}{_with(others)}"
         return Refused(reason, f"{told}\n\nWhat was merged meanwhile:\n\n{theirs}")
 
-    def _red(self, kept: Kept, broken: Sequence[CheckResult]) -> Refused:
-        others = self.trees.repository.trailers(kept.base, self.tip, _TASK)
+    async def _red(self, task: Task, kept: Kept, broken: Sequence[CheckResult], check: Checking) -> Refused:
         names = _listed([result.name for result in broken])
         outputs = "\n\n".join(f"{result.name}:\n{result.output}" for result in broken)
-        return Refused(f"{names} failed on the merged result{_with(others)}", outputs)
+        culprit = await self._culprit(task, kept, check)
+        whose = _with([culprit]) if culprit else ", as it does without the work of others"
+        return Refused(f"{names} failed on the merged result{whose}", outputs)
+
+    async def _culprit(self, task: Task, kept: Kept, check: Checking) -> str:
+        """With whose work that of *task* fails; empty where it fails by itself.
+
+        Found by halving what was merged since its first attempt began: each commit of it held by itself.
+        """
+        merged = await finished(partial(self._merged_since, task, kept))
+        commits = [*merged]
+        green, red = -1, len(commits) - 1
+        while red - green > 1:
+            middle = (green + red) // 2
+            if await self._holds(commits[middle], kept, check):
+                green = middle
+            else:
+                red = middle
+        return merged[commits[red]]
+
+    def _merged_since(self, task: Task, kept: Kept) -> dict[str, str]:
+        """Commit -> whose work it is, from the one the task began with, which is nobody's, to the tip."""
+        repository, first = self.trees.repository, kept_ref(self.trees.session.id, task.id, 1)
+        begun = repository.base(first, self.tip) if repository.refs(first) else kept.base
+        return {begun: "", **repository.since(begun, self.tip, _TASK)}
+
+    async def _holds(self, commit: str, kept: Kept, check: Checking) -> bool:
+        """Whether the checks pass on *commit* with the task's changes done to it."""
+        repository = self.trees.repository
+        moved = await finished(partial(repository.moved, kept.base, kept.commit, commit))
+        if moved.conflicts:
+            return False
+        made = await finished(partial(repository.commit, moved.tree, [commit], "To be checked\n"))
+        return all(result.passed for result in await check(made, True))
 
 
 def _with(others: Sequence[str]) -> str:

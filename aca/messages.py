@@ -48,10 +48,12 @@ class Pause(msgspec.Struct, frozen=True, tag="pause", tag_field="type"):
 
 
 class Addition(msgspec.Struct, frozen=True, tag="addition", tag_field="type"):
-    """A person wants one more task: ``task`` is what a plan would say of it."""
+    """A person wants one more task: ``task`` is what a plan would say of it. With ``keeps_id`` the id is the
+    person's, and what is there already is not added twice."""
 
     task: dict[str, Any]
     by: str
+    keeps_id: bool = False
 
 
 Message = Answer | CheckpointRequest | Remark | Cancellation | Pause | Addition
@@ -64,7 +66,7 @@ def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
     if isinstance(message, Pause):
         return [ev.PauseRequested(by=message.by, message=name)]
     if isinstance(message, Addition):
-        return [_added(state, name, message)]
+        return _added(state, name, message)
     if message.task not in state.tasks:
         return []
     if isinstance(message, Remark):  # kept even when it comes too late: the task may be opened again
@@ -79,10 +81,12 @@ def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
     return [answer]
 
 
-def _added(state: SessionState, name: str, message: Addition) -> ev.Event:
+def _added(state: SessionState, name: str, message: Addition) -> list[ev.Event]:
     """The plan with one task more; or why not, for it may have moved on since this was said."""
-    task, found = patch.addition(state, message.task)
+    if message.keeps_id and patch.is_there(state, message.task):
+        return []  # sent again by somebody who could not know that it had arrived
+    task, found = patch.addition(state, message.task, keeps_id=message.keeps_id)
     if not found:
-        return ev.TasksAdded(tasks=(task,), by=message.by, message=name)
+        return [ev.TasksAdded(tasks=(task,), by=message.by, message=name)]
     title, reason = str(message.task.get("title")), "; ".join(fault.message for fault in found)
-    return ev.AdditionRefused(title=title, by=message.by, reason=reason, message=name)
+    return [ev.AdditionRefused(title=title, by=message.by, reason=reason, message=name)]

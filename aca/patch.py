@@ -99,13 +99,24 @@ def _misfits(state: SessionState, tasks: Sequence[Task]) -> list[Fault]:
     return faults(added, known) or graph.cycle_faults(added, known)
 
 
-def addition(state: SessionState, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+def is_there(state: SessionState, said: Mapping[str, Any]) -> bool:
+    """Whether the task that *said* describes, with its id, is in the plan already."""
+    return state.tasks.get(str(said.get("id"))) == Task.model_validate(said)
+
+
+def addition(
+    state: SessionState, said: Mapping[str, Any], *, keeps_id: bool = False
+) -> tuple[dict[str, Any], list[Fault]]:
     """The task that a person wants to add as complete plan data, and what is wrong with it.
 
-    A person may say all that a plan says of a task. The id is another one where it is taken by now.
+    A person may say all that a plan says of a task. An id that is taken by now becomes another one, unless
+    it is to be kept.
     """
+    wanted = str(said.get("id"))
+    if keeps_id and wanted in state.tasks:
+        return {}, [Fault(("id",), f'"{wanted}" is another task already', "give it another id")]
     try:
-        task = Task.model_validate({**said, "id": free_id(str(said.get("id")), [state.tasks])})
+        task = Task.model_validate({**said, "id": free_id(wanted, [state.tasks])})
     except ValidationError as error:
         return {}, [Fault((*one["loc"],), f"{one['loc'][0]}: {one['msg']}") for one in error.errors()]
     found = _misfits(state, [task]) or [*_without_provider(state, task)]

@@ -7,11 +7,12 @@ it. Validation happens once, at the edge (``aca.parse``); everywhere else these 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from aca import output
 from aca.container import Container, Docker
@@ -56,10 +57,19 @@ class Check(Model):
         return self.name or command_text(self.run)
 
 
-Checks = Annotated[tuple[Annotated[Check, BeforeValidator(_named_check)], ...], BeforeValidator(_checks)]
+_AnyCheck = str | tuple[str, ...] | Check
+_NamedCheck = Annotated[Check, BeforeValidator(_named_check, json_schema_input_type=_AnyCheck)]
+Checks = Annotated[
+    tuple[_NamedCheck, ...],
+    BeforeValidator(_checks, json_schema_input_type=str | Check | tuple[_AnyCheck, ...]),
+]
 
 
-Schema = Annotated[dict[str, JsonValue], AfterValidator(output.usable)]
+Schema = Annotated[
+    dict[str, JsonValue],
+    AfterValidator(output.usable),
+    WithJsonSchema({"type": ["object", "string"], "description": "a JSON Schema, or the path of one"}),
+]
 """A JSON Schema in which an output can be asked for."""
 
 
@@ -313,7 +323,7 @@ class Contract(Model):
     base_commit: Annotated[str, Field(pattern="^[0-9a-f]{4,64}$")] | None = None
     """HEAD of the git repository that the workspace is in."""
     tools: dict[str, str] = Field(default_factory=dict)
-    """Versions of aca and of the agents that are programs."""
+    """Versions of aca and of the agents that are programs, and what the images of containers are."""
     references: dict[str, str] = Field(default_factory=dict)
     """sha256 of each file that a task refers to, by its path: their text is said to agents."""
     tasks: dict[str, Terms] = Field(default_factory=dict)
@@ -332,10 +342,42 @@ class Approval(Model):
     """The beginning of each field's hash, so that what has changed since can be named."""
 
 
+def _moment(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f'"{text}" is no time; write it like 2026-01-31T12:00:00Z') from None
+    return text
+
+
+class TokenUse(Model):
+    """Tokens that went through a model, and dollars where somebody told them."""
+
+    input_tokens: Annotated[int, Field(ge=0), WHOLE] = 0
+    output_tokens: Annotated[int, Field(ge=0), WHOLE] = 0
+    cache_read_tokens: Annotated[int, Field(ge=0), WHOLE] = 0
+    cache_write_tokens: Annotated[int, Field(ge=0), WHOLE] = 0
+    cost_usd: Annotated[float, Field(ge=0), NUMBER] | None = None
+
+
+class PlanningCall(Model):
+    """One call of a model that helped to make the plan. Written by aca."""
+
+    by: str
+    """The provider, and the model where one was named."""
+    at: Annotated[str, AfterValidator(_moment)]
+    """UTC, as ISO 8601 has it."""
+    usage: TokenUse | None = None
+    """None where nobody told."""
+    estimated: bool = False
+    """It was cut off, and this is what was reserved for it."""
+
+
 class Plan(Model):
     """What will be done: tasks, dependencies, limits, roles. Reviewable, editable, and what runs."""
 
     schema_id: str = Field(default=SCHEMA_ID, alias="$schema")
+    """What kind of file this is, or where an editor finds its schema: no part of what is agreed on."""
     format_version: Literal[1] = 1
     name: str = ""
     description: str = ""
@@ -363,6 +405,8 @@ class Plan(Model):
     """By model; before those that aca knows."""
     logging: Logging = Logging()
     tasks: tuple[Task, ...] = ()
+    planning: tuple[PlanningCall, ...] = ()
+    """What it took to have a model make it; it counts against the limits."""
     contract: Contract | None = None
     approval: Approval | None = None
 

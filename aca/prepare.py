@@ -93,10 +93,10 @@ def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
     """*prepared* with worktrees for agents that would share a repository, where nothing is said of that."""
     prepared = _with_image(prepared, workspace)
     plan, note = choice_of_place.choose(prepared.plan, workspace)
-    if plan is prepared.plan:
-        return replace(prepared, note="\n".join(filter(None, (prepared.note, note))))
-    prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
-    return replace(prepared, plan=plan, note="\n".join(filter(None, (prepared.note, note))))
+    if plan is not prepared.plan:
+        prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
+    notes = filter(None, (prepared.note, note, choice_of_place.unheeded(plan)))
+    return replace(prepared, plan=plan, note="\n".join(notes))
 
 
 def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
@@ -171,7 +171,7 @@ def _append_prompt(merged: config.Merged, below: Mapping[str, Any], above: Seque
 
 def _terms_in(merged: config.Merged) -> Iterator[Problem]:
     """What aca writes into a plan cannot be said by task files and settings."""
-    for key in ("contract", "approval"):
+    for key in ("planning", "contract", "approval"):
         if key in merged.data:
             yield merged.problem((key,), f'only a plan has "{key}"', "leave it out: aca writes it", key)
 

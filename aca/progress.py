@@ -38,6 +38,8 @@ class TaskState(msgspec.Struct):
     counted: bool = False
     """The calls of its latest attempt are in the journal, each with what it used."""
     files: tuple[ev.FileChange, ...] = ()
+    lost: tuple[str, ...] = ()
+    """What its latest attempt wrote that git ignores, in a worktree: it is not kept."""
     commit: str = ""
     """What its latest attempt left, where it worked in a worktree."""
     refusals: int = 0

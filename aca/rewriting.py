@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from aca import journal, parse
+from aca import journal, parse, schemas
 from aca.errors import InputError, Problem, did_you_mean
 from aca.faults import Fault
-from aca.parse.written import with_tasks, with_terms
+from aca.parse.written import with_schema, with_tasks, with_terms
 from aca.plan import Plan, dump
 from aca.prepare import refuse_secrets
 
@@ -26,11 +26,13 @@ def rewrite(file: Path, target: Path, workspace: Path, change: Change, environ: 
     plan, found = change(before)
     if found:
         raise InputError([document.problem(one.loc, one.message, one.cure, one.word) for one in found])
+    named = schemas.for_editors(plan, target, workspace, origin=file)
     if document.format == "toml" and target.suffix == file.suffix:
         text = with_terms(with_tasks(document, before, plan), plan)
         _check(text, plan, document, workspace)
+        text = text if target == file else with_schema(text, named.schema_id)
     else:
-        text = parse.dump_text(plan, "toml" if target.suffix == ".toml" else "json")
+        text = parse.dump_text(named, "toml" if target.suffix == ".toml" else "json")
     journal.write_aside(target, text.encode())
     return plan
 

@@ -357,6 +357,7 @@ class _Run:
             files=ended.files,
             commit=ended.commit,
             base=ended.base,
+            lost=ended.lost,
             reason=f"cancelled by {asked.by}",
             excused=self.state.tasks[ended.task].on_failure == "skip",
             cause=asked.seq,

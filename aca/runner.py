@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aca import clean, containers, limits, patch, process, providers, rights, secrets, session, work
+from aca import clean, containers, limits, patch, process, providers, rights, secrets, session, touches, work
 from aca import events as ev
 from aca.attempt import Attempts
 from aca.consultation import Agents, Watch
 from aca.derived import Derived
 from aca.errors import Exit
+from aca.history import estimated
 from aca.journal import Journal
 from aca.limits.gate import Gate
 from aca.logs import system_log
@@ -150,7 +151,7 @@ async def _drive(
         watch = _unless_it_fails(watchers.step)
         gate = _gate(state, known, stop, watch, watchers.notice)
         agents = Agents(one, state, known, watch, gate)
-        attempts = Attempts(agents, patience)
+        attempts = Attempts(agents, patience, _learned(state, one.workspace))
         attempts.sites.share(here)
         attempts.sites.dock = dock
         observers = [agents.arrivals, *watchers.observers, Derived(one)]
@@ -161,6 +162,14 @@ async def _drive(
         return await run(
             state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
         )
+
+
+def _learned(state: SessionState, workspace: Path) -> touches.Learned:
+    """What tasks are known to change, where several work at once and that is of use."""
+    if state.plan.execution_mode == "sequential":
+        return {}
+    found = estimated(left(state, state.plan), workspace)
+    return {name: guess.touches for name, guess in found.tasks.items() if guess.touches}
 
 
 def _gate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from aca.events import Usage
+from aca.plan import PlanningCall
 
 MOST = 10**12
 """More tokens, or dollars, than anybody has used: whoever tells more is wrong."""
@@ -31,6 +32,11 @@ class Spent(msgspec.Struct):
         if usage is not None:
             self.tokens += usage.tokens
             self.cost_usd += usage.cost_usd or 0.0
+
+
+def usage_of(call: PlanningCall) -> Usage | None:
+    """What a call used that helped to make a plan."""
+    return None if call.usage is None else Usage(**call.usage.model_dump())
 
 
 def money(dollars: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from aca import events as ev
 from aca.plan import OWN, PARENT, ROLE, Plan, Task, talks_with
 from aca.progress import Checkpoint, Shared, Status, TaskState, together
-from aca.spent import Spent, add_usage
+from aca.spent import Spent, add_usage, usage_of
 from aca.values import laid_over
 
 
@@ -41,7 +41,7 @@ class SessionState:
         """(task id, text) of every note, in the order they were left."""
         self.messages: set[str] = set()
         self.spent = Spent()
-        """By all attempts of the session."""
+        """By all attempts of the session, and by whoever made its plan."""
         self.spent_on: defaultdict[str, Spent] = defaultdict(Spent)
         """By task, for those that used a model, and by each group around it."""
         self.spent_as: defaultdict[str, Spent] = defaultdict(Spent)
@@ -70,6 +70,8 @@ class SessionState:
         """Tasks that agents have added."""
         self.done_work = 0
         """Completed tasks that are not groups."""
+        for call in plan.planning:
+            self.spent.add(usage_of(call), estimated=call.estimated)
         self._add(plan.tasks)
         self.done_work = sum(self.states[task_id].status == "completed" for task_id in self.leaves())
 
@@ -335,6 +337,7 @@ class SessionState:
         state.commit = event.commit or state.commit
         if not isinstance(event, ev.TaskInterrupted):
             state.refusal = ""
+        state.lost = event.lost
         if event.files:
             state.files = together(state.files, event.files)
         self._settle(event)

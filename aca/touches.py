@@ -8,9 +8,10 @@ it means all that is in there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from glob import escape
 from math import inf
 from pathlib import PurePosixPath
 
@@ -19,10 +20,31 @@ from aca.plan import Plan, Task
 _WILD = re.compile(r"[*?\[]")
 
 
-def hold(task: Task, running: Sequence[Task]) -> float | None:
+Learned = Mapping[str, Sequence[str]]
+"""Task id -> patterns for what the same work has changed before, besides what the task says."""
+MOST = 20
+"""So many patterns are learned of a task, at most: files, or else the directories they are in."""
+
+
+def hold(task: Task, running: Sequence[Task], learned: Learned) -> float | None:
     """Infinity where *task* may touch a file that a running one may: it has to wait for an end."""
-    theirs = [pattern for one in running for pattern in one.touches]
-    return inf if any(overlap(mine, other) for mine in task.touches for other in theirs) else None
+    mine, *others = ((*one.touches, *learned.get(one.id, ())) for one in (task, *running))
+    theirs = [pattern for patterns in others for pattern in patterns]
+    return inf if any(overlap(one, other) for one in mine for other in theirs) else None
+
+
+def learn(plan: Plan, task: Task, paths: Iterable[str]) -> tuple[str, ...]:
+    """Patterns for those of *paths*, seen from the workspace, that *task* does not say it touches."""
+    unsaid = outside(plan, task, paths) if task.touches else paths
+    found = dict.fromkeys(escape(_seen(plan, path)) for path in unsaid)
+    while len(found) > MOST:
+        found = dict.fromkeys(_directory(path) for path in found)
+    return tuple(found)
+
+
+def _directory(path: str) -> str:
+    parent = str(PurePosixPath(path).parent)
+    return "**" if parent == "." else f"{parent}/"
 
 
 def outside(plan: Plan, task: Task, paths: Iterable[str]) -> list[str]:

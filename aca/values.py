@@ -129,7 +129,11 @@ Memory = Annotated[
     BeforeValidator(parse_memory),
     WithJsonSchema({"type": ["string", "integer"], "description": 'like "512m" or "2g", or bytes'}),
 ]
-Priority = Annotated[int, BeforeValidator(parse_priority), Field(ge=0, le=10)]
+_Named = Literal["background", "low", "normal", "high", "critical"]
+_AnyPriority = Annotated[int, Field(ge=0, le=10)] | _Named
+Priority = Annotated[
+    int, BeforeValidator(parse_priority, json_schema_input_type=_AnyPriority), Field(ge=0, le=10)
+]
 
 
 def _no_truth(kind: Literal["int_type", "float_type"]) -> BeforeValidator:
@@ -144,7 +148,7 @@ def _no_truth(kind: Literal["int_type", "float_type"]) -> BeforeValidator:
 
 
 NUMBER, WHOLE = _no_truth("float_type"), _no_truth("int_type")
-Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_tuple, json_schema_input_type=str | tuple[str, ...])]
 
 
 def _runnable(command: str | tuple[str, ...]) -> str | tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A project as its user has it: files in a directory, and ``aca`` run there in fresh processes."""
+"""A project as its user has it: files in a directory, and ``aca`` run there in processes of its own."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from typing import Any
 
 import psutil
 
-import aca
 from aca import journal, session
 from aca.events import AnyEvent
 from aca.session import Session
+from tests.forking import clean_environment, forks, needs_a_start
 
 SECONDS = 60.0
 """How long anything may take before a test gives up on it."""
@@ -134,27 +134,13 @@ class Project:
 
     def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """A clean environment: nobody's keys, settings or home."""
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
-            "LANG": "C.UTF-8",
-            "PYTHONPATH": str(Path(aca.__file__).parents[1]),
-            "PYTHONWARNINGS": "error",
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-            **(more or {}),
-        }
+        return {**clean_environment(), "HOME": str(self.home), **(more or {})}
 
     def run(self, *args: str, env: Mapping[str, str] | None = None, expect: int | None = 0) -> Outcome:
-        """``aca ARGS`` in a fresh process, to its end; *expect* is its exit code, None for any."""
-        done = subprocess.run(
-            self.argv(*args),
-            cwd=self.root,
-            env=self.env(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        """``aca ARGS`` in a process of its own, to its end; *expect* is its exit code, None for any."""
+        if needs_a_start(env or {}):
+            return self.start(*args, env=env).finish(expect)
+        done = forks().run(args, self.root, self.env(env), SECONDS)
         return _checked(Outcome(done.stdout.decode(), done.stderr.decode(), done.returncode), expect)
 
     def start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
@@ -183,6 +169,10 @@ class Project:
     def processes(self) -> list[psutil.Process]:
         """Every living process that was started from here, directly or not."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def has_running(self, program: str) -> bool:
+        """Whether *program* runs, and not only what aca starts before it gets to that."""
+        return any(process.name() == program for process in self.processes())
 
     def end(self) -> None:
         """End everything that was started here."""

@@ -93,6 +93,7 @@ def reader(project: Project) -> Iterator[Reader]:
             process.kill()
 
 
+@pytest.mark.timeout(900)  # a page has up to two hundred commands
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
 def test_a_reader_who_follows_a_page_gets_what_it_says(reader: Reader, page: Page) -> None:
     """Every command ends with the code that is told, and prints what is shown."""

@@ -25,10 +25,15 @@ PR_SET_CHILD_SUBREAPER = 36
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
 
 
-@pytest.fixture
-def adopting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process adopts orphans, until the test is over."""
+@pytest.fixture(autouse=True)
+def searching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ran in this process before, it does not adopt orphans, and looks for them everywhere."""
     monkeypatch.setattr(leftovers, "_adopting", False)
+
+
+@pytest.fixture
+def adopting(searching: None) -> Iterator[None]:
+    """This process adopts orphans, until the test is over."""
     process.become_subreaper()
     yield
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
@@ -37,8 +42,7 @@ def adopting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(params=[pytest.param("adopting", marks=linux), "searching"])
 def sweeping(request: pytest.FixtureRequest) -> None:
     """Both ways to find what an attempt left behind."""
-    if request.param == "adopting":
-        request.getfixturevalue("adopting")
+    request.getfixturevalue(request.param)
 
 
 @pytest.fixture(params=["pidfd", "thread"])
@@ -244,9 +248,10 @@ def test_nothing_is_left_running(tmp_path: Path, sweeping: None, leaver: str) ->
 
 def test_no_zombies_are_kept(tmp_path: Path, adopting: None) -> None:
     """Orphans that became children of this process are reaped."""
+    before = set(psutil.Process().children())
     run("for n in 1 2 3; do setsid sleep 0.01 & setsid sleep 60 & done; sleep 0.05", place(tmp_path))
     assert leftovers._adopted() == []
-    children = psutil.Process().children()
+    children = set(psutil.Process().children()) - before
     assert [child for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
 
 

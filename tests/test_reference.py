@@ -45,6 +45,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "Rate limiting": plan.RateLimiting,
     "Logging": plan.Logging,
     "Source": plan.Source,
+    "Planning call": plan.PlanningCall,
+    "Token use": plan.TokenUse,
     "Contract": plan.Contract,
     "Terms": plan.Terms,
     "Approval": plan.Approval,

@@ -12,7 +12,7 @@ from aca.cli.options import Json, Workspace, one_of
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.report.costs import Charge
+    from aca.charges import Charge
     from aca.session import Session
 
 By = Annotated[

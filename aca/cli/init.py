@@ -51,14 +51,17 @@ What is written here is context for every task: what the project is, where thing
 
 
 def init(workspace: Workspace = Path()) -> int:
-    """Write a commented aca.toml, an example task file and .aca/.gitignore; nothing is overwritten."""
-    from aca import session
+    """Write a commented aca.toml, an example task file and .aca with the schema of plans; no file of yours is
+    overwritten."""
+    from aca import schemas, session
 
     screen = Screen()
     ignore = workspace / session.HOME / ".gitignore"
     was_there = ignore.exists()
     session.home(workspace)
     screen.result(f"{'kept ' if was_there else 'wrote'} {session.HOME}/.gitignore")
+    is_new = schemas.keep(workspace)
+    screen.result(f"{'wrote' if is_new else 'kept '} {session.HOME}/{schemas.FILE}")
     for name, text in (("aca.toml", SETTINGS), ("tasks.md", TASKS)):
         screen.result(f"{_write_new(workspace / name, text)} {name}")
     screen.result("next: aca --task-file tasks.md --dry-run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,7 +14,6 @@ from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
     from aca.app import Prepared, Request
-    from aca.plan import Plan
     from aca.planner import Planned, Wish
 
 OF_PLANNER = ("context", "refresh", "accept_commands")
@@ -46,18 +45,16 @@ def _remark(screen: Screen) -> Callable[[str], None]:
 
 def _tell(planned: Planned, remark: Callable[[str], None]) -> None:
     """Who made the plan, what that cost, and what its author should know."""
-    from aca.report.spending import spent_text
+    from aca.report.spending import planning_text
     from aca.report.words import lasting, one_line
 
     if not planned.provider:
         remark("this file says its tasks as data: no model was asked for a plan")
         return
-    spent = planned.spent
-    took = "from the cache"
-    if spent is not None:
-        used = spent_text(spent, reported=bool(spent.tokens or spent.cost_usd))
-        took = f"{used}, {lasting(planned.seconds)}"
-    remark(f"planned by {planned.provider}: {took}")
+    if planned.was_kept:
+        remark(f"planned by {planned.provider}: from the cache")
+    else:
+        remark(f"{planning_text(planned.prepared.plan, by=planned.provider)}, {lasting(planned.seconds)}")
     for line in planned.left:
         remark(one_line(line, 200))
     for said in planned.remarks:
@@ -88,21 +85,6 @@ def review(planned: Planned, prepared: Prepared, screen: Screen) -> None:
         "plan.json\n   or run them without a look at them: --accept-commands"
     )
     raise InputError(Problem(told, cure))
-
-
-def what_is_left(planned: Planned, plan: Plan) -> dict[str, Any]:
-    """The limits of *plan* less what planning has used, as a piece of plan. Raises PlanningError."""
-    from aca.errors import Exit, PlanningError
-
-    if planned.spent is None:
-        return {}
-    used = {"max_cost_usd": planned.spent.cost_usd, "max_tokens": planned.spent.tokens}
-    set_now = {name: getattr(plan.limits, name) for name in used}
-    left = {name: round(most - used[name], 6) for name, most in set_now.items() if most and used[name]}
-    if any(amount <= 0 for amount in left.values()):
-        message = "planning has used up the limit: the plan is kept, and nothing was run"
-        raise PlanningError(message, Exit.LIMIT)
-    return {"limits": left} if left else {}
 
 
 def _agrees() -> bool:

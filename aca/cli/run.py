@@ -68,7 +68,7 @@ def start(
     if spelling is not None or (selection.dry_run and output.json):
         prepared = app.settled(prepared, workspace)
     if selection.dump_plan is not None and spelling is not None:
-        dump(prepared, selection.dump_plan, spelling)
+        dump(prepared, selection.dump_plan, spelling, workspace)
     if prepared.note and not (output.quiet or output.jsonl):
         screen.remark(prepared.note)
     _warn(prepared, workspace, screen)
@@ -77,29 +77,29 @@ def start(
     if planned and not planning.accept_commands:
         planner.review(planned, prepared, screen)
     carrying.check_record(output)
-    left = planner.what_is_left(planned, prepared.plan) if planned else {}
     one = app.start(prepared, workspace, screen.remark)
-    return carrying.carry_out(one, one.state(), screen, left)
+    return carrying.carry_out(one, one.state(), screen)
 
 
-def spelled(path: Path | None, file: Path) -> Literal["json", "toml"] | None:
+def spelled(path: Path | None, file: Path, option: str = "--dump-plan") -> Literal["json", "toml"] | None:
     """How the plan is to be written; everything that speaks against it is said before anything is done."""
     if path is None:
         return None
     if path.suffix not in (".json", ".toml"):
-        raise typer.BadParameter(f"{path}: a plan is written to .json or .toml", param_hint="--dump-plan")
+        raise typer.BadParameter(f"{path}: a plan is written to .json or .toml", param_hint=option)
     if path.exists() and file.exists() and path.samefile(file):
-        raise typer.BadParameter(f"{path} is the file the plan is made from", param_hint="--dump-plan")
+        raise typer.BadParameter(f"{path} is the file the plan is made from", param_hint=option)
     if not path.parent.is_dir():
-        raise typer.BadParameter(f"the directory {path.parent} does not exist", param_hint="--dump-plan")
+        raise typer.BadParameter(f"the directory {path.parent} does not exist", param_hint=option)
     return "json" if path.suffix == ".json" else "toml"
 
 
-def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"]) -> None:
-    """Write the plan to *path*, whole or not at all."""
-    from aca import journal, parse
+def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"], workspace: Path) -> None:
+    """Write the plan to *path*, whole or not at all; the schema to which it refers is there before."""
+    from aca import journal, parse, schemas
 
-    journal.write_aside(path, parse.dump_text(prepared.plan, spelling).encode())
+    plan = schemas.for_editors(prepared.plan, path, workspace)
+    journal.write_aside(path, parse.dump_text(plan, spelling).encode())
 
 
 def _warn(prepared: Prepared, workspace: Path, screen: Screen) -> None:

@@ -8,16 +8,21 @@ import msgspec
 import tomli_w
 
 from aca.errors import InputError
-from aca.plan import Plan, dump
+from aca.plan import SCHEMA_ID, Plan, dump
 
 
 def dump_text(plan: Plan, spelling: Literal["json", "toml"]) -> str:
-    """*plan* in one of its two spellings. Raises InputError for what TOML cannot say."""
+    """*plan* in one of its two spellings. Raises InputError for what TOML cannot say.
+
+    In TOML a comment names the schema, where there is more to say than its id: editors look for it there.
+    """
     data = dump(plan)
     if "providers" in data:
         data["providers"] = _sorted(data["providers"])
     if spelling == "toml":
-        return _toml(data)
+        schema = data.pop("$schema")
+        line = "" if schema == SCHEMA_ID else f"#:schema {schema}\n\n"
+        return line + _toml(data)
     return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,8 +14,14 @@ from aca.parse.keys import TASK_KEYS
 from aca.plan import Plan, dump
 
 Data = dict[str, Any]
+_SCHEMA = re.compile(r"^#:schema .*$", re.MULTILINE)
 TERMS = ("contract", "approval")
 """The tables of a plan that aca writes, and puts at its end."""
+
+
+def with_schema(text: str, schema: str) -> str:
+    """*text*, a plan in TOML, with *schema* in the line that names one to editors, if it has such a line."""
+    return _SCHEMA.sub(lambda _old: f"#:schema {schema}", text, count=1)
 
 
 def with_terms(text: str, plan: Plan) -> str:

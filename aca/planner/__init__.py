@@ -21,14 +21,13 @@ from typing import Any, get_args
 from aca import clean, contract, drift, journal, parse, prepare, secrets, session
 from aca.errors import Exit, InputError, PlanningError, Problem
 from aca.parse import Document
-from aca.plan import REPLAY, Permissions, Plan, Workspace
+from aca.plan import REPLAY, Permissions, Plan, PlanningCall, Workspace
 from aca.planner import cache, draft
 from aca.planner.ask import UnusableError, ask
 from aca.planner.compose import Bounds, Composed, compose
 from aca.planner.question import MOST_CHARS, Material
 from aca.planner.repository import look
 from aca.prepare import Prepared, Request
-from aca.spent import Spent
 
 TASK = "planner"
 """The id of the one task that is done to make a plan: a replay script has the answer under it."""
@@ -52,8 +51,8 @@ class Planned:
     prepared: Prepared
     provider: str = ""
     """Who made it; empty where nobody was asked, as the file says its tasks as data."""
-    spent: Spent | None = None
-    """None where it was in the cache."""
+    was_kept: bool = False
+    """Whether it was in the cache, and cost nothing."""
     seconds: float = 0.0
     left: tuple[str, ...] = ()
     """The lines of the text that are in no task."""
@@ -74,11 +73,12 @@ def plan(wish: Wish, request: Request, environ: Mapping[str, str], notice: Calla
     basis = _basis(source, request, environ)
     planning = _Planning(wish, request, environ, source, basis)
     began = time.monotonic()
-    made, spent = planning.answered(notice)
+    made, calls = planning.answered(notice)
+    prepared = prepare.prepare(request, environ, made.composed.document)
     return Planned(
-        prepared=prepare.prepare(request, environ, made.composed.document),
+        prepared=replace(prepared, plan=prepared.plan.model_copy(update={"planning": calls or ()})),
         provider=planning.asked.defaults.provider or "",
-        spent=spent,
+        was_kept=calls is None,
         seconds=time.monotonic() - began,
         left=tuple(made.composed.left),
         remarks=tuple(made.draft.remarks),
@@ -170,8 +170,8 @@ class _Planning:
     source: Document
     basis: Prepared
 
-    def answered(self, notice: Callable[[str], None]) -> tuple[_Made, Spent | None]:
-        """What was answered before to the very same question, else what is answered now."""
+    def answered(self, notice: Callable[[str], None]) -> tuple[_Made, tuple[PlanningCall, ...] | None]:
+        """What was answered before to the very same question, else what is answered now, by which calls."""
         folder, key = cache.folder(self.environ), _key(self.asked)
         if not self.wish.refresh and (made := self.known(folder, key)) is not None:
             return made, None
@@ -184,7 +184,7 @@ class _Planning:
             message = "the answer of the planner cannot be used, nor could the one before it"
             raise InputError([*error.problems, Problem(message, f"it is kept in {kept}")]) from None
         cache.put(folder, key, json.dumps(answer.given).encode())
-        return answer.made, answer.spent
+        return answer.made, answer.calls
 
     @cached_property
     def asked(self) -> Plan:

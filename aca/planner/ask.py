@@ -24,18 +24,17 @@ import msgspec
 
 from aca import events as ev
 from aca import limits, output, parse, process, providers, session
+from aca.charges import Book, as_planning
 from aca.consultation import Agents, Consultation
 from aca.errors import Exit, InputError, MachineError, PlanningError, Problem
 from aca.limits.gate import Gate
 from aca.place import Patience
-from aca.plan import Plan
+from aca.plan import Plan, PlanningCall
 from aca.planner import draft
 from aca.planner.cache import own
 from aca.providers import base
 from aca.session import Session
 from aca.site import Site, Sites
-from aca.spent import Spent
-from aca.state import SessionState
 from aca.workspaces.base import Ground
 
 T = TypeVar("T")
@@ -45,11 +44,11 @@ Accept = Callable[[dict[str, Any]], T]
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """What came of an answer, the answer itself, and what it took."""
+    """What came of an answer, the answer itself, and the calls it took."""
 
     made: T
     given: dict[str, Any]
-    spent: Spent
+    calls: tuple[PlanningCall, ...]
 
 
 class UnusableError(InputError):
@@ -132,7 +131,7 @@ class _Asking:
     def __init__(self, one: Session, plan: Plan, notice: Callable[[str], None]) -> None:
         self.session, self.plan, self.notice = one, plan, notice
         [self.task] = plan.tasks
-        self.state = SessionState(plan)
+        self.state = Book(plan)
         self.state.session = one.id
         self.patience = Patience(interrupt=2.0, terminate=2.0)
         names = [name for name in (plan.defaults.provider, *_fallbacks(plan)) if name]
@@ -170,7 +169,7 @@ class _Asking:
         except InputError as error:
             raise UnusableError(error.problems, given, result) from None
         self.tell(ev.TaskCompleted(task=self.task.id, attempt=number, usage=result.usage))
-        return Answer(made, given, self.state.spent)
+        return Answer(made, given, as_planning(self.state.charges))
 
     async def result(self, number: int) -> tuple[base.Result, bool]:
         """How attempt *number* ended, where something was answered; and whether the model was told by its

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
+from aca import schemas
 from aca.place import PRIVATE
+from aca.plan import SCHEMA_ID
 from aca.workspaces import git
 from aca.workspaces.git import GitError
 
@@ -37,7 +39,8 @@ SECRETIVE = (
 """Names of files that nobody is to be told of."""
 _SKIPPED = {".git", PRIVATE, "node_modules", "__pycache__", ".venv", "venv", "target", "dist", "build"}
 """Directories that are passed over where git does not say what counts."""
-_PLAN = b"urn:aca:schema:plan"
+_PLANS = (SCHEMA_ID.encode(), f"{PRIVATE}/{schemas.FILE}".encode())
+"""What a plan of aca says of itself at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +140,10 @@ def _is_plan(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            return _PLAN in file.read(200)
+            beginning = file.read(200)
     except OSError:
         return False
+    return any(mark in beginning for mark in _PLANS)
 
 
 def _kinds(files: Collection[str]) -> str:

@@ -71,6 +71,7 @@ class Anthropic(chat.Chat):
             # The API takes the key as a bearer token now; servers in its place may know only the old header.
             default_headers={"x-api-key": key} if url else None,
             open_telemetry=False,
+            http_client=sdk.DefaultAsyncHttpxClient(verify=chat.trusted()),
         )
         async with client:
             yield _Messages(sdk, client, model, system)

@@ -6,12 +6,12 @@ back, and its errors into ``ModelError``. All else is here.
 
 from __future__ import annotations
 
+import functools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from functools import partial
-from typing import Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import msgspec
 from pydantic import Field, ValidationError
@@ -52,6 +52,9 @@ from aca.tools import KINDS, offered
 from aca.tools.base import BROKEN, Bench, Tool, ToolResult, reason
 from aca.values import Duration, Model
 
+if TYPE_CHECKING:
+    import ssl
+
 TRIES = 4
 """How often a call is made before its trouble becomes that of the attempt."""
 ANSWERS = 3
@@ -75,6 +78,15 @@ class Options(Model):
     """The longest answer of the model, in tokens."""
     idle_timeout: Duration = Field(default=600.0, gt=0)
     """How long the model may send nothing before the call is tried again."""
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """The authorities that a server is trusted by. They are read once: that takes long, and a client is made
+    for each attempt."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 class Wire(Protocol):
@@ -181,7 +193,7 @@ class _Talk:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         again = retry_if_exception(lambda error: isinstance(error, ModelError) and error.kind == "transient")
-        wait = partial(_pause, self.assignment.backoff)
+        wait = functools.partial(_pause, self.assignment.backoff)
         pause = self.assignment.account.pause
         tries = AsyncRetrying(
             stop=stop_after_attempt(TRIES), wait=wait, retry=again, sleep=pause, reraise=True

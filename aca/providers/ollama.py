@@ -63,7 +63,9 @@ class Ollama(chat.Chat):
     @asynccontextmanager
     async def connect(self, options: Options, model: str, system: str) -> AsyncIterator[Wire]:
         sdk: Any = await asyncio.to_thread(importlib.import_module, "ollama")
-        client = sdk.AsyncClient(host=options.host, timeout=options.idle_timeout, headers=_signed())
+        client = sdk.AsyncClient(
+            host=options.host, timeout=options.idle_timeout, headers=_signed(), verify=chat.trusted()
+        )
         async with client:
             yield _Native(sdk, client, model, system, options)
 

@@ -66,6 +66,7 @@ class OpenAI(chat.Chat):
             base_url=url,
             max_retries=0,  # the loop tries again
             timeout=sdk.Timeout(options.idle_timeout, connect=30.0),
+            http_client=sdk.DefaultAsyncHttpxClient(verify=chat.trusted()),
         )
         api = options.api or ("chat" if url else "responses")
         wire = _Responses if api == "responses" else _Completions

@@ -8,11 +8,13 @@ from typing import Any
 from aca import graph
 from aca.estimate import Estimate
 from aca.plan import Plan, dump
-from aca.report import estimates, words
+from aca.report import estimates, spending, words
 
 
 def told(plan: Plan) -> Iterator[str]:
-    """Tree and tools, and whether it is approved; nothing of a task file, which is no contract."""
+    """Who planned it, tree and tools, and whether it is approved; nothing of a task file, which says none."""
+    if plan.planning:
+        yield spending.planning_text(plan)
     if plan.contract is not None:
         yield f"made on: {', '.join(_made_on(plan))}"
     if plan.approval is not None:

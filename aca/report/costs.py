@@ -3,64 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aca import events as ev
-from aca.plan import Plan, profile
+from aca.charges import PLANNING, Book, Charge, of_planning
+from aca.plan import Plan
 from aca.report import words
 from aca.report.spending import cost_text, document
 from aca.spent import Spent, add_usage
-from aca.state import SessionState
 
 HEAD = ("calls", "input", "output", "cached", "cost")
-
-
-@dataclass(frozen=True)
-class Charge:
-    """What one call used, or a whole agent in one attempt; None where nobody told."""
-
-    session: str
-    task: str
-    role: str
-    model: str
-    at: float
-    usage: ev.Usage | None
-    estimated: bool
-    origin: str = ""
-    """The session that this was taken over from, where it is of a fork's past."""
-
-
-class Book(SessionState):
-    """A state that keeps every charge by itself."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.charges: list[Charge] = []
-        super().__init__(plan)
-
-    def charge(
-        self,
-        event: ev.CallEnded | ev.AttemptEnded,
-        usage: ev.Usage | None,
-        *,
-        call: ev.CallStarted | None = None,
-        estimated: bool = False,
-    ) -> None:
-        super().charge(event, usage, call=call, estimated=estimated)
-        task = self.tasks[event.task]
-        gets = profile(self.plan, task)
-        provider, model = (call.provider, call.model) if call else (gets.provider, gets.model)
-        who = ", ".join(filter(None, (provider, model)))
-        self.charges.append(
-            Charge(
-                self.session, task.id, task.role or "", who, event.at, usage, estimated, self._origin(event)
-            )
-        )
-
-    def _origin(self, event: ev.Event) -> str:
-        origin, _, until = self.forked_from.partition(":")
-        return origin if origin and event.seq <= int(until) else ""
 
 
 KEYS: dict[str, Callable[[Charge], str]] = {
@@ -97,16 +51,24 @@ class Row:
 
 
 def charges(plan: Plan, events: Iterable[ev.Event]) -> list[Charge]:
-    """Every charge of one journal."""
+    """Every charge of one journal, after those for its plan."""
     book = Book(plan)
     for event in events:
         book.apply(event)
-    return book.charges
+    return [*of_planning(plan, book.session), *book.charges]
 
 
-def once(found: Mapping[str, Iterable[Charge]]) -> Iterator[Charge]:
-    """The charges of several sessions, by id, but what a fork has from one of them only there."""
-    return (charge for charges in found.values() for charge in charges if charge.origin not in found)
+def once(found: Mapping[str, Sequence[Charge]]) -> Iterator[Charge]:
+    """The charges of several sessions, by id: what a fork has from one of them only there, and what was paid
+    for a plan only with the first that carried it out."""
+    paid: set[tuple[Charge, ...]] = set()
+    for charges in found.values():
+        bill = tuple(replace(one, session="") for one in charges if one.task == PLANNING)
+        is_paid = bill in paid
+        paid.add(bill)
+        for one in charges:
+            if one.origin not in found and not (is_paid and one.task == PLANNING):
+                yield one
 
 
 def rows(found: Iterable[Charge], by: str) -> list[Row]:

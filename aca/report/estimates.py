@@ -100,6 +100,7 @@ def _guess_document(guess: Guess) -> dict[str, Any]:
         "tokens": guess.tokens and _pair(guess.tokens),
         "cost_usd": guess.cost_usd and _pair(guess.cost_usd),
         "samples": guess.samples,
+        "touches": list(guess.touches),
     }
 
 

@@ -7,13 +7,24 @@ from typing import Any
 from aca import events as ev
 from aca.plan import REPLAY, Plan, profile
 from aca.report import words
-from aca.spent import Spent
+from aca.spent import Spent, usage_of
 from aca.state import SessionState
 
 
 def spending(state: SessionState) -> str:
     """What the session has used so far."""
-    return spent_text(state.spent, reported=any(now.usage is not None for now in state.states.values()))
+    told = any(now.usage is not None for now in state.states.values())
+    return spent_text(state.spent, reported=told or any(call.usage for call in state.plan.planning))
+
+
+def planning_text(plan: Plan, by: str = "") -> str:
+    """Who has made *plan* of a text, and what that took; *by* is who it was where no call says so."""
+    spent = Spent()
+    for call in plan.planning:
+        spent.add(usage_of(call), estimated=call.estimated)
+    who = ", then ".join(dict.fromkeys(call.by for call in plan.planning))
+    reported = any(call.usage for call in plan.planning)
+    return f"planned by {words.one_line(who or by)}: {spent_text(spent, reported=reported)}"
 
 
 def spent_text(spent: Spent, *, reported: bool = True) -> str:

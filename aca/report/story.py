@@ -35,6 +35,10 @@ _OUTCOMES: dict[type[ev.Event], str] = {
 }
 
 
+_LOST = """git ignores what is named, so it has gone with the worktree
+for it to be kept: take it out of .gitignore, have it written elsewhere, or work in place"""
+
+
 @dataclass
 class Attempt:
     """One attempt, from its start to its end; ``ended`` is None while it runs."""
@@ -171,6 +175,8 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         yield change.action, change.path
     for path in outside(state.plan, task, (change.path for change in now.files)):
         yield "outside", f"{path}, which is not among what it touches"
+    if now.lost and now.settled:
+        yield "lost", f"{', '.join(now.lost)}\n{_LOST}"
 
 
 def _work(state: SessionState, task_id: str) -> str:
@@ -230,6 +236,7 @@ def document(session: Session, state: SessionState, task_id: str, past: list[Att
         "notes": list(now.notes),
         "messages": [_message_document(said, now) for said in now.said],
         "files": msgspec.to_builtins(now.files),
+        "lost": list(now.lost),
         "attempts": [_attempt_document(session, task_id, attempt) for attempt in past],
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def summary(
     rows = [
         *_made(state),
         *_outside(state),
+        *_lost(state),
         *_failures(state, marks),
         ("time", words.lasting(took)),
         ("used", _used(state)),
@@ -99,8 +100,7 @@ def _made(state: SessionState) -> Iterator[tuple[str, str]]:
     for path, action in made_files(state).items():
         by_action.setdefault(action, []).append(path)
     for action, paths in by_action.items():
-        more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
-        yield action, ", ".join(map(words.one_line, paths[:LISTED])) + more
+        yield action, _listed(paths)
 
 
 def _outside(state: SessionState) -> Iterator[tuple[str, str]]:
@@ -108,8 +108,19 @@ def _outside(state: SessionState) -> Iterator[tuple[str, str]]:
     for task_id, task in state.tasks.items():
         paths = outside(state.plan, task, (change.path for change in state.states[task_id].files))
         if paths:
-            more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
-            yield "note", f"{task_id} also changed {', '.join(map(words.one_line, paths[:LISTED]))}{more}"
+            yield "note", f"{task_id} also changed {_listed(paths)}"
+
+
+def _lost(state: SessionState) -> Iterator[tuple[str, str]]:
+    """What tasks wrote in their worktrees that git ignores."""
+    for task_id, now in state.states.items():
+        if now.lost and now.settled:
+            yield "note", f"{task_id} wrote {_listed(now.lost)}, which git ignores: gone with its worktree"
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
+    return ", ".join(map(words.one_line, paths[:LISTED])) + more
 
 
 def _failures(state: SessionState, marks: Mapping[Status, str]) -> Iterator[tuple[str, str]]:

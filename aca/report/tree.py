@@ -107,12 +107,12 @@ def outline(
 ) -> list[str]:
     """The plan as a tree: in which order, what runs where, what it needs and how it is checked.
 
-    The *estimate* is told for the whole, with *each* for every task too. A plan of more than *limit*
-    tasks is cut to its uppermost ones, without details.
+    The *estimate* is told for the whole, with *each* for every task too, and what a task has changed before
+    in any case. A plan of more than *limit* tasks is cut to its uppermost ones, without details.
     """
     state = SessionState(plan)
     shown = _uppermost(state, limit)
-    guesses = estimate.tasks if estimate and each else {}
+    guesses = estimate.tasks if estimate else {}
     places = {task_id: number for number, task_id in enumerate(rehearsal.order(plan), start=1)}
     width = len(str(len(places)))
     lines = [_head(plan, state), ""]
@@ -124,15 +124,18 @@ def outline(
         lines.append(f"  {mark:>{width}}  {'  ' * depth}{label(task)}{_aside(state, task, shown)}")
         if len(shown) == len(state.tasks):
             inner = " " * (width + 6) + "  " * depth
-            details = [*_details(plan, state, task), *_guessed(guesses.get(task_id))]
+            details = [*_details(plan, state, task), *_guessed(guesses.get(task_id), each)]
             lines += [f"{inner}{detail}" for detail in details]
     if left := len(state.tasks) - len(shown):
         lines.append(f"  ... and {words.counted(left, 'more task')} (--all shows them)")
     return [*lines, "", *_foot(plan), *(estimates.total(estimate) if estimate else ())]
 
 
-def _guessed(guess: Guess | None) -> Iterator[str]:
-    if guess is not None and (text := estimates.guess_text(guess)):
+def _guessed(guess: Guess | None, each: bool) -> Iterator[str]:
+    if guess is not None and guess.touches:
+        patterns = words.one_line(" ".join(guess.touches), 200)
+        yield f'has changed more before than it says: touches="{patterns}" would say so'
+    if guess is not None and each and (text := estimates.guess_text(guess)):
         yield text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import itertools
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Tool(Model):
         return " ".join((cls.__doc__ or "").split())
 
     @classmethod
+    @functools.cache
     def parameters(cls) -> dict[str, Any]:
         """The JSON schema of the arguments, in one piece: not every model's server follows references."""
         whole = cls.model_json_schema()

@@ -55,6 +55,16 @@ def sharing(plan: Plan) -> str:
     return f"several agents work in this directory at once and may change the same files\n   {cure}"
 
 
+def unheeded(plan: Plan) -> str:
+    """What to tell where the plan says something of worktrees and no task works in one."""
+    said = plan.workspace
+    parts = {"workspace.copy": said.copies, "workspace.setup": said.setup, "workspace.checks": said.checks}
+    names = ", ".join(name for name, value in parts.items() if value)
+    if not names or uses(plan, "worktree") or not uses(plan, "inplace"):
+        return ""
+    return f'{names}: without effect, as all tasks work in place\n   with workspace = "worktree" it has one'
+
+
 def uses(plan: Plan, kind: Place) -> bool:
     """Whether some task that is to be done works in such a place."""
     return any(profile(plan, task).workspace == kind for task in _to_do(plan))

@@ -6,8 +6,10 @@ What is read from git is separated by null characters, so that a name may hold a
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +37,11 @@ _SETTINGS = {
     "submodule.recurse": "false",
     "diff.ignoreSubmodules": "dirty",  # else git runs in there, with settings that an agent may have written
     "i18n.commitEncoding": "utf-8",
+}
+_SURROUNDINGS = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",  # else to look at the user's index would write it anew
+    "LC_ALL": "C.UTF-8",
 }
 IDENTITY = {
     "GIT_AUTHOR_NAME": "aca",
@@ -72,6 +79,8 @@ _BEGUN = {
     "rebase or am": "rebase-apply",
 }
 """What may be under way in a working tree -> the file in git's directory that says so."""
+LONGEST = 900.0
+"""Seconds: what takes longer waits for what never comes. To check out what is large takes minutes."""
 _AT_ONCE = 500
 """How many paths are given to one call: command lines have a limit."""
 
@@ -102,24 +111,38 @@ def git(
 ) -> tuple[int, str]:
     """Run ``git ARGUMENTS``; its exit code, which is one of *accept*, and its output. Raises GitError."""
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    surroundings = {**_own(os.environ), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
+    surroundings = {**_own(os.environ), **_SURROUNDINGS, **(env or {})}
     try:
-        # A group of its own, so that Ctrl-C in the terminal does not cut git off in the middle.
-        done = subprocess.run(
-            ["git", *settings, *arguments],
-            cwd=cwd,
-            env=surroundings,
-            input=stdin.encode("utf-8", "surrogateescape"),
-            capture_output=True,
-            check=False,
-            process_group=0,
+        done = call(
+            ["git", *settings, *arguments], cwd, surroundings, stdin.encode("utf-8", "surrogateescape")
         )
     except OSError as error:
         raise GitError(f"git cannot be started: {error.strerror or error}") from None
+    except subprocess.TimeoutExpired:
+        said = f"git {' '.join(arguments[:2])} in {cwd}: it had not ended after {LONGEST / 60:g} minutes"
+        raise GitError(f"{said}\n   a filter or a disk may keep it waiting: try it by hand there") from None
     if done.returncode not in accept:
         said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
         raise GitError(f"git {' '.join(arguments[:2])}: {said}")
     return done.returncode, done.stdout.decode("utf-8", "surrogateescape")
+
+
+def call(
+    argv: list[str], cwd: Path, env: Mapping[str, str], stdin: bytes
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git to its end. Raises TimeoutExpired when it took too long, and is ended with all it started."""
+    pipe = subprocess.PIPE
+    # A group of its own, so that Ctrl-C in the terminal does not cut git off in the middle.
+    with subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0
+    ) as child:
+        try:
+            out, err = child.communicate(stdin, LONGEST)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(argv, child.returncode, out, err)
 
 
 @dataclass(frozen=True)
@@ -173,7 +196,7 @@ class Repository:
         """
         where = (f"--git-dir={self.common}", f"--work-tree={self.top}") if self.apart else ()
         env = dict(fallback) if fallback and self._knows_nobody() else {}
-        env |= self.marks | ({"GIT_INDEX_FILE": str(index)} if index else {})
+        env |= self.marks | ({"GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"} if index else {})
         return git(*where, *arguments, cwd=self.workspace, stdin=stdin, env=env, accept=accept)[1]
 
     def _knows_nobody(self) -> bool:
@@ -256,6 +279,12 @@ class Repository:
         end = rest.index("")
         return Joined(tree, tuple(rest[:end]), _told(rest[end + 1 :]))
 
+    def moved(self, old: str, new: str, onto: str) -> Joined:
+        """What differs from *old* to *new*, done to *onto*, in memory: for git, from a past made for it."""
+        past = self.commit(self.tree(old), (), "Before\n")
+        ours, theirs = (self.commit(self.tree(one), [past], "After\n") for one in (onto, new))
+        return self.join(ours, theirs)
+
     def changes(self, old: str, new: str) -> tuple[FileChange, ...]:
         """What differs between two commits or trees, by paths from the top of the repository."""
         said = self.run("diff-tree", "-r", "-z", "--no-renames", "--name-status", old, new)
@@ -310,6 +339,12 @@ class Repository:
         format_ = f"--format=%(trailers:key={key},valueonly,separator=%x00)"
         said = self.run("log", "--reverse", format_, f"{old}..{new}", "--", *wanted)
         return list(dict.fromkeys(line for line in said.splitlines() if line))
+
+    def since(self, old: str, new: str, key: str) -> dict[str, str]:
+        """The commits from *old* to *new*, oldest first, with what each says under *key*."""
+        format_ = f"--format=%H %(trailers:key={key},valueonly,separator=%x20)"
+        said = self.run("log", "--reverse", "--first-parent", format_, f"{old}..{new}")
+        return dict(line.split(" ", 1) for line in said.splitlines())
 
     # -- refs ---------------------------------------------------------------------------------------
 

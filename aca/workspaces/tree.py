@@ -17,9 +17,11 @@ from aca.place import PRIVATE
 from aca.workspaces.base import TreeError
 from aca.workspaces.git import GitError, Repository, git
 from aca.workspaces.quarantine import absorb
+from aca.workspaces.snapshots import REBUILT
 
 _START = "aca-start"
 _SPARED = "aca-spared"
+_IGNORED = "aca-ignored"
 _INDEX = "aca-index"
 _AS_FILE = f"100644 {'1' * 40}"
 _AS_REPOSITORY = f"160000 {'1' * 40}"
@@ -91,12 +93,16 @@ class Tree:
 
     def settle(self) -> None:
         """From now on, what is there and not in git counts as nobody's work, as long as it stays so."""
-        marks = "".join(f"{self._mark(name)} {name}\0" for name in self._others())
-        (self._own / _SPARED).write_bytes(os.fsencode(marks))
+        self._note_marks(_IGNORED, self._ignored())
+        self._note_marks(_SPARED, self._others())  # last: then it is set up
+
+    def _note_marks(self, file: str, names: Iterable[str]) -> None:
+        marks = "".join(f"{self._mark(name)} {name}\0" for name in names)
+        (self._own / file).write_bytes(os.fsencode(marks))
 
     def _clean(self) -> None:
         """Remove what is not in git but what was set up. Raises GitError where that is not as it was."""
-        spared, others = self._spared(), set(self._others())
+        spared, others = self._marks(_SPARED), set(self._others())
         for name, mark in spared.items():
             now = self._mark(name)
             if not now or (name in others and now != mark):
@@ -166,7 +172,7 @@ class Tree:
             self._run("update-index", "--add", "--remove", "-z", "--stdin", stdin=new, index=index)
             # An agent that commits everything commits what was set up, too.
             kept_out = "".join(
-                f"{name}\0" for name, mark in self._spared().items() if mark == self._mark(name)
+                f"{name}\0" for name, mark in self._marks(_SPARED).items() if mark == self._mark(name)
             )
             self._run("update-index", "--force-remove", "-z", "--stdin", stdin=kept_out, index=index)
             return self._run("write-tree", index=index).strip()
@@ -179,7 +185,7 @@ class Tree:
 
     def _new(self, index: Path) -> Iterator[str]:
         """The files that are the task's work and not in *index* yet. Raises TreeError."""
-        spared = self._spared()
+        spared = self._marks(_SPARED)
         for name in self._others(index):
             if spared.get(name) == self._mark(name) or PRIVATE in name.split("/"):
                 continue
@@ -191,6 +197,18 @@ class Tree:
         """Every file that is neither in the index nor ignored; of a repository in here its name and ``/``."""
         return self._run("ls-files", "-o", "-z", "--exclude-standard", index=index).split("\0")[:-1]
 
+    def lost(self) -> list[str]:
+        """What was written since it was set up and git ignores; what tools make anew is no loss."""
+        before = self._marks(_IGNORED)
+        found = (name for name in self._ignored() if REBUILT.isdisjoint(name.split("/")))
+        return [
+            name for name in found if PRIVATE not in name.split("/") and before.get(name) != self._mark(name)
+        ]
+
+    def _ignored(self) -> list[str]:
+        """Every file that git ignores; of a directory that is ignored whole its name and ``/``."""
+        return self._run("ls-files", "-oi", "-z", "--exclude-standard", "--directory").split("\0")[:-1]
+
     def _mark(self, name: str) -> str:
         """What tells whether a file is as it was; empty where there is none."""
         if name.endswith("/"):
@@ -200,10 +218,10 @@ class Tree:
             return f"{found.st_mode:o}:{found.st_size}:{found.st_mtime_ns}"
         return ""
 
-    def _spared(self) -> dict[str, str]:
+    def _marks(self, file: str) -> dict[str, str]:
         """What was set up: names and marks."""
         with suppress(OSError):
-            entries = os.fsdecode((self._own / _SPARED).read_bytes()).split("\0")[:-1]
+            entries = os.fsdecode((self._own / file).read_bytes()).split("\0")[:-1]
             return {name: mark for mark, _, name in (entry.partition(" ") for entry in entries)}
         return {}
 

@@ -27,6 +27,8 @@ from aca.workspaces.tree import Tree, copy_into, trees_below
 
 log = logging.getLogger(__name__)
 
+MOST_LOST = 50
+"""So many ignored files of an attempt are told of, at most."""
 INTEGRATION = ".integration"
 """The tree in which what is merged is checked; no task can be called so."""
 
@@ -100,7 +102,12 @@ class Worktrees(Open):
         self.repository.set_ref(kept_ref(self.session.id, task_id, attempt), commit)
         base = self.repository.base(start, self.state.integrated)
         write_patch(self.session, task_id, attempt, self.repository.diff(base, commit))
-        return Kept(commit, base, seen_from(self.repository.prefix, self.repository.changes(base, commit)))
+        changes = seen_from(self.repository.prefix, self.repository.changes(base, commit))
+        return Kept(commit, base, changes, self._lost(Tree(self.repository, top)))
+
+    def _lost(self, tree: Tree) -> tuple[str, ...]:
+        names = [FileChange(name, "created") for name in tree.lost()[:MOST_LOST]]
+        return tuple(change.path for change in seen_from(self.repository.prefix, names))
 
     def recover(self) -> None:
         """Keep what attempts left that were killed, and set the branch to what the journal says."""

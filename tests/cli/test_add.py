@@ -8,6 +8,7 @@ import pytest
 
 from aca import events as ev
 from aca.messages import Addition
+from tests.faults.fuzz import aca
 from tests.project import Project
 
 ADA = {"USER": "ada", "LOGNAME": "ada"}
@@ -74,28 +75,59 @@ def test_a_finished_session_has_something_to_do_again(project: Project) -> None:
     assert (project.root / "two").exists()
 
 
+def test_what_has_an_id_is_added_once(waiting: Project) -> None:
+    """However often it is said, before the session has read it, after that, and by whoever was killed and
+    cannot know; something else with that id is refused."""
+    lint = ("add", "Lint", "--run", "touch linted", "--needs", "old", "--id", "lint")
+    task = {
+        "id": "lint",
+        "title": "Lint",
+        "kind": "command",
+        "command": "touch linted",
+        "dependencies": ["old"],
+    }
+    waiting.session().send(Addition(task, "ada", keeps_id=True))
+    name = waiting.session().id
+    assert waiting.run(*lint).stdout == f"lint is added to session {name}: aca resume does it\n"
+    assert waiting.run(*lint).stdout == f"lint is in session {name} already\n"
+    assert [type(event) for event in waiting.journal()].count(ev.TasksAdded) == 1
+    waiting.session().send(Addition({**task, "title": "Other"}, "ada", keeps_id=True))
+    waiting.run("resume", expect=4)
+    [refused] = [event for event in waiting.journal() if isinstance(event, ev.AdditionRefused)]
+    assert refused.reason == '"lint" is another task already'
+
+
 WRONG = [
-    (["--under", "look"], '"look" is no group that a task could be part of'),
-    (["--under", "nothing"], 'has no task "nothing"'),
-    (["--needs", "lok"], 'did you mean "look"?'),
+    (["More", "--under", "look"], '"look" is no group that a task could be part of'),
+    (["More", "--under", "nothing"], 'has no task "nothing"'),
+    (["More", "--needs", "lok"], 'did you mean "look"?'),
     (
-        ["--priority", "12", "--check", " "],
+        ["More", "--priority", "12", "--check", " "],
         "priority should be at most 10, not 12\nchecks[0]: a command cannot be empty",
     ),
-    (["--role", "cook"], 'there is no role "cook"\n   describe it under roles.cook'),
-    (["--provider", "openai"], 'this plan does not use the provider "openai"\n   it uses replay'),
-    (["--ref", "gone.md"], 'there is no file "gone.md" in the workspace'),
-    (["--description", "my key is sesame-open-9"], "description: this is the value of SOME_TOKEN"),
+    (["More", "--role", "cook"], 'there is no role "cook"\n   describe it under roles.cook'),
+    (["More", "--provider", "openai"], 'this plan does not use the provider "openai"\n   it uses replay'),
+    (["More", "--ref", "gone.md"], 'there is no file "gone.md" in the workspace'),
+    (["More", "--description", "my key is sesame-open-9"], "description: this is the value of SOME_TOKEN"),
+    (["", "--run", "true"], "title should not be empty"),
+    ([" "], 'task "task" has a title of nothing but spaces'),
+    (["More", "--run", ""], "command: a command cannot be empty"),
+    (["More", "--run", "true", "--model", "m"], "--model is for an agent, and with --run a command does it"),
+    (["More", "--id", "../more"], '"../more" cannot be an id'),
+    (["More", "--id", "look"], '"look" is another task already'),
 ]
 
 
-def test_what_cannot_be_is_refused_at_the_prompt(waiting: Project) -> None:
+def test_what_cannot_be_is_refused_at_the_prompt(waiting: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its reason, and nothing is left in the session."""
     before = waiting.journal()
+    monkeypatch.chdir(waiting.root)
+    monkeypatch.setenv("SOME_TOKEN", "sesame-open-9")
     for said, told in WRONG:
-        outcome = waiting.run("add", "More", *said, env={"SOME_TOKEN": "sesame-open-9"}, expect=2)
-        assert told in outcome.stderr
-        assert "sesame" not in outcome.stderr
+        code, printed = aca("add", *said)
+        assert code == 2
+        assert told in printed
+        assert "sesame" not in printed
     assert waiting.journal() == before
     assert list(waiting.session().messages()) == []
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.core.full_plan import APPROVED, CHANGEABLE, changed, is_named
+from tests.faults.fuzz import aca
 from tests.project import Project
 
 TASKS = """\
@@ -170,6 +173,31 @@ def test_an_edit_after_the_approval_is_refused_and_named(planned: Project) -> No
     planned.run(*allow, "--require-approved", expect=6)
     planned.run("plan", "approve", "plan.json")
     planned.run("--execution-plan", "plan.json", "--require-approved", "--dry-run")
+
+
+def test_a_change_of_any_field_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    """Of a plan that says everything, one field after the other (with --all, else each fifth) is taken out or
+    has another value."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.md").write_text("As it is.\n")
+
+    def judged(plan: dict[str, Any]) -> tuple[int, list[str]]:
+        Path("plan.json").write_text(json.dumps(plan, indent=1))
+        code, printed = aca("plan", "validate", "plan.json")
+        return code, re.findall(
+            r"^plan\.json(?::\d+)?: (\S+) is not what was approved$", printed, re.MULTILINE
+        )
+
+    assert judged(APPROVED) == (6, [])  # neither its commit nor its task file are here
+    for at in CHANGEABLE if pytestconfig.getoption("all") else CHANGEABLE[::5]:
+        if at[-1] == "kind" and at[1] != 0:
+            continue  # which goes with the other fields of a task: with another one they are no task
+        told = (judged(made) for made, _ in changed(at))
+        code, named = next(one for one in told if one[0] != 2)  # what is no plan is not even compared
+        assert code == 6
+        assert is_named(named, at), (at, named)
 
 
 def test_statuses_and_spaces_may_be_edited(planned: Project) -> None:

@@ -60,12 +60,25 @@ def test_a_dry_run_leaves_nothing_behind(project: Project) -> None:
     assert everything(project) == before
 
 
-def test_a_dry_run_writes_only_the_plan_asked_for(project: Project) -> None:
-    """``--dump-plan`` adds one file."""
+def test_a_plan_that_is_dumped_names_the_schema_that_lies_beside_it(project: Project) -> None:
+    """So an editor knows its keys offline. Nothing else is written, the same file makes the same bytes, and
+    both spellings are one plan."""
     write_tasks(project)
+    (project.root / "plans").mkdir()
     before = everything(project)
-    project.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", "plan.json")
-    assert everything(project) - before == {"plan.json"}
+    names = ("plan.json", "again.json", "plans/plan.toml")
+    for name in names:
+        project.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", name)
+    ours = {".aca", ".aca/.gitignore", ".aca/plan.schema.json", ".aca/sessions"}
+    assert everything(project) - before == {*names, *ours}
+    assert project.read("plan.json") == project.read("again.json")
+    made, table = json.loads(project.read("plan.json")), project.read("plans/plan.toml")
+    assert made.pop("$schema") == "./.aca/plan.schema.json"
+    assert table.startswith("#:schema ../.aca/plan.schema.json\n")
+    assert tomllib.loads(table) == made
+    schema = project.read(".aca/plan.schema.json")
+    assert project.run("schema", "plan").stdout == schema
+    jsonschema.Draft202012Validator(json.loads(schema)).validate(made)
 
 
 def test_a_provider_that_is_missing_is_a_warning(project: Project) -> None:
@@ -77,29 +90,6 @@ def test_a_provider_that_is_missing_is_a_warning(project: Project) -> None:
     assert "claude" in outcome.stderr
 
 
-def test_a_dumped_plan_has_the_published_shape(project: Project) -> None:
-    """It validates against the schema that ``aca schema`` prints."""
-    write_tasks(project)
-    plan = project.run("--task-file", "tasks.md", "--dry-run", "--json").json
-    jsonschema.Draft202012Validator(project.run("schema", "plan").json).validate(plan)
-
-
-def test_json_and_toml_are_the_same_plan(project: Project) -> None:
-    """The extension chooses the spelling and nothing else."""
-    write_tasks(project)
-    for name in ("plan.json", "plan.toml"):
-        project.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", name)
-    assert json.loads(project.read("plan.json")) == tomllib.loads(project.read("plan.toml"))
-
-
-def test_the_same_file_makes_the_same_bytes(project: Project) -> None:
-    """A plan can be compared with yesterday's."""
-    write_tasks(project)
-    for name in ("one.json", "two.json"):
-        project.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", name)
-    assert project.read("one.json") == project.read("two.json")
-
-
 def test_dump_plan_without_dry_run_writes_and_runs(project: Project) -> None:
     """The plan that ran is kept where it was asked for."""
     write_tasks(project)
@@ -107,7 +97,11 @@ def test_dump_plan_without_dry_run_writes_and_runs(project: Project) -> None:
         {"tasks.md": project.read("tasks.md").replace("ruff check .", "true").replace("pytest -q", "true")}
     )
     project.run("--task-file", "tasks.md", "--dump-plan", "plan.json", expect=4)
-    assert project.read("plan.json") == (project.session().path / "plan.json").read_text()
+    dumped, kept = (
+        json.loads(one.read_text())
+        for one in (project.root / "plan.json", project.session().path / "plan.json")
+    )
+    assert {**dumped, "$schema": ""} == {**kept, "$schema": ""}
     assert (project.root / "made.txt").exists()
 
 

@@ -32,9 +32,9 @@ def sabotage(project: Project, code: str) -> dict[str, str]:
 
 
 def started(project: Project, task: str, *args: str) -> Running:
-    """``aca`` running, with *task* at work."""
+    """``aca`` running, with *task* at work: one that sleeps."""
     running = project.start("--task-file", "tasks.md", *args)
-    running.until(lambda: f"{task}: started" in running.stderr and len(project.processes()) > 1)
+    running.until(lambda: f"{task}: started" in running.stderr and project.has_running("sleep"))
     return running
 
 

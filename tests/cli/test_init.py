@@ -11,7 +11,7 @@ def test_init_writes_files_that_can_be_used_at_once(project: Project) -> None:
     """Settings that are valid, tasks that make a plan, and sessions kept out of commits."""
     outcome = project.run("init")
     assert outcome.stdout.splitlines() == [
-        "wrote .aca/.gitignore", "wrote aca.toml", "wrote tasks.md",
+        "wrote .aca/.gitignore", "wrote .aca/plan.schema.json", "wrote aca.toml", "wrote tasks.md",
         "next: aca --task-file tasks.md --dry-run",
     ]  # fmt: skip
     assert project.read(".aca/.gitignore").splitlines()[-1] == "*"
@@ -32,7 +32,7 @@ def test_init_twice_changes_nothing(project: Project) -> None:
     """What somebody has written meanwhile is kept, and that is said."""
     project.run("init")
     project.write({"aca.toml": 'model = "mine"\n'})
-    assert project.run("init").stdout.splitlines()[:3] == [
-        "kept  .aca/.gitignore", "kept  aca.toml", "kept  tasks.md",
+    assert project.run("init").stdout.splitlines()[:4] == [
+        "kept  .aca/.gitignore", "kept  .aca/plan.schema.json", "kept  aca.toml", "kept  tasks.md",
     ]  # fmt: skip
     assert project.read("aca.toml") == 'model = "mine"\n'

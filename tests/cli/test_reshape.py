@@ -13,6 +13,7 @@ from aca import graph, reshape
 from aca.faults import faults
 from aca.plan import Plan
 from tests.core.stories import plans, task
+from tests.faults.fuzz import aca
 from tests.project import Project
 
 PLAN = '''\
@@ -70,13 +71,9 @@ def plan(project: Project) -> Project:
     return project
 
 
-def tasks(project: Project, name: str = "plan.toml") -> dict[str, dict[str, Any]]:
-    project.run("plan", "split", name, "nothing", expect=2)  # it can be read
-    project.write({"look.md": ""})
-    project.run("plan", "show", name)
-    shown = project.run("run", name, "--dry-run", "--dump-plan", "shown.json")
-    assert shown.code == 0
-    return {one["id"]: one for one in json.loads(project.read("shown.json"))["tasks"]}
+def tasks(project: Project) -> dict[str, dict[str, Any]]:
+    """Those of the plan, by id, as it is read again."""
+    return {one["id"]: one for one in project.run("run", "plan.toml", "--dry-run", "--json").json["tasks"]}
 
 
 def comments(text: str) -> list[str]:
@@ -119,32 +116,39 @@ def test_an_approved_plan_that_is_cut_is_not_approved(plan: Project) -> None:
     """Its terms are those of the tasks as they are now; with --output the plan itself stays."""
     plan.run("plan", "approve", "plan.toml")
     before = plan.read("plan.toml")
-    plan.run("plan", "split", "plan.toml", "site", "--output", "cut.json")
+    (plan.root / "cut").mkdir()
+    plan.run("plan", "split", "plan.toml", "site", "--output", "cut/plan.json")
     assert plan.read("plan.toml") == before
-    cut = json.loads(plan.read("cut.json"))
+    cut = json.loads(plan.read("cut/plan.json"))
+    assert cut["$schema"] == "../.aca/plan.schema.json"
     assert "approval" not in cut
     assert {*cut["contract"]["tasks"]} == {one["id"] for one in cut["tasks"]}
-    told = plan.run("run", "cut.json", "--require-approved", expect=6).stderr
+    told = plan.run("run", "cut/plan.json", "--require-approved", expect=6).stderr
     assert "approved" in told
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["split", "plan.toml", "ship"], '"ship" is of kind command, and no agent\'s work'),
-        (["split", "plan.toml", "look"], "neither a list nor paragraphs to split it by"),
-        (["split", "plan.toml", "sit"], 'there is no task "sit" in this plan\n   did you mean "site"?'),
-        (["merge", "plan.toml", "site", "look"], '"site" and "look" cannot be one task: their role differ'),
-        (["merge", "plan.toml", "site"], "name two tasks at least"),
-        (["split", "tasks.md", "a"], "only a plan can be changed so"),
-        (["split", "inline.toml", "a"], "inline.toml:2: this plan cannot be written back as it is"),
-    ],
-)
-def test_what_cannot_be_is_refused_and_the_file_stays(plan: Project, words: list[str], told: str) -> None:
+WRONG = [
+    (["split", "plan.toml", "ship"], '"ship" is of kind command, and no agent\'s work'),
+    (["split", "plan.toml", "look"], "neither a list nor paragraphs to split it by"),
+    (["split", "plan.toml", "sit"], 'there is no task "sit" in this plan\n   did you mean "site"?'),
+    (["split", "plan.toml", "site", "--output", "cut.yaml"], "a plan is written to .json or .toml"),
+    (["split", "plan.toml", "site", "--output", "no/cut.json"], "the directory no does not exist"),
+    (["merge", "plan.toml", "site", "look"], '"site" and "look" cannot be one task: their role differ'),
+    (["merge", "plan.toml", "site"], "name two tasks at least"),
+    (["split", "tasks.md", "a"], "only a plan can be changed so"),
+    (["split", "inline.toml", "a"], "inline.toml:2: this plan cannot be written back as it is"),
+]
+
+
+def test_what_cannot_be_is_refused_and_the_file_stays(plan: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the line and the cure, where there are some."""
     inline = 'format_version = 1\ntasks = [{id = "a", title = "A", description = "- x\\n- y"}]\n'
     plan.write({"tasks.md": "- [ ] A {#a}\n", "inline.toml": inline})
-    assert told in plan.run("plan", *words, expect=2).stderr
+    monkeypatch.chdir(plan.root)
+    for words, told in WRONG:
+        code, printed = aca("plan", *words)
+        assert code == 2
+        assert told in printed
     assert (plan.read("plan.toml"), plan.read("inline.toml")) == (PLAN, inline)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aca.plan import Plan
-from aca.touches import hold, outside, overlap
+from aca.touches import MOST, hold, learn, outside, overlap
 from tests.core.stories import task
 
 MEET = [
@@ -73,9 +73,10 @@ def test_two_patterns_of_one_file_always_overlap(data: st.DataObject, path: str)
 def test_a_task_waits_for_the_end_of_one_that_touches_the_same() -> None:
     """One that says nothing waits for nobody."""
     running = [task("x", touches=("src/**",)), task("y")]
-    assert hold(task("a", touches=("src/a.py",)), running) == inf
-    assert hold(task("a", touches=("docs/*",)), running) is None
-    assert hold(task("a"), running) is None
+    assert hold(task("a", touches=("src/a.py",)), running, {}) == inf
+    assert hold(task("a", touches=("docs/*",)), running, {}) is None
+    assert hold(task("a"), running, {}) is None
+    assert hold(task("a"), running, {"a": ["src/b.py"]}) == inf
 
 
 def test_what_is_outside() -> None:
@@ -95,3 +96,14 @@ def test_a_directory_with_a_dot_in_its_name_meets_what_is_below_it(below: str) -
     assert overlap("src/v1.2", below)
     assert overlap(below, "src/v1.2")
     assert not overlap("src/v1.3", "src/v1.2/a.py")
+
+
+def test_what_was_changed_besides_is_learned() -> None:
+    """All of it where nothing is said; of many files the directories; names with brackets mean themselves."""
+    plan, says = Plan(cwd="app"), task("a", touches=("*.py",))
+    assert learn(plan, says, ["app/a.py", "app/x/[id].ts", "b.txt"]) == ("x/[[]id].ts", "../b.txt")
+    assert learn(plan, task("a"), ["app/a.py"]) == ("a.py",)
+    assert overlap("x/[[]id].ts", "x")
+    many = [f"app/{folder}/{number}" for folder in ("x", "y.z") for number in range(MOST)]
+    assert learn(plan, task("a"), many) == ("x/", "y.z/")
+    assert learn(plan, task("a"), [f"app/{number}" for number in range(MOST + 1)]) == ("**",)

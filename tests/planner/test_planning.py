@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aca import events as ev
 from aca.planner import cache as kept
 from tests.planner.answers import draft, say, task
 from tests.project import SECONDS, Outcome, Project
@@ -191,13 +191,41 @@ def test_tasks_of_a_parallel_plan_overlap(project: Project) -> None:
     project.run(*ASKED)
 
 
-def test_what_planning_costs_is_no_longer_there_to_spend(planned: Project) -> None:
-    """A limit is for all of it; where nothing is left nothing runs, and the plan costs nothing any more."""
-    planned.run(*ASKED, "--max-cost", "0.02", expect=5)
-    assert planned.sessions() == []
-    planned.run(*ASKED, "--max-cost", "0.03", "--max-tokens", "9000", "--refresh")
-    [begun] = [event for event in planned.journal() if isinstance(event, ev.RunStarted)]
-    assert begun.overrides == {"limits": {"max_cost_usd": 0.01, "max_tokens": 7800}}
+def test_what_planning_costs_is_known_and_counts(planned: Project) -> None:
+    """It is in the plan, so a session that carries it out knows it, begun at once or later: a limit is for
+    all of it; where nothing is left it waits for a higher one. What comes from the cache has cost nothing."""
+    told = planned.run(*ASKED, "--max-cost", "0.02", "--dump-plan", "plan.json", expect=5)
+    assert "planned by replay: 1,200 tokens, $0.02, " in told.stderr
+    assert "the cost limit is reached: $0.02 of $0.02" in told.stdout
+    assert "planned by replay: 1,200 tokens, $0.02" in planned.run("plan", "show", "plan.json").stdout
+    assert "2 completed" in planned.run("resume", "--max-cost", "0.03").stdout
+    planned.run("--execution-plan", "plan.json", "--max-cost", "0.03")
+    [row], total = rows(planned)
+    assert (row["name"], row["calls"], row["input_tokens"], row["cost_usd"]) == ("(planning)", 1, 1000, 0.02)
+    assert total["cost_usd"] == 0.02
+    planned.run(*ASKED, "--max-cost", "0.02")
+    [row], total = rows(planned, "--all")  # two sessions of one plan, and one whose plan was paid for before
+    assert (row["calls"], total["cost_usd"]) == (1, 0.02)
+
+
+def rows(project: Project, *args: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Those of ``aca costs`` by task, and the total."""
+    told = project.run("costs", "--by", "task", "--json", *args).json
+    return told["rows"], told["total"]
+
+
+def test_what_nobody_told_of_planning_stays_unknown(planned: Project) -> None:
+    """The tokens of the model count, its dollars are none that anybody knows; every try is a call."""
+    say(planned, "No plan.", PLAN)
+    script = planned.read("answers.jsonl").replace(', "cost_usd": 0.02', "")
+    planned.write({"answers.jsonl": script})
+    told = planned.run(*ASKED, "--max-cost", "0.02", "--json")
+    assert "planned by replay: 2,400 tokens, cost unknown" in told.stderr
+    assert told.json["usage"]["calls_of_unknown_cost"] == 2
+    assert planned.run("costs").stdout.splitlines()[1:] == [
+        "(planning)      2  2,000     400       0  cost unknown",
+        "total           2  2,000     400       0  cost unknown",
+    ]
 
 
 def test_commands_of_the_model_run_when_they_were_reviewed_or_accepted(project: Project) -> None:
@@ -263,7 +291,10 @@ def test_a_sentence_becomes_a_plan_that_runs(planned: Project) -> None:
     assert plan["limits"] == {"max_cost_usd": 3.0}
     again = planned.run(*goal, "--json", "--max-cost", "3")
     assert "from the cache" in again.stderr
-    assert again.json == plan
+    made_now = ("$schema", "planning")
+    assert again.json == {key: value for key, value in plan.items() if key not in made_now} | {
+        "$schema": "urn:aca:schema:plan:1"
+    }
     assert "2 completed" in planned.run("--execution-plan", "plan.json").stdout
 
 

@@ -75,7 +75,7 @@ def test_one_call_makes_a_plan(project: Project, server: ModelServer) -> None:
     project.write({"aca.toml": settings("anthropic")})
     outcome = plan(project, environment(server))
     assert len(server.requests) == 1
-    assert "planned by anthropic: 120 tokens" in outcome.stderr
+    assert "planned by anthropic, claude-opus-5-5: 120 tokens" in outcome.stderr
 
 
 def test_every_vendor_can_be_held_to_the_draft() -> None:

@@ -60,6 +60,20 @@ def _is_on_branch(project: Project) -> bool:
     return (project.root / ".git").is_file() or (project.root / ".git/HEAD").read_text().startswith("ref:")
 
 
+def users(project: Project) -> dict[str, bytes]:
+    """Every byte of git's that is the user's: all but objects and what is aca's own."""
+    folder = next(
+        (path for path in (project.root / ".git", project.root.parent / ".git") if path.is_dir()), None
+    )
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder else []
+    ours = ("objects", "worktrees", "refs/aca", "logs/refs/aca", "refs/heads/aca", "logs/refs/heads/aca")
+    return {
+        name: path.read_bytes()
+        for name, path in ((str(path.relative_to(folder or path)), path) for path in files)
+        if not name.startswith(ours)
+    }
+
+
 def merged(project: Project, path: str) -> str:
     """A file on the newest session's branch."""
     return git(project, "show", f"aca/{project.sessions()[-1].id}:{path}")

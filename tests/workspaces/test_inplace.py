@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.project import Project
-from tests.workspaces.checkout import commit, git, repository, tasks
+from tests.workspaces.checkout import commit, git, repository, tasks, users
 
 THREE = "- [ ] First {#first}\n- [ ] Second {#second run='echo more >> a.txt'}\n- [ ] Third {#third}\n"
 SCRIPT = """
@@ -43,20 +43,6 @@ def place(request: pytest.FixtureRequest, project: Project) -> Project:
         git(project, "init", "--quiet", "--initial-branch=main", ".")
         git(project, "add", "a.txt")
     return project
-
-
-def users(project: Project) -> dict[str, bytes]:
-    """Every byte of git's that is the user's: all but objects and what is aca's own."""
-    folder = next(
-        (path for path in (project.root / ".git", project.root.parent / ".git") if path.is_dir()), None
-    )
-    files = [path for path in folder.rglob("*") if path.is_file()] if folder else []
-    ours = ("objects", "refs/aca", "logs/refs/aca")
-    return {
-        name: path.read_bytes()
-        for name, path in ((str(path.relative_to(folder or path)), path) for path in files)
-        if not name.startswith(ours)
-    }
 
 
 def changes(project: Project) -> list[tuple[str, str, str]]:
@@ -162,15 +148,21 @@ def test_tasks_at_once_have_their_own_changes(project: Project) -> None:
         '- [ ] One {#one touches="one/**"}\n- [ ] Two {#two touches="two/**"}\n'
         '- [ ] Three {#three touches="three/**"}\n'
     )
-    script = """
+    until = "until {}; do sleep 0.02; done"
+    both, first_is_over = (
+        until.format(seen)
+        for seen in (
+            "test -f two/x && test -f three/x",
+            "grep -q task_completed .aca/sessions/*/journal.jsonl",
+        )
+    )
+    script = f"""
         [tasks.one]
-        steps = [{run = "mkdir -p one two; echo 1 > one/x; until test -f two/x; do sleep 0.02; done"},
-                 {write = "told.txt", content = "told"}]
+        steps = [{{run = "mkdir one; echo 1 > one/x; {both}"}}, {{write = "told.txt", content = "told"}}]
         [tasks.two]
-        steps = [{run = "until test -f one/x; do sleep 0.02; done; echo 2 > two/x"}, {wait = "700ms"},
-                 {run = "echo 3 > two/y"}]
+        steps = [{{run = "mkdir two; echo 2 > two/x; {first_is_over}; echo 3 > two/y"}}]
         [tasks.three]
-        steps = [{run = "until test -f two/x; do sleep 0.02; done; mkdir three; echo 4 > three/x"}]
+        steps = [{{run = "mkdir three; echo 4 > three/x; {first_is_over}"}}]
         """
     tasks(project, items, script)
     project.run("run", "tasks.md", "-j", "3", "--workspace-mode", "inplace")

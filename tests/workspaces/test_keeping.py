@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from tests.project import Project
-from tests.workspaces.checkout import commit, git, kept, left, merged, repository, seen, tasks, worktrees
+from tests.workspaces.checkout import commit, git, kept, left, repository, seen, tasks, worktrees
 
 TWO = "- [ ] First {#first}\n- [ ] Second {#second needs=first}\n"
 SCRIPT = """
@@ -223,39 +223,3 @@ def test_a_file_that_became_a_directory_is_restored_both_ways(project: Project) 
     assert (project.read("f/y"), project.read("d")) == ("y\n", "d\n")
     project.run("restore", "first", "--before", "--force")
     assert (project.read("f"), project.read("d/x")) == ("file\n", "x\n")
-
-
-def test_twenty_at_once_over_the_same_files(project: Project) -> None:
-    """The branch is never red, everybody's work is in it or named; the user's checkout is as it was."""
-    files = {f"lib{number}.txt": "start\n" for number in range(5)}
-    repository(project, {**files, "sum.txt": "0\n", ".gitignore": "tasks.md\nreplay.toml\n"})
-    check = "test $(cat lib*.txt | grep -c unit) = $(cat sum.txt) && ! grep -q '<<<' lib*.txt sum.txt"
-    mend = "sed -i '/^[<=>]/d' {lib}; cat lib*.txt | grep -c unit > sum.txt"
-    items, script = "", ""
-    for number in range(20):
-        lib = f"lib{number % 5}.txt"
-        items += f"- [ ] T{number} {{#t{number}}}\n"
-        grow = f"echo unit {number} >> {lib}"
-        if number == 7:  # adds what nobody counts: red, however often it is tried
-            script += (
-                f'[tasks.t{number}]\nsteps = [{{run = "{grow}; echo unit >> {lib}; echo 1 > sum.txt"}}]\n'
-            )
-        else:
-            once = f'{{run = "{grow}", attempt = 1}}'
-            script += f'[tasks.t{number}]\nsteps = [{once}, {{run = "{mend.format(lib=lib)}"}}]\n'
-    tasks(project, items, script, settings=f'workspace: {{checks: ["{check}"]}}\n')
-    before = seen(project)
-    project.run("run", "tasks.md", "-j", "20", expect=4)
-    assert seen(project) == before
-    state = project.session().state()
-    blocked = {name: now.reason for name, now in state.states.items() if now.status == "blocked"}
-    text = "".join(merged(project, f"lib{number}.txt") + "\n" for number in range(5))
-    for number in range(20):
-        assert (f"unit {number}\n" in text) != (f"t{number}" in blocked)
-    assert "t7" in blocked
-    assert all("with the work of" in reason for reason in blocked.values())
-    for each in git(project, "rev-list", f"main..aca/{project.session().id}").split():
-        git(project, "checkout", "--quiet", each)
-        total = sum((project.root / name).read_text().count("unit") for name in files)
-        assert project.read("sum.txt") == f"{total}\n"
-    git(project, "checkout", "--quiet", "main")

@@ -119,6 +119,63 @@ def test_a_submodule_stays_what_it_is(project: Project) -> None:
     assert git(project, "ls-tree", f"aca/{project.session().id}", "lib") == linked
 
 
+LARGE = """\
+#!/bin/sh
+# As Git LFS: git holds a pointer, the content lies beside it.
+store=$(git rev-parse --path-format=absolute --git-common-dir)/lfs; mkdir -p $store
+case $1 in
+    clean) cat > $store/new.$$; sum=$(sha256sum < $store/new.$$ | cut -c1-64); mv $store/new.$$ $store/$sum
+        echo "oid sha256:$sum" ;;
+    smudge) read -r oid sum; cat $store/${sum#sha256:} ;;
+esac
+"""
+
+
+def test_large_files_behind_a_filter_stay_there(project: Project) -> None:
+    """Git LFS, or a filter like it: tasks see the content, git gets pointers, in worktrees and in place."""
+    filtering = project.home / "lfs"
+    filtering.write_text(LARGE)
+    filtering.chmod(0o755)
+    git(project, "init", "--quiet", "--initial-branch=main", ".")
+    for how in ("clean", "smudge"):
+        git(project, "config", f"filter.lfs.{how}", f"{filtering} {how}")
+    git(project, "config", "filter.lfs.required", "true")
+    project.write({"big.bin": "large 1\n", ".gitattributes": "*.bin filter=lfs\n", ".gitignore": IGNORE})
+    commit(project, "first")
+    script = (
+        '[tasks."*"]\nsteps = [{run = "grep -q large big.bin && echo $ACA_TASK >> big.bin", must = true}]\n'
+    )
+    tasks(project, "- [ ] First {#first}\n- [ ] Second {#second needs=first}\n", script)
+    before = seen(project)
+    project.run("run", "tasks.md", "-j", "2")
+    assert seen(project) == before
+    assert merged(project, "big.bin").startswith("oid sha256:")
+    project.run("merge")
+    assert project.read("big.bin") == "large 1\nfirst\nsecond\n"
+    project.run("run", "tasks.md", "--only", "first")
+    assert git(project, "show", f"refs/aca/{project.sessions()[-1].id}/first/1:big.bin").startswith("oid ")
+    project.run("restore", "first", "--before")
+    assert project.read("big.bin") == "large 1\nfirst\nsecond\n"
+
+
+def test_the_users_branch_may_be_renamed_or_removed_meanwhile(project: Project) -> None:
+    """The session goes on from its commit, and is merged into what is checked out in the end."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    git(project, "checkout", "--quiet", "-b", "topic")
+    rename, remove = "git branch -m topic other", "git checkout -q main; git branch -q -D other"
+    steps = "\n".join(
+        f"[tasks.{name}]\nsteps = [{{run = 'cd {project.root}; {line}', must = true}}, "
+        "{run = 'echo $ACA_TASK > $ACA_TASK.txt'}]"
+        for name, line in {"first": rename, "second": remove}.items()
+    )
+    items = "- [ ] First {#first}\n- [ ] Second {#second needs=first}\n"
+    tasks(project, items, steps, settings="permissions: full\n")
+    project.run("run", "tasks.md", "-j", "2")
+    assert "fast-forward" in project.run("merge").stdout
+    assert git(project, "branch", "--show-current") == "main"
+    assert (project.read("first.txt"), project.read("second.txt")) == ("first\n", "second\n")
+
+
 def test_an_agent_that_uses_git_itself(project: Project) -> None:
     """Its commits are kept and its work is merged, as one commit, whatever it did to its index and HEAD."""
     repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
@@ -254,6 +311,8 @@ def test_a_file_to_copy_that_is_not_there_is_refused(project: Project) -> None:
     told = project.run("run", "tasks.md", "-j", "2", expect=2).stderr
     assert 'workspace.copy: there is no ".env"' in told
     assert 'workspace.copy: "../secrets" is not inside the workspace' in told
+    told = project.run("run", "tasks.md", "--dry-run").stderr
+    assert "workspace.copy: without effect, as all tasks work in place" in told
 
 
 def test_changes_besides_what_a_task_touches_are_told(project: Project) -> None:

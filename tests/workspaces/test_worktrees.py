@@ -103,6 +103,20 @@ def test_a_conflict_goes_back_to_its_task(project: Project) -> None:
     assert kept(project, "second") == [1, 2]
 
 
+def test_what_tasks_changed_is_learned_for_the_next_time(project: Project) -> None:
+    """It is said before they run again, and they are not at work at once: nothing has to be mended then."""
+    a_repository(project)
+    tasks(project, TWO, BOTH_EDIT)
+    project.run("run", "tasks.md", "-j", "2")
+    shown = project.run("run", "tasks.md", "-j", "2", "--dry-run").stdout
+    assert shown.count('has changed more before than it says: touches="a.txt" would say so') == 2
+    script = BOTH_EDIT.replace('old = "two", new = "two by second"', 'old = "first", new = "second"')
+    tasks(project, TWO, script)
+    project.run("run", "tasks.md", "-j", "2")
+    assert merged(project, "a.txt") == "one\ntwo by second\nthree"
+    assert [type(event) for event in project.journal() if isinstance(event, ev.TaskRefused)] == []
+
+
 CLAUDE = """\
 #!/usr/bin/env python3
 import json, os, sys, time
@@ -236,6 +250,25 @@ def test_what_git_ignores_and_a_tree_needs_is_brought_along(project: Project) ->
     names = git(project, "ls-tree", "-r", "--name-only", f"aca/{project.session().id}").split()
     assert names == [".gitignore", "a.txt", "first.port", "second.port"]
     assert {merged(project, "first.port"), merged(project, "second.port")} == {"31000", "31001"}
+
+
+def test_what_git_ignores_is_not_kept_and_that_is_said(project: Project) -> None:
+    """Only what the task wrote, and of that not what tools make anew."""
+    a_repository(project)
+    project.write({".env": "KEY=1\n", "build/old": "old\n"})
+    settings = 'workspace: {copy: [.env], setup: "mkdir -p src/build; touch src/build/by-setup"}\n'
+    script = """
+        [tasks.first]
+        steps = [{run = "mkdir -p build node_modules; echo 1 > build/out; echo 1 > .gitignore.env; cat .env"}]
+        [tasks.second]
+        steps = [{run = "echo build/ node_modules/ '*.tmp' | tr ' ' '\\n' >> .gitignore; echo 1 > x.tmp"}]
+        """
+    tasks(project, TWO, script, settings=settings)
+    told = project.run("run", "tasks.md", "-j", "2").stdout
+    assert "first wrote build/, which git ignores: gone with its worktree" in told
+    assert "second wrote x.tmp, which git ignores" in told
+    assert "take it out of .gitignore" in project.run("show", "first").stdout
+    assert project.run("show", "first", "--json").json["lost"] == ["build/"]
 
 
 def test_a_setup_that_fails_fails_the_attempt_with_its_output(project: Project) -> None:

@@ -45,6 +45,6 @@ def goal(
     if prepared.note:
         screen.remark(prepared.note)
     if dump_plan is not None and spelling is not None:
-        dump(prepared, dump_plan, spelling)
+        dump(prepared, dump_plan, spelling, workspace)
         screen.remark(f"run it with: aca --execution-plan {dump_plan}")
     return show(prepared, workspace, screen)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aca.cli.options import Workspace
-from aca.cli.plan.split import OutputOption, PlanArgument
+from aca.cli.plan.split import OutputOption, PlanArgument, target
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def merge(
         merged.extend(plan.tasks[index].id for index in indexes)
         return reshape.merged(plan, indexes, title)
 
-    target = output or file
-    rewriting.rewrite(file, target, workspace, change, os.environ)
-    Screen().result(f"{target}: {', '.join(merged)} are one task now: {merged[0]}")
+    into = target(file, output)
+    rewriting.rewrite(file, into, workspace, change, os.environ)
+    Screen().result(f"{into}: {', '.join(merged)} are one task now: {merged[0]}")
     return 0

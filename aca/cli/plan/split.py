@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from aca.cli.options import Workspace
+from aca.cli.run import spelled
 from aca.cli.screen import Screen
 
 PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, JSON or TOML.")]
@@ -16,6 +17,12 @@ OutputOption = Annotated[
     Path | None,
     typer.Option("--output", metavar="FILE", help="Write the plan there, and leave this one as it is."),
 ]
+
+
+def target(file: Path, output: Path | None) -> Path:
+    """Where the changed plan goes. Raises BadParameter where none can be written there."""
+    spelled(output, file, "--output")
+    return output or file
 
 
 def split(
@@ -27,11 +34,11 @@ def split(
     """Split a task into what its description lists, or into its paragraphs; it becomes their group."""
     from aca import reshape, rewriting
 
-    target = output or file
+    into = target(file, output)
     plan = rewriting.rewrite(
-        file, target, workspace, lambda plan: reshape.split(plan, rewriting.index(plan, task)), os.environ
+        file, into, workspace, lambda plan: reshape.split(plan, rewriting.index(plan, task)), os.environ
     )
     group = plan.tasks[rewriting.index(plan, task)].id
     parts = [one.id for one in plan.tasks if one.parent_id == group]
-    Screen().result(f"{target}: {group} is {len(parts)} tasks now: {', '.join(parts)}")
+    Screen().result(f"{into}: {group} is {len(parts)} tasks now: {', '.join(parts)}")
     return 0
