@@ -23,13 +23,14 @@ from aca.attempt import Attempts
 from aca.consultation import Agents, Watch
 from aca.derived import Derived
 from aca.errors import Exit
+from aca.garbage import here_to_stay
 from aca.history import estimated
 from aca.journal import Journal
 from aca.limits.gate import Gate
 from aca.logs import system_log
 from aca.place import Patience
 from aca.plan import Plan
-from aca.prepare import effective, no_garbage_collection, used_providers
+from aca.prepare import effective, used_providers
 from aca.providers import base
 from aca.providers.budgeted import uncounted
 from aca.resumption import reopenings
@@ -75,7 +76,7 @@ def carry_out(
     with one.lock(), system_log(one.system_log, one.plan.logging):
         end_orphans(one.workspace, watchers.notice, mine=one)
         recording = None if record is None else _recording(record, one)
-        with no_garbage_collection():
+        with here_to_stay():
             state = one.take_up()
         dock = None
         try:

@@ -29,6 +29,7 @@ from aca.errors import (
     did_you_mean,
 )
 from aca.events import AnyEvent, SessionCreated
+from aca.garbage import uncollected
 from aca.messages import Message
 from aca.plan import Plan
 from aca.progress import Checkpoint
@@ -134,7 +135,8 @@ class Session:
 
     def state(self, until: int | None = None) -> SessionState:
         """The fold of its journal, or of the first *until* events. Raises DamagedJournalError."""
-        return fold(self.plan, journal.read(self.journal_path, until))
+        with uncollected():
+            return fold(self.plan, journal.read(self.journal_path, until))
 
     def take_up(self) -> SessionState:
         """``state`` for whoever holds the lock and is to write; what a crash left of a line is cut off."""

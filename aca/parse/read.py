@@ -10,9 +10,10 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from aca.errors import InputError, Problem
+from aca.garbage import uncollected
 from aca.parse import frontmatter, json, keys, markdown, names, org, schemas, text, toml
 from aca.parse.compose import compose
-from aca.parse.document import Document, Loc, Mark, Marks, Prose, uncollected
+from aca.parse.document import Document, Loc, Mark, Marks, Prose
 from aca.parse.explain import explain
 from aca.parse.outline import Outline
 from aca.parse.references import Shelf, Unfound

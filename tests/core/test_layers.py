@@ -14,7 +14,7 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values", "output", "protection", "wording", "user_state"],
+    ["values", "output", "protection", "wording", "user_state", "garbage"],
     ["container"],
     ["plan"],
     ["faults", "contract"],
