@@ -20,7 +20,7 @@ from benchmarks.peers import MissingError
 
 ALL = "all"
 SECONDS = 30.0
-"""All of it is to take a quarter of an hour."""
+"""All of it is to take some twenty minutes."""
 
 
 def main() -> int:
