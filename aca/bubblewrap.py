@@ -13,12 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from aca import process
+from aca import process, servants
 from aca.errors import Problem
 from aca.place import Place, Started
 
@@ -27,11 +27,6 @@ TEMPORARY = "/tmp"  # noqa: S108
 INSTALL = "install it (apt-get install bubblewrap), or have aca run in a container"
 _NAMED = re.compile(TEMPORARY + r"/[^\s:;,='\"]+")
 _SHARED = ("/var/tmp", TEMPORARY)  # noqa: S108
-_SERVANTS = (
-    *("docker.sock", "containerd", "podman", "crio", "buildkit", "libvirt", "snapd.socket"),
-    *("dbus", "systemd/private", "screen", "user"),
-)
-"""In ``/run``: whoever may talk to one of these can have programs started that are outside."""
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
 """What root keeps inside: it may work on anybody's files in the workspace, as root is used to."""
 _SIGNALS = ("INT", "TERM")
@@ -96,8 +91,14 @@ class Bubblewrap:
             yield from ("--bind", str(source), str(target))
         for one in (*self.protected, *place.needs.fixed):
             yield from ("--ro-bind-try", str(one), str(one))
-        for one in place.needs.hidden:
+        for one in (*place.needs.hidden, *_servants(place.env)):
             yield from _emptied(one)
+
+
+def _servants(environ: Mapping[str, str]) -> list[Path]:
+    """Whoever would start programs outside, but for those that are not seen anyway."""
+    below = tuple(f"{path}/" for path in _SHARED)
+    return [Path(path) for path in servants.all_of(environ) if not path.startswith(below)]
 
 
 def _base() -> Iterator[str]:
@@ -106,8 +107,6 @@ def _base() -> Iterator[str]:
     if os.geteuid() == 0:
         yield from ("--cap-drop", "ALL")
         yield from (word for name in _CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))
-    for name in _SERVANTS:
-        yield from _emptied(Path("/run", name))
 
 
 def _started(options: Iterable[str], argv: Sequence[str]) -> list[str]:

@@ -32,6 +32,8 @@ Used = Mapping[str, list[Task]]
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 """What the kernel calls them -> what images are told to be for."""
+_TOOL = "image {}"
+"""How an image is called among the tools of a contract."""
 _LOOK = 'for name in sleep "$@"; do command -v "$name" >/dev/null || echo "$name"; done'
 
 
@@ -101,6 +103,24 @@ def _pulled(plan: Plan) -> list[str]:
     return [*names, settings.proxy_image] if settings.allow_hosts else names
 
 
+def images(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
+    """``image NAME`` -> what it is here, by its content, of each that *plan* names and that is here."""
+    if not are_used(plan):
+        return {}
+    try:
+        engine = connect(environ)
+        found = {_TOOL.format(name): engine.digest(name) for name in _pulled(plan)}
+        engine.close()
+    except EngineError:  # to make or to check a plan none is needed; to run it, one is, and that is said then
+        return {}
+    return {name: digest for name, digest in found.items() if digest}
+
+
+def _reviewed(plan: Plan, name: str) -> str:
+    """What the image *name* was when the plan was made; empty where nobody knows."""
+    return plan.contract.tools.get(_TOOL.format(name), "") if plan.contract else ""
+
+
 def _provide_all(
     engine: Engine, plan: Plan, used: Used, workspace: Path, notice: Notice
 ) -> Iterator[Problem]:
@@ -112,7 +132,7 @@ def _provide_all(
         if engine.architecture(name) is None:
             notice(f"pulling the image {name}")
             try:
-                engine.pull(name)
+                engine.pull(name, _reviewed(plan, name))
             except EngineError as error:
                 cure = "name one that is here (docker images), build one (docker.build), or --no-docker"
                 yield Problem(str(error), cure)

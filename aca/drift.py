@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from aca import __version__, contract, parse, providers, session
+from aca import __version__, containers, contract, parse, providers, session
 from aca.errors import DriftError
 from aca.plan import Contract, Plan
 from aca.providers.about import is_program
@@ -43,7 +44,7 @@ def _tools(plan: Plan, used: Collection[str]) -> dict[str, str]:
     for name in sorted(used):
         if (version := _version(plan, name)) is not None:
             found[name] = version
-    return found
+    return found | containers.images(plan, os.environ)
 
 
 def _version(plan: Plan, name: str) -> str | None:
@@ -134,7 +135,8 @@ def _since(base: str, plan: Plan, file: Path, workspace: Path) -> str:
 
 def _of_tools(plan: Plan) -> str:
     said = dict(plan.contract.tools) if plan.contract else {}
-    now = {name: __version__ if name == "aca" else _version(plan, name) for name in said}
+    here = {"aca": __version__, **containers.images(plan, os.environ)}
+    now = {name: here.get(name) or _version(plan, name) for name in said}
     moved = [
         f"{name} {now[name]} instead of {said[name]}" for name in said if now[name] not in (None, said[name])
     ]

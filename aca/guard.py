@@ -21,7 +21,21 @@ LARGEST = 1 << 20
 """Bytes of the largest file that is compared, and put back, by its content."""
 GIT = ".git"
 
-Content = bytes | tuple[object, ...]
+OF_GIT = frozenset({"modules"})
+"""Of git's own directory what is looked through; of the rest only what is named is looked at."""
+_LARGE = frozenset({"objects", "refs", "logs", "lfs"})
+"""What is in a submodule's and holds no settings."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file small enough to be put back."""
+
+    content: bytes
+    mode: int
+
+
+Content = File | tuple[object, ...]
 """What is in a file; of a link, a large file or anything else what tells whether it is the same."""
 
 
@@ -38,7 +52,7 @@ class Guard:
     _before: dict[str, Content] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, path in self._found():
+        for name, path in found(self.protection, self.root, self.common):
             self.paths.append(path)
             self._before.update(_contents(name, path))
         private = self.root / PRIVATE
@@ -48,20 +62,22 @@ class Guard:
     def changed(self) -> list[str]:
         """The protected files that are not as they were, by their names in the workspace."""
         now: dict[str, Content] = {}
-        for name, path in self._found():
+        for name, path in found(self.protection, self.root, self.common):
             now.update(_contents(name, path))
         names = now.keys() | self._before.keys()
         return sorted(name for name in names if now.get(name) != self._before.get(name))
 
     def put_back(self, name: str) -> bool:
         """Have *name* as it was. False where that cannot be done."""
-        path, content = self.root / name, self._before.get(name)
-        if isinstance(content, tuple) or not self._is_inside(path):
+        path, before = self.root / name, self._before.get(name)
+        if isinstance(before, tuple) or not self._is_inside(path):
             return False
         try:
             path.unlink(missing_ok=True)
-            if content is not None:
-                path.write_bytes(content)
+            if before is not None:
+                path.touch(0o600)
+                path.write_bytes(before.content)
+                path.chmod(before.mode)
         except OSError:
             return False
         return True
@@ -70,26 +86,33 @@ class Guard:
         """Whether it is in the workspace, and not in what a link on its way leads to."""
         return path.parent.resolve() == self.root.resolve() / path.parent.relative_to(self.root)
 
-    def _found(self) -> Iterator[tuple[str, Path]]:
-        """What is protected, with its name in the workspace; of a directory that is, not what is in it."""
-        yield from self._below(self.root, "")
-        if self.common is not None:
-            yield from self._below(self.common, f"{GIT}/")
 
-    def _below(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-        is_meant, folders = _matcher(self.protection), [(str(folder), prefix)]
-        while folders:
-            directory, above = folders.pop()
-            for entry in _entries(directory):
-                name, is_folder = f"{above}{entry.name}", entry.is_dir(follow_symlinks=False)
-                if name == PRIVATE or (is_folder and entry.name in INSTALLED):
-                    continue
-                if is_meant(name, entry.name):
-                    yield name, Path(entry.path)
-                elif is_folder and not above.endswith(
-                    f"{GIT}/"
-                ):  # of git's own files only those that are named
-                    folders.append((entry.path, f"{name}/"))
+def found(protection: Protection, root: Path, common: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """What is protected, with its name in the workspace *root*; of a directory that is, not what is in it."""
+    yield from _below(root, "", protection)
+    if common is not None:
+        yield from _below(common, f"{GIT}/", protection)
+
+
+def _below(folder: Path, prefix: str, protection: Protection) -> Iterator[tuple[str, Path]]:
+    is_meant, folders = _matcher(protection), [(str(folder), prefix)]
+    while folders:
+        directory, above = folders.pop()
+        for entry in _entries(directory):
+            name, is_folder = f"{above}{entry.name}", entry.is_dir(follow_symlinks=False)
+            if name == PRIVATE or (is_folder and entry.name in INSTALLED):
+                continue
+            if is_meant(name, entry.name):
+                yield name, Path(entry.path)
+            elif is_folder and _is_looked_into(above, entry.name):
+                folders.append((entry.path, f"{name}/"))
+
+
+def _is_looked_into(above: str, name: str) -> bool:
+    """Whether a directory that is not protected may hold something that is; *above* ends in ``/``."""
+    if above.endswith(f"{GIT}/"):
+        return name in OF_GIT
+    return name not in _LARGE or f"{GIT}/" not in above
 
 
 class _Matcher:
@@ -131,7 +154,7 @@ def _content(path: Path) -> Content:
         if stat.S_ISLNK(found.st_mode):
             return "link", str(path.readlink())
         if stat.S_ISREG(found.st_mode) and found.st_size <= LARGEST:
-            return path.read_bytes()
+            return File(path.read_bytes(), stat.S_IMODE(found.st_mode))
         return found.st_mode, found.st_size, found.st_mtime_ns
     except OSError as error:
         return (error.errno,)

@@ -321,7 +321,7 @@ class Contract(Model):
     base_commit: Annotated[str, Field(pattern="^[0-9a-f]{4,64}$")] | None = None
     """HEAD of the git repository that the workspace is in."""
     tools: dict[str, str] = Field(default_factory=dict)
-    """Versions of aca and of the agents that are programs."""
+    """Versions of aca and of the agents that are programs, and what the images of containers are."""
     references: dict[str, str] = Field(default_factory=dict)
     """sha256 of each file that a task refers to, by its path: their text is said to agents."""
     tasks: dict[str, Terms] = Field(default_factory=dict)

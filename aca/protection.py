@@ -15,7 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-PATHS = (".env", "*.key", ".git/config", ".git/config.worktree", ".git/commondir", ".git/hooks", ".aca")
+PATHS = (
+    *(".env", "*.key", ".git/config", ".git/config.worktree", ".git/commondir", ".git/hooks"),
+    *(".git/modules/**/config", ".git/modules/**/hooks", ".aca"),
+)
 """A name means a file or directory anywhere, a path one from the top; with all that is in it."""
 COMMANDS = (
     *("rm -r <outside>", "rm -R <outside>", "rm --recursive <outside>", "rm -r .git", "git -C <outside>"),

@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,7 +18,7 @@ import msgspec
 from aca import events as ev
 from aca import merge, process, rights, secrets
 from aca.checks import run_check, tail
-from aca.guard import Guard
+from aca.guard import Guard, found
 from aca.place import Patience, Place
 from aca.plan import Check, Profile, Task, profile
 from aca.protection import Protection, protection
@@ -115,9 +115,19 @@ class Site:
     async def open(self) -> Place:
         """The directory to work in. Raises SetupError, OutsideWorkspaceError or OSError."""
         self.ground = await self.workspace.open(self.task.id, self.number)
-        place = self.place_on(self.ground)
-        await self.furnish(self.ground, place)
-        return place
+        await self.furnish(self.ground)
+        self.ground = await self.enclosed(self.ground, await finished(lambda: self._fixed(self.ground)))
+        return self.place_on(self.ground)
+
+    async def enclosed(self, ground: Ground, fixed: Collection[Path] = ()) -> Ground:
+        """*ground* in a container, where the task is to be in one and *fixed* can only be read."""
+        return await self.workspace.enclose(ground, self.task.id, self.number, fixed)
+
+    def _fixed(self, ground: Ground | None) -> list[Path]:
+        """What is protected there, for an agent's container. A sandbox finds that out when it is made."""
+        if ground is None or self.profile.docker is None or self.task.kind != "agent":
+            return []
+        return [path for _, path in found(self.all.protection, ground.root)]
 
     @property
     def conflicts(self) -> tuple[str, ...]:
@@ -157,13 +167,18 @@ class Site:
             "ACA_PORT": str(self.all.state.plan.workspace.port + self.slot),
         }
 
-    async def furnish(self, ground: Ground, place: Place) -> None:
+    async def furnish(self, ground: Ground) -> None:
         """What a fresh tree needs before anybody can work in it. Raises SetupError."""
         if not ground.is_fresh:
             return
-        setup, output = self.all.state.plan.workspace.setup, self.logs / f"{self.number}.setup.log"
-        if setup is not None and (why := await run_command(setup, place, output, self.profile.timeout)):
-            raise SetupError(f"workspace.setup failed: {why}")
+        if (setup := self.all.state.plan.workspace.setup) is not None:
+            inside, output = await self.enclosed(ground), self.logs / f"{self.number}.setup.log"
+            try:
+                why = await run_command(setup, self.place_on(inside), output, self.profile.timeout)
+            finally:
+                await self.workspace.close(inside)
+            if why:
+                raise SetupError(f"workspace.setup failed: {why}")
         await self.workspace.settle(ground)
 
     @asynccontextmanager
@@ -249,13 +264,13 @@ class Site:
         if not checks or self.all.queue is None:
             return ()
         bare = await self.all.queue.trees.integration(commit)
-        ground = await self.workspace.enclose(bare, self.task.id, self.number)
         try:
-            place = self.place_on(ground)
-            await self.furnish(ground, place)
-            return await self.check(dict.fromkeys(checks), place)
+            await self.furnish(bare)
         except SetupError as error:
             return (ev.CheckResult("workspace.setup", False, output=str(error)),)
+        ground = await self.enclosed(bare)
+        try:
+            return await self.check(dict.fromkeys(checks), self.place_on(ground))
         finally:
             await self.workspace.close(ground)
 

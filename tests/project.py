@@ -1,4 +1,4 @@
-"""A project as its user has it: files in a directory, and ``aca`` run there in fresh processes."""
+"""A project as its user has it: files in a directory, and ``aca`` run there in processes of its own."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ ATTACKS = {
     "another's process": "kill -9 {victim}",
     "the user's shell": "echo x >> {home}/.profile",
     "who runs commands outside": "python3 -c 'import socket; socket.socket(1).connect(\"{socket}\")'",
+    "an engine of containers": "python3 -c 'import socket; socket.socket(1).connect(\"{engine}\")'",
     "settings of a worktree": "echo x >> $(git rev-parse --absolute-git-dir)/config.worktree",
     "what is mounted": "mount -o remount,rw / || umount /proc",
     "a device": "mknod disk b 8 0 && echo x > disk",
@@ -103,19 +105,26 @@ def test_permissions_mean_the_same_for_a_program_that_heeds_none(
     assert not project.session().scratch.exists() or list(project.session().scratch.rglob("*.x")) == []
 
 
-@pytest.fixture
-def servant() -> Iterator[Path]:
+@contextmanager
+def servant(below: Path | None = None) -> Iterator[Path]:
     """The socket of somebody who would start programs, as tmux does: for that its path has to be short."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
+    with tempfile.TemporaryDirectory(dir=below) as folder, socket.socket(socket.AF_UNIX) as listening:
         path = Path(folder, "s")
         listening.bind(str(path))
         listening.listen()
         yield path
 
 
+@pytest.fixture
+def servants() -> Iterator[tuple[Path, Path]]:
+    """One among temporary files, and one elsewhere, which ``DOCKER_HOST`` names."""
+    with servant() as one, servant(Path.cwd()) as engine:
+        yield one, engine
+
+
 @pytest.mark.parametrize("place", ["inplace", "worktree", "container"])
 def test_a_hostile_agent_changes_nothing_outside(
-    request: pytest.FixtureRequest, project: Project, servant: Path, place: str
+    request: pytest.FixtureRequest, project: Project, servants: tuple[Path, Path], place: str
 ) -> None:
     """Whatever it tries is refused with a word of that, and its work is kept all the same."""
     is_contained = place == "container"
@@ -128,7 +137,7 @@ def test_a_hostile_agent_changes_nothing_outside(
     top = "/repos" if is_contained else project.root
     record = f"{top}/.aca" if is_contained else f"$(ls -d {top}/.aca/sessions/*)"
     names = {"outside": outside, "git": f"{top}/.git", "victim": os.getpid(), "home": project.home,
-             "socket": servant, "aca": record}  # fmt: skip
+             "socket": servants[0], "engine": servants[1], "aca": record}  # fmt: skip
     lines = [
         f"({attack.format(**names)}) > said 2>&1 && echo HARM: {name}; grep -q . said || echo SILENT: {name}"
         for name, attack in ATTACKS.items()
@@ -141,7 +150,8 @@ def test_a_hostile_agent_changes_nothing_outside(
     tasks(project, "- [ ] Harm {#harm}\n", f"[tasks.harm]\nsteps = [{steps}]\n", settings=settings)
     before = picture(outside), (project.root / ".git" / "config").read_bytes()
     mode = "worktree" if is_contained else place
-    project.run("run", "tasks.md", "--workspace-mode", mode)
+    env = {} if is_contained else {"DOCKER_HOST": f"unix://{servants[1]}"}
+    project.run("run", "tasks.md", "--workspace-mode", mode, env=env)
     told = (project.session().task_logs / "harm" / "1" / "output.log").read_text()
     assert "HARM" not in told, told
     assert "SILENT" not in told, told
@@ -273,6 +283,28 @@ def test_of_a_protected_link_only_the_link_is_watched(tmp_path: Path) -> None:
     guard = Guard(Protection(), tmp_path)
     (tmp_path / "a.txt").write_text("new\n")
     assert guard.changed() == []
+
+
+def test_what_is_put_back_is_as_it_was_and_submodules_are_watched(tmp_path: Path) -> None:
+    """Content and mode, of a file that was removed too; what is new goes."""
+    settings, hook = tmp_path / ".git/modules/lib/x/config", tmp_path / ".git/modules/lib/x/hooks/pre-commit"
+    hook.parent.mkdir(parents=True)
+    key, new = tmp_path / "x.key", tmp_path / ".env"
+    for path, mode in ((settings, 0o644), (hook, 0o755), (key, 0o400)):
+        path.write_text("old\n")
+        path.chmod(mode)
+    guard = Guard(Protection(), tmp_path)
+    assert {settings, hook.parent, key} <= {*guard.paths}
+    settings.write_text("new\n")
+    hook.chmod(0o644)
+    key.unlink()
+    new.write_text("new\n")
+    (tmp_path / ".git/modules/lib/x/index").write_text("nobody minds")
+    changed = guard.changed()
+    assert changed == [".env", *(str(path.relative_to(tmp_path)) for path in (settings, hook, key))]
+    assert all(map(guard.put_back, changed))
+    assert (guard.changed(), new.exists()) == ([], False)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (settings, hook, key)] == [0o644, 0o755, 0o400]
 
 
 def test_a_plan_may_take_a_file_out_of_protection(project: Project) -> None:

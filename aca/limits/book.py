@@ -163,7 +163,7 @@ class Book(msgspec.Struct):
         ahead = self.line[: self.line.index(waiter) + 1]
         seconds, reason = self._wait(ahead, limits, now)
         if seconds > 0:
-            return Hold(min(seconds, POLL if len(ahead) == 1 else 4 * POLL), seconds, reason)
+            return Hold(min(seconds, POLL * min(len(ahead), 8)), seconds, reason)
         if len(ahead) > 1:
             return Hold(SOON, SOON, f"{self.provider}: others are first")
         return self._begin(asking, waiter, limits, now)

@@ -7,6 +7,7 @@ of the limit, and who wants more waits for that.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import msgspec
@@ -80,9 +81,10 @@ class Pool(msgspec.Struct):
         if now > self.at:
             self.debt = max(0.0, self.debt - (now - self.at) * rate.per_second)
         self.at = max(self.at, now) if self.at < now + MINUTE else now
-        # What seems to lie in the future was written down before the clock was set back.
-        kept = [(min(at, now), amount) for at, amount in self.spent if at > now - _REMEMBERED]
-        self.spent = kept
+        forgotten = bisect_right(self.spent, now - _REMEMBERED, key=_time)
+        del self.spent[:forgotten]
+        if self.spent and self.spent[-1][0] > now:  # written down before the clock was set back
+            self.spent = [(min(at, now), amount) for at, amount in self.spent]
 
     def _until_free(self, amount: float, rate: Rate, now: float) -> float:
         """Seconds until enough of the last minute has passed. More than a minute's worth needs it all."""
@@ -110,6 +112,10 @@ class Pool(msgspec.Struct):
 _REMEMBERED = MINUTE * (1 + SLACK)
 _NOTHING = 1e-6
 """Sums of fractions are not exact."""
+
+
+def _time(use: tuple[float, float]) -> float:
+    return use[0]
 
 
 def _slot(at: float) -> int:

@@ -68,7 +68,7 @@ class Workspace(Protocol):
     """A kind of place to work in."""
 
     async def open(self, task_id: str, attempt: int) -> Ground:
-        """The ground for this attempt: a new one, or where an interrupted one stopped."""
+        """The ground for this attempt: a new one, or where an interrupted one stopped. It is not enclosed."""
         ...
 
     async def settle(self, ground: Ground) -> None:
@@ -84,19 +84,23 @@ class Workspace(Protocol):
         """
         ...
 
-    async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
-        """*ground*, which another has opened, with what this kind holds programs in."""
+    async def enclose(
+        self, ground: Ground, task_id: str, attempt: int, fixed: Collection[Path] = ()
+    ) -> Ground:
+        """*ground* with what this kind holds programs in, where *fixed* cannot be written to."""
         ...
 
     async def close(self, ground: Ground) -> ContainerUse | None:
-        """Take down what was there for as long as *ground* was open; tells what it has used."""
+        """Take down what *ground* is enclosed in; tells what that has used."""
         ...
 
 
 class Open:
     """What kinds of workspace have in common that hold nothing in."""
 
-    async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
+    async def enclose(
+        self, ground: Ground, task_id: str, attempt: int, fixed: Collection[Path] = ()
+    ) -> Ground:
         """As it is."""
         return ground
 

@@ -89,8 +89,7 @@ class Docker:
     container: Container
 
     async def open(self, task_id: str, attempt: int) -> Ground:
-        """The other kind's ground, and a container that shows it. Raises MachineError."""
-        return await self.enclose(await self.around.open(task_id, attempt), task_id, attempt)
+        return await self.around.open(task_id, attempt)
 
     async def settle(self, ground: Ground) -> None:
         await self.around.settle(ground)
@@ -100,9 +99,11 @@ class Docker:
     ) -> Kept | None:
         return await self.around.keep(ground, task_id, attempt, told)
 
-    async def enclose(self, ground: Ground, task_id: str, attempt: int) -> Ground:
+    async def enclose(
+        self, ground: Ground, task_id: str, attempt: int, fixed: Collection[Path] = ()
+    ) -> Ground:
         """*ground* in a container of its own. Raises MachineError."""
-        building = _Building(self.dock, self.container, ground, task_id, attempt)
+        building = _Building(self.dock, self.container, ground, task_id, attempt, fixed)
         try:
             return replace(ground, enclosure=await finished(building.open))
         except asyncio.CancelledError:
@@ -125,6 +126,8 @@ class _Building:
     ground: Ground
     task_id: str
     attempt: int
+    fixed: Collection[Path] = ()
+    """What in the ground can only be read."""
     network: Gated | None = None
 
     @cached_property
@@ -262,6 +265,10 @@ class _Building:
         for hidden in self._hidden():
             yield _bind(self.dock.nothing, hidden, "ro")
         yield from self._git()
+        for path in self.fixed:
+            inside = path.relative_to(self.ground.top)
+            if inside.parts[0] != ".git" and not path.is_symlink():  # what a link leads to may be outside
+                yield _bind(path, f"{WORKSPACE}/{inside}", "ro")
         yield from binds(self.plan, self.dock.session.workspace)
 
     def _git(self) -> Iterator[Any]:

@@ -6,8 +6,10 @@ What is read from git is separated by null characters, so that a name may hold a
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -77,6 +79,8 @@ _BEGUN = {
     "rebase or am": "rebase-apply",
 }
 """What may be under way in a working tree -> the file in git's directory that says so."""
+LONGEST = 900.0
+"""Seconds: what takes longer waits for what never comes. To check out what is large takes minutes."""
 _AT_ONCE = 500
 """How many paths are given to one call: command lines have a limit."""
 
@@ -109,22 +113,36 @@ def git(
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     surroundings = {**_own(os.environ), **_SURROUNDINGS, **(env or {})}
     try:
-        # A group of its own, so that Ctrl-C in the terminal does not cut git off in the middle.
-        done = subprocess.run(
-            ["git", *settings, *arguments],
-            cwd=cwd,
-            env=surroundings,
-            input=stdin.encode("utf-8", "surrogateescape"),
-            capture_output=True,
-            check=False,
-            process_group=0,
+        done = call(
+            ["git", *settings, *arguments], cwd, surroundings, stdin.encode("utf-8", "surrogateescape")
         )
     except OSError as error:
         raise GitError(f"git cannot be started: {error.strerror or error}") from None
+    except subprocess.TimeoutExpired:
+        said = f"git {' '.join(arguments[:2])} in {cwd}: it had not ended after {LONGEST / 60:g} minutes"
+        raise GitError(f"{said}\n   a filter or a disk may keep it waiting: try it by hand there") from None
     if done.returncode not in accept:
         said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
         raise GitError(f"git {' '.join(arguments[:2])}: {said}")
     return done.returncode, done.stdout.decode("utf-8", "surrogateescape")
+
+
+def call(
+    argv: list[str], cwd: Path, env: Mapping[str, str], stdin: bytes
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git to its end. Raises TimeoutExpired when it took too long, and is ended with all it started."""
+    pipe = subprocess.PIPE
+    # A group of its own, so that Ctrl-C in the terminal does not cut git off in the middle.
+    with subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0
+    ) as child:
+        try:
+            out, err = child.communicate(stdin, LONGEST)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(argv, child.returncode, out, err)
 
 
 @dataclass(frozen=True)

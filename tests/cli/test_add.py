@@ -8,7 +8,7 @@ import pytest
 
 from aca import events as ev
 from aca.messages import Addition
-from tests.faults.inside import aca
+from tests.faults.fuzz import aca
 from tests.project import Project
 
 ADA = {"USER": "ada", "LOGNAME": "ada"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.core.full_plan import APPROVED, CHANGEABLE, changed, is_named
-from tests.faults.inside import aca
+from tests.faults.fuzz import aca
 from tests.project import Project
 
 TASKS = """\

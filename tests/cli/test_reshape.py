@@ -13,7 +13,7 @@ from aca import graph, reshape
 from aca.faults import faults
 from aca.plan import Plan
 from tests.core.stories import plans, task
-from tests.faults.inside import aca
+from tests.faults.fuzz import aca
 from tests.project import Project
 
 PLAN = '''\

@@ -91,6 +91,7 @@ def test_everyday_lines_are_not(line: str) -> None:
         (".env", ".env"), ("a/.ENV", ".env"), (".env.example", None), ("x/y.key", "*.key"),
         ("y.key/z", "*.key"),
         (".git/config", ".git/config"), (".git/hooks/x", ".git/hooks"), ("sub/.git/config", None),
+        (".git/modules/a/b/config", ".git/modules/**/config"), (".git/modules/a/objects/config2", None),
         (".git/HEAD", None), (".aca/sessions/x", ".aca"), ("monkey.py", None),
     ],
 )  # fmt: skip

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ import ollama  # noqa: F401  likewise
 import aca.app  # noqa: F401  imported before the forks, so that each of them need not
 from aca import cli, journal
 from aca.journal import Journal
+from aca.workspaces import git
 
 
 def arm(kill: dict[str, Any], tally: Path) -> None:
@@ -56,26 +56,24 @@ def arm(kill: dict[str, Any], tally: Path) -> None:
 
 def arm_git(kill: dict[str, Any], tally: Path) -> None:
     """Count calls of git, and die at the chosen one."""
-    call = subprocess.run
+    call = git.call
     turn = threading.Lock()
     count = 0
 
-    def counted(argv: Any, *arguments: Any, **said: Any) -> Any:
+    def counted(*arguments: Any) -> Any:
         nonlocal count
-        if argv[0] != "git":
-            return call(argv, *arguments, **said)
         with turn:
             count += 1
             mine = count
             tally.write_text(str(count))
         if mine == kill.get("git") and kill["when"] == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        done = call(argv, *arguments, **said)
+        done = call(*arguments)
         if mine == kill.get("git"):
             os.kill(os.getpid(), signal.SIGKILL)
         return done
 
-    subprocess.run = counted  # type: ignore[assignment]
+    git.call = counted  # type: ignore[assignment]
 
 
 def child(request: dict[str, Any], tally: Path) -> int:

@@ -10,7 +10,7 @@ import pytest
 from aca.errors import AcaError
 from aca.session import Session, listing
 from aca.state import fold
-from tests.faults.inside import aca
+from tests.faults.fuzz import aca
 from tests.faults.plans import RETRIES, RUN
 from tests.faults.sites import Server, Site
 from tests.faults.tally import Losses, Tally

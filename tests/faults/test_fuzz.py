@@ -1,7 +1,6 @@
 """Files, variables and streams that nobody means: a plan, a result or a complaint, but never a bug of aca.
 
-Everything goes in where the command line does it, in this process (``cli.main``): no traceback, no exit
-code 3, and nothing hangs.
+Everything goes in by the command line: no traceback, no exit code 3, and nothing hangs.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from aca.place import Place
 from aca.process import Ended
 from aca.providers import claude_stream, codex_cli, declared_stream
 from aca.session import listing
-from tests.faults.inside import aca, fuzz, judged
+from tests.faults.fuzz import aca, fuzz, judged
 from tests.faults.mutation import ODD, broken, mutated
 from tests.faults.tally import Losses, Tally
 from tests.places import place

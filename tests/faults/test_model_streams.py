@@ -15,7 +15,7 @@ import pytest
 
 from tests.contracts.models import KEY, KINDS, Kind
 from tests.dialects import Dialect, spoken_at
-from tests.faults.inside import fuzz, judged
+from tests.faults.fuzz import fuzz, judged
 from tests.faults.mutation import broken, mutated
 from tests.faults.tally import Tally
 from tests.model_server import ModelServer, Raw, text, tool

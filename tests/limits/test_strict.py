@@ -42,9 +42,10 @@ class VirtualServer(StrictServer):
 
 @pytest.mark.parametrize("counts_refused", [False, True], ids=["refused for nothing", "refused calls count"])
 @pytest.mark.parametrize(
-    ("tells", "limits"), [(False, STRICT), (True, OPEN), (True, STRICT)], ids=["set", "told", "both"]
+    ("tells", "limits", "side_by_side"),
+    [(False, STRICT, 16), (True, OPEN, 16), (True, STRICT, 16), (True, STRICT, 48)],
+    ids=["set", "told", "both", "both, with more at once"],
 )
-@pytest.mark.parametrize("side_by_side", [16, 48])
 def test_nearly_all_that_is_allowed_is_granted(
     tmp_path: Path, counts_refused: bool, tells: bool, limits: RateLimiting, side_by_side: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from aca import events as ev
 from tests.containers import (
+    IMAGE,
     PROXY,
     SETTINGS,
     Relay,
@@ -207,6 +209,28 @@ def test_what_is_missing_is_named_before_anything_runs(contained: Project, setti
     contained.write({"tasks.md": f"---\n{front}---\n- [ ] Do it {{provider=claude-cli}}\n"})
     assert WRONG[settings] in contained.run("--task-file", "tasks.md", expect=2).stderr
     assert contained.sessions() == []
+
+
+def test_an_image_that_has_moved_since_the_plan_was_made_is_drift(contained: Project) -> None:
+    """It is named, and nothing is run; whoever wants it all the same says so."""
+    name = f"aca-test/moves-{contained.root.parent.name}"
+    host = engine().images.get(IMAGE)
+    host.tag(name)
+    try:
+        text = f"---\n{SETTINGS.replace(IMAGE, name)}}}\n---\n- [ ] Do it {{run=true}}\n"
+        contained.write({"tasks.md": text})
+        contained.run("--task-file", "tasks.md", "--dry-run", "--dump-plan", "plan.json")
+        tools = json.loads(contained.read("plan.json"))["contract"]["tools"]
+        assert tools[f"image {name}"] == host.id
+        container = engine().containers.create(IMAGE, "true")
+        moved = container.commit(name, "latest")
+        container.remove()
+        told = contained.run("run", "plan.json", expect=6).stderr
+        assert f"image {name} {moved.id} instead of {host.id}" in told
+        assert contained.sessions() == []
+        contained.run("run", "plan.json", "--allow-drift", "tools")
+    finally:
+        engine().images.remove(name, force=True)
 
 
 def test_an_engine_that_is_not_there_is_a_fault_of_the_machine(project: Project) -> None:

@@ -101,9 +101,18 @@ def test_a_program_of_ones_own_finds_its_prompt_and_its_key(contained: Project) 
 
 
 def test_the_tools_of_a_model_work_in_the_container(contained: Project, server: ModelServer) -> None:
-    """Commands run there; files are called as they are called there, and nothing outside is read."""
+    """Commands run there; files are called as they are called there, and nothing outside is read.
+
+    What is protected can be read, and neither written to nor moved away.
+    """
     server.script(
         "work",
+        [
+            tool(
+                "run",
+                command="cat .env; echo x >>.env; mv .env gone; echo x >sub/a.key; echo y >sub/b; ls -A",
+            )
+        ],
         [tool("run", command="pwd; echo made >made.txt; cat /repos/tasks.md | wc -l")],
         [tool("read", path="/workspace/made.txt")],
         [tool("read", path="/etc/passwd")],
@@ -112,10 +121,16 @@ def test_the_tools_of_a_model_work_in_the_container(contained: Project, server: 
     )
     front = "provider: anthropic\n"
     contained.write({"tasks.md": settings(front) + '- [ ] Look {#look check="test -s made.txt"}\n'})
+    contained.write({".env": "A=1", "sub/a.key": "key"})
     env = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url("work")}
     contained.run("--task-file", "tasks.md", env=env)
-    said = [str(request.body["messages"][-1]) for request in server.requests]
-    assert "/workspace" in said[1]
-    assert "made" in said[2]
-    assert "outside the workspace" in said[3]
-    assert "made.txt" in said[4]
+    spied, *said = [str(request.body["messages"][-1]) for request in server.requests[1:]]
+    assert "A=1" in spied
+    assert spied.count("Read-only file system") == 2
+    assert "busy" in spied
+    assert (contained.read(".env"), contained.read("sub/a.key")) == ("A=1", "key")
+    assert contained.read("sub/b") == "y\n"
+    assert "/workspace" in said[0]
+    assert "made" in said[1]
+    assert "outside the workspace" in said[2]
+    assert "made.txt" in said[3]

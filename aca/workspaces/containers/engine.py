@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aca import leftovers
+from aca import leftovers, servants
 from aca.errors import MachineError
 
 LABEL = "aca"
@@ -33,18 +33,6 @@ class EngineError(MachineError):
     """The engine is not there, or refused something: what it said, and what can be done."""
 
 
-def sockets(environ: Mapping[str, str]) -> list[str]:
-    """Where an engine may listen, the most likely place first: Docker's, Docker Desktop's, podman's."""
-    home, runtime = environ.get("HOME", "/"), environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
-    return [
-        "/var/run/docker.sock",
-        f"{runtime}/docker.sock",
-        f"{home}/.docker/run/docker.sock",
-        f"{runtime}/podman/podman.sock",
-        "/run/podman/podman.sock",
-    ]
-
-
 def address(environ: Mapping[str, str]) -> str:
     """The engine's address: ``DOCKER_HOST``, or the first socket there is. Raises EngineError."""
     if given := environ.get("DOCKER_HOST"):
@@ -53,7 +41,7 @@ def address(environ: Mapping[str, str]) -> str:
             return given
         why = f"DOCKER_HOST is {given}: containers there would not see the files here"
         raise EngineError(f"{why}\n   let it name an engine on this machine, such as {_unix(environ)}")
-    for path in sockets(environ):
+    for path in servants.engines(environ):
         if Path(path).exists():
             return f"unix://{path}"
     cure = "start Docker (`sudo systemctl start docker`) or podman (`systemctl --user start podman.socket`)"
@@ -61,7 +49,7 @@ def address(environ: Mapping[str, str]) -> str:
 
 
 def _unix(environ: Mapping[str, str]) -> str:
-    return f"unix://{sockets(environ)[0]}"
+    return f"unix://{servants.engines(environ)[0]}"
 
 
 def connect(environ: Mapping[str, str]) -> Engine:
@@ -162,13 +150,26 @@ class Engine:
             except docker.errors.NotFound:
                 return None
 
-    def pull(self, name: str) -> None:
-        """Get the image *name* from its registry. Raises EngineError."""
+    def digest(self, name: str) -> str | None:
+        """What the image *name* is, by its content: as registries know it, or else as this engine does."""
+        import docker
+
+        with naming(f"looking for the image {name}"):
+            try:
+                told = self.api.inspect_image(name)
+            except docker.errors.NotFound:
+                return None
+        known = dict(entry.split("@", 1) for entry in told.get("RepoDigests") or ())
+        own = known.get(_parts(name)[0]) or next(iter(sorted(known.values())), "")
+        return own or str(told["Id"])
+
+    def pull(self, name: str, digest: str = "") -> None:
+        """Get the image *name* from its registry, and with *digest* that one. Raises EngineError."""
+        repository, tag = _parts(name)
         with naming(f"the image {name} is not here, and cannot be pulled"):
-            repository, _, tag = (
-                name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-            )
-            self.client.images.pull(repository, tag=tag)
+            image = self.client.images.pull(repository, tag=digest or tag)
+            if digest:
+                image.tag(repository, tag)
 
     def build(self, context: Path, dockerfile: str, tag: str, labels: Mapping[str, str]) -> None:
         """Build the image *tag*. Raises EngineError with the end of what was said meanwhile."""
@@ -218,6 +219,15 @@ class Engine:
             except docker.errors.APIError as error:
                 if error.status_code not in (_GONE, _UNDER_WAY):
                     raise
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Repository and tag of an image that is called *name*; a digest stands for a tag."""
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return repository, digest
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")
 
 
 @dataclass(frozen=True)

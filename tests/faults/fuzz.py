@@ -1,9 +1,8 @@
-"""Commands given in this process, the way the program goes itself: thousands of them are affordable."""
+"""Commands given again and again, and judged: a complaint is fine, a bug of aca is not."""
 
 from __future__ import annotations
 
-import contextlib
-import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,15 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from aca import cli
 from tests.faults.tally import Losses, Tally
+from tests.forking import forks
+from tests.project import SECONDS
 
 
 def aca(*argv: str) -> tuple[int, str]:
     """``aca ARGV``; its exit code, and all it printed."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        code = cli.main(list(argv))
-    return code, printed.getvalue()
+    done = forks().run(argv, Path.cwd(), os.environ, SECONDS)
+    return done.returncode, (done.stdout + done.stderr).decode()
 
 
 def judged(point: object, tally: Tally, *commands: tuple[str, ...]) -> None:
