@@ -18,7 +18,7 @@ from aca.protection import Protection
 from tests.containers import SETTINGS, contained
 from tests.model_server import ModelServer, text, tool
 from tests.project import Outcome, Project
-from tests.real_parts import CLAUDES, claude, claude_environment, sandbox
+from tests.real_parts import CLAUDES, claude, claude_environment, codex, codex_environment, sandbox
 from tests.workspaces.checkout import git, merged, repository, tasks
 
 __all__ = ["contained"]
@@ -84,25 +84,65 @@ def agent(project: Project, does: str) -> None:
 # -- a sandbox around whoever does not keep to its permissions ----------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("permissions", "written"),
-    [("read-only", []), ("workspace-write", ["inside"]), ("full", ["inside", "outside"])],
-)
-def test_permissions_mean_the_same_for_a_program_that_heeds_none(
-    project: Project, permissions: str, written: list[str]
+RIGHTS = ("read-only", "workspace-write", "full")
+WRITE = "echo x > $ACA_TASK; cat $ACA_TASK; echo x > {outside}/$ACA_TASK; echo x > {mark}$ACA_TASK; true"
+KEEPERS = {
+    "mine": ("", "bubblewrap"),
+    "replay": ('[providers.replay]\nscript = "replay.toml"\n', "aca's own tools and bubblewrap"),
+    "anthropic": ('model = "m"\n', "aca's own tools and bubblewrap"),
+    "openai": ('model = "m"\n', "aca's own tools and bubblewrap"),
+    "ollama": ('model = "small"\n', "aca's own tools and bubblewrap"),
+    "claude-cli": ('[providers.claude-cli]\nallowed_tools = ["Bash"]\n', "claude-cli itself and bubblewrap"),
+    "codex-cli": ("", "codex-cli itself"),
+}
+"""Provider -> settings of its own, and who keeps its agents to less than full permissions."""
+
+
+def environment(project: Project, server: ModelServer, provider: str) -> dict[str, str]:
+    """In which every provider finds its program, and its model at the server."""
+    url, programs = server.url("work"), project.home / "bin"
+    path = {"PATH": f"{programs}:{os.environ['PATH']}", "IS_SANDBOX": "1"}  # in one, claude lets root do all
+    programs.mkdir()
+    if provider == "codex-cli":
+        (programs / "codex").symlink_to(codex())
+        return codex_environment(project.home, url) | path
+    if provider == "claude-cli":
+        (programs / "claude").symlink_to(claude(CLAUDES[-1]))
+    where = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "no-key", "OLLAMA_HOST": url}
+    return claude_environment(project.home, url) | path | where
+
+
+@pytest.mark.parametrize("provider", KEEPERS)
+def test_permissions_mean_the_same_for_every_provider(
+    project: Project, server: ModelServer, provider: str
 ) -> None:
-    """Read-only writes nothing, workspace-write in the workspace, full anywhere; it has a /tmp of its own."""
+    """Read-only writes nothing, workspace-write in the workspace, full anywhere, whoever works."""
     sandbox()
-    mark = Path("/tmp") / f"aca-{project.root.parent.name}"
-    agent(project, f"echo x > inside; echo x > ../outside; echo x > {mark}; cat {mark}")
-    project.run("run", "tasks.md", "--permissions", permissions)
-    there = {"inside": project.root / "inside", "outside": project.root.parent / "outside"}
-    assert [name for name, path in there.items() if path.exists()] == written
-    assert mark.exists() == (permissions == "full")
-    mark.unlink(missing_ok=True)
-    told = project.run("show", "do").stdout
-    assert f"{permissions}, kept by {'nobody' if permissions == 'full' else 'bubblewrap'}" in told
-    assert not project.session().scratch.exists() or list(project.session().scratch.rglob("*.x")) == []
+    section, keeper = KEEPERS[provider]
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as outside:
+        mark = f"/tmp/aca-{Path(outside).name}-"
+        line = WRITE.format(outside=outside, mark=mark)
+        agent(project, line)
+        project.replay(f"[tasks.'*']\nsteps = [{{run = {json.dumps(line)}}}]\n")
+        named = {"claude-cli": ("Bash", "command"), "codex-cli": ("exec_command", "cmd")}
+        name, key = named.get(provider, ("run", "command"))
+        server.script("work", *[[tool(name, **{key: line})], [text("Done.")]] * len(RIGHTS))
+        settings = f'provider = "{provider}"\nretries = 0\n{section}'
+        declared = DECLARED.format(program=project.home / "agent").partition("[")[2]
+        project.write({
+            "aca.toml": f"{settings}[{declared}",
+            "tasks.md": "".join(f"- [ ] {right} {{permissions={right}}}\n" for right in RIGHTS),
+        })  # fmt: skip
+        env = environment(project, server, provider)
+        told = project.run("run", "tasks.md", "--keep-going", env=env, expect=None).stderr
+        assert [right for right in RIGHTS if (project.root / right).exists()] == [*RIGHTS[1:]], told
+        assert [path.name for path in Path(outside).iterdir()] == ["full"], told
+    if provider != "codex-cli":  # whose sandbox leaves the real /tmp open
+        assert [right for right in RIGHTS if Path(mark + right).exists()] == ["full"]
+    shown = project.run("plan", "show", "tasks.md", env=env).stdout
+    for right in RIGHTS:
+        Path(mark + right).unlink(missing_ok=True)
+        assert f"{provider}, {right}: kept by {'nobody' if right == 'full' else keeper}" in shown
 
 
 @contextmanager
@@ -124,9 +164,16 @@ def servants() -> Iterator[tuple[Path, Path]]:
 
 @pytest.mark.parametrize("place", ["inplace", "worktree", "container"])
 def test_a_hostile_agent_changes_nothing_outside(
-    request: pytest.FixtureRequest, project: Project, servants: tuple[Path, Path], place: str
+    request: pytest.FixtureRequest,
+    project: Project,
+    server: ModelServer,
+    servants: tuple[Path, Path],
+    place: str,
 ) -> None:
-    """Whatever it tries is refused with a word of that, and its work is kept all the same."""
+    """Whatever it tries is refused with a word of that, and its work is kept all the same.
+
+    In a worktree it is a model behind an API that tries, with the tools of aca.
+    """
     is_contained = place == "container"
     request.getfixturevalue("contained") if is_contained else sandbox()
     repository(project, {"a.txt": "1\n", ".gitignore": "tasks.md\nreplay.toml\nout\n"})
@@ -146,13 +193,16 @@ def test_a_hostile_agent_changes_nothing_outside(
     ]
     last = "rm -f said out hard disk; echo 2 > a.txt"
     steps = ", ".join(f"{{run = {json.dumps(line)}}}" for line in [*lines, last])
+    server.script("work", [tool("run", command=line) for line in [*lines, last]], [text("Done.")])
     settings = f"retries: 0\n{SETTINGS + '}' if is_contained else ''}\n"
     tasks(project, "- [ ] Harm {#harm}\n", f"[tasks.harm]\nsteps = [{steps}]\n", settings=settings)
     before = picture(outside), (project.root / ".git" / "config").read_bytes()
     mode = "worktree" if is_contained else place
     env = {} if is_contained else {"DOCKER_HOST": f"unix://{servants[1]}"}
-    project.run("run", "tasks.md", "--workspace-mode", mode, env=env)
-    told = (project.session().task_logs / "harm" / "1" / "output.log").read_text()
+    env |= {"ANTHROPIC_BASE_URL": server.url("work"), "ANTHROPIC_API_KEY": "no-key"}
+    by = ["--provider", "anthropic", "--model", "m"] if place == "worktree" else []
+    project.run("run", "tasks.md", "--workspace-mode", mode, *by, env=env)
+    told = "".join(file.read_text() for file in (project.session().task_logs / "harm" / "1").glob("*.log"))
     assert "HARM" not in told, told
     assert "SILENT" not in told, told
     assert (picture(outside), (project.root / ".git" / "config").read_bytes()) == before
