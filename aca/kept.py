@@ -203,6 +203,7 @@ class _Bringing:
 
     def __init__(self, one: Session, repository: Repository, wanted: Mapping[str, str]) -> None:
         self.session, self.repository = one, replace(repository, session=one.id)
+        wanted = {**_in_the_way(repository.top, wanted), **wanted}
         gone = [path for path, held in wanted.items() if not held]
         for path in wanted:
             _refuse_link(repository.top, path, gone)
@@ -300,6 +301,13 @@ class _Bringing:
             held, _, path = line.partition("\t")
             found[path] = held.rpartition(" ")[0]
         return {path: found[path] for path in paths if path in found}
+
+
+def _in_the_way(top: Path, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Files where a directory is to be for what is *wanted*: they have to go, and are kept as all others."""
+    needed = {parent for path, held in wanted.items() if held for parent in PurePosixPath(path).parents}
+    files = (str(parent) for parent in needed if (top / parent).is_file())
+    return {path: "" for path in files if not (top / path).is_symlink()}
 
 
 def _is_file(path: Path) -> bool:

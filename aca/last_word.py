@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +23,6 @@ Your last message may end with a block like this one:
 - notes: what those who work on other tasks after you should know, and could not easily see for themselves.
 
 Leave out what you have nothing for; most tasks need no such block."""
-_BLOCK = re.compile(r"^```aca[ \t]*\n(.*?)^```\s*\Z", re.DOTALL | re.MULTILINE)
 _KEYS = ("subtasks", "proposals", "notes")
 
 
@@ -41,11 +39,11 @@ class LastWord:
 
 def read(text: str) -> LastWord:
     """Take the block out of *text*, where it ends in one."""
-    if (block := _BLOCK.search(text)) is None:
+    said, block = _taken_apart(text)
+    if block is None:
         return LastWord(text)
-    said = text[: block.start()].rstrip()
     try:
-        given = json.loads(block[1])
+        given = json.loads(block)
     except ValueError as error:
         return LastWord(said, wrong=f"it is not JSON: {error}")
     except RecursionError:
@@ -54,6 +52,16 @@ def read(text: str) -> LastWord:
         return LastWord(said, wrong=why)
     subtasks, proposals, notes = (tuple(given.get(key, ())) for key in _KEYS)
     return LastWord(said, subtasks, proposals, notes)
+
+
+def _taken_apart(text: str) -> tuple[str, str | None]:
+    """*text* up to the block at its very end, and what is in that. Agents quote such blocks further above."""
+    said, opening, rest = f"\n{text.rstrip()}".rpartition("\n```aca")
+    after, _, body = rest.partition("\n")
+    inside, closing, behind = f"\n{body}".partition("\n```")
+    if not (opening and closing) or after.strip() or behind:
+        return text, None
+    return said[1:].rstrip(), inside
 
 
 def _wrong(given: object) -> str:

@@ -344,8 +344,8 @@ class Approval(Model):
 
 def _moment(text: str) -> str:
     try:
-        datetime.fromisoformat(text)
-    except ValueError:
+        datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
         raise ValueError(f'"{text}" is no time; write it like 2026-01-31T12:00:00Z') from None
     return text
 

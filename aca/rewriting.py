@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from aca import journal, parse, schemas
@@ -52,15 +53,9 @@ def index(plan: Plan, name: str) -> int:
 
 def _check(text: str, plan: Plan, document: parse.Document, workspace: Path) -> None:
     """Nothing is written that would read back as another plan: tables inside braces cannot be changed."""
-    trial = Path(document.path).with_name(f".{Path(document.path).stem}.trial.toml")
-    try:
-        trial.write_text(text, encoding="utf-8")
-        again = parse.read(trial, base=workspace)
+    with suppress(InputError):
+        again = parse.read_as(Path(document.path), text, base=workspace)
         if dump(parse.validate(again.data, again.problem, again.problems)) == dump(plan):
             return
-    except InputError:
-        pass
-    finally:
-        trial.unlink(missing_ok=True)
     cure = "write each task as a table of its own, [[tasks]], and contract and approval as tables"
     raise InputError(document.problem(("tasks",), "this plan cannot be written back as it is", cure))

@@ -78,6 +78,31 @@ class Branch:
 # -- the user's branch --------------------------------------------------------------------------------
 
 
+_REACHING = ("GIT_SSH", "GIT_ASKPASS", "GIT_HTTP", "GIT_PROXY")
+"""How the variables begin by which people tell git how to reach others."""
+
+
+def pull(workspace: Path) -> str:
+    """Bring the branch that is checked out up to what it follows; what has become of it. Raises SessionError.
+
+    Only where that is a fast-forward; else nothing is changed.
+    """
+    reach = {name: value for name, value in os.environ.items() if name.startswith(_REACHING)}
+    before = _head(workspace)
+    try:
+        git.git("pull", "--ff-only", "--quiet", cwd=workspace, env=reach)
+    except GitError as error:
+        cure = "bring it up to date by hand, or leave --pull out"
+        raise SessionError(f"nothing was pulled: {error}\n   {cure}") from None
+    now = _head(workspace)
+    return f"pulled: HEAD is {now} now, and was {before}" if now != before else f"pulled: HEAD is still {now}"
+
+
+def _head(workspace: Path) -> str:
+    found = git.find(workspace)
+    return found.head[:12] if found is not None else "nowhere"
+
+
 @dataclass(frozen=True)
 class Landed:
     """What became of a merge: ``how`` is ``fast-forward``, ``merge``, or ``nothing`` where all was there."""

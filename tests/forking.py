@@ -31,7 +31,10 @@ from typing import IO, Any
 
 import aca
 
-IMPORTED = ("aca.app", "aca.cli.root", "anthropic", "docker", "networkx", "ollama", "openai", "tomlkit")
+IMPORTED = (
+    *("aca.app", "aca.cli.root", "aca.planner", "aca.report.tree", "aca.schemas", "anthropic", "diskcache"),
+    *("docker", "jsonschema", "markdown_it", "networkx", "ollama", "openai", "psutil", "tomlkit"),
+)
 """Of the modules only those that some commands import; whether others do not is for ``test_startup``."""
 AT_START = ("PYTHON", "LC_", "LANG", "FORCE_COLOR", "TERMINAL_WIDTH", "GITHUB_ACTIONS", "PY_COLORS")
 """How the variables begin that are heeded when Python starts, or while it imports."""

@@ -156,8 +156,32 @@ def test_a_block_is_read_strictly(block: str, wrong: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Done.", "```aca\n{}\n```\nThat was the block.", "``` aca\n{}\n```", "x ```aca\n{}"]
-)
+    "text",
+    [
+        "Done.", "```aca\n{}\n```\nThat was the block.", "``` aca\n{}\n```", "x ```aca\n{}",
+        "x ```aca\n{}\n```", "```aca\n{}\n```\n```\ncode\n```", "```acab\n{}\n```", "```aca\n" * 100_000, "",
+    ],
+)  # fmt: skip
 def test_a_block_is_only_one_at_the_very_end(text: str) -> None:
     """What an agent quotes hands nothing in."""
     assert last_word.read(text) == last_word.LastWord(text)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_block_counts_however_its_lines_end_and_whatever_is_quoted_above(end: str) -> None:
+    """The last one is meant, and an empty one hands nothing in."""
+    lines = [
+        "As in",
+        "```aca",
+        '{"notes": ["old"]}',
+        "```",
+        "I say:",
+        "```aca ",
+        '{"notes": ["new"]}',
+        "```",
+        "",
+    ]
+    said = last_word.read(end.join(lines))
+    assert (said.notes, said.wrong) == (("new",), "")
+    assert said.text.endswith("I say:")
+    assert last_word.read(end.join(["```aca", "```"])).wrong.startswith("it is not JSON")

@@ -404,3 +404,7 @@ class Selection:
     require_approved: Annotated[
         bool, typer.Option("--require-approved", help="Refuse whatever is not a plan that was approved.")
     ] = False
+    pull: Annotated[
+        bool,
+        typer.Option("--pull", help="First bring your branch up to date: git pull --ff-only."),
+    ] = False

@@ -45,11 +45,15 @@ def start(
     """Plan *file*, then print the plan, write it or run it, as the options say."""
     import os
 
-    from aca import app
+    from aca import app, work
 
     carrying.check(output)
     planner.check(ctx, planning)
     screen = Screen(output)
+    if selection.pull:
+        if selection.dry_run:
+            ctx.fail("--pull and --dry-run are one too many: a dry run changes nothing")
+        screen.remark(work.pull(workspace))
     request = app.Request(
         file=file,
         workspace=workspace,

@@ -49,8 +49,12 @@ def read(path: Path, *, base: Path) -> Document:
 
     What is wrong but leaves the rest readable is in the document's ``problems``; InputError otherwise.
     """
+    return read_as(path, read_text(path), base=base)
+
+
+def read_as(path: Path, content: str, *, base: Path) -> Document:
+    """The same of *content*, as if it stood at *path*."""
     with uncollected():
-        content = read_text(path)
         if not content.strip():
             raise InputError(Problem("this file is empty, it has no tasks", "", str(path)))
         kind = _kind(path, content)

@@ -72,13 +72,23 @@ def document(state: SessionState, ended: ev.RunEnded, session: Session) -> dict[
 
 
 def made_files(state: SessionState) -> dict[str, str]:
-    """Path -> what became of it in the session: what one task created and another modified is created."""
+    """Path -> what became of it in the session, all tasks together."""
     made: dict[str, str] = {}
     for now in sorted(state.states.values(), key=lambda now: now.seq):
         for change in now.files:
-            is_new = made.get(change.path) == "created" and change.action == "modified"
-            made[change.path] = "created" if is_new else change.action
+            before = made.pop(change.path, "")
+            if (action := _TOGETHER.get((before, change.action), change.action)) != _NOTHING:
+                made[change.path] = action
     return made
+
+
+_NOTHING = "nothing"
+_TOGETHER = {
+    ("created", "modified"): "created",
+    ("created", "deleted"): _NOTHING,
+    ("deleted", "created"): "modified",
+}
+"""What one task did to a file and a later one did -> what both together have done."""
 
 
 def short_path(session: Session) -> str:

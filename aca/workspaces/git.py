@@ -43,6 +43,9 @@ _SURROUNDINGS = {
     "GIT_OPTIONAL_LOCKS": "0",  # else to look at the user's index would write it anew
     "LC_ALL": "C.UTF-8",
 }
+_AS_IT_IS = "* -text -ident -filter -working-tree-encoding\n"
+"""Attributes of a repository of aca's own, before all others: files are kept byte by byte."""
+_WHERE = ("--git-dir=", "--work-tree=")
 IDENTITY = {
     "GIT_AUTHOR_NAME": "aca",
     "GIT_AUTHOR_EMAIL": "aca@localhost",
@@ -117,14 +120,23 @@ def git(
             ["git", *settings, *arguments], cwd, surroundings, stdin.encode("utf-8", "surrogateescape")
         )
     except OSError as error:
-        raise GitError(f"git cannot be started: {error.strerror or error}") from None
+        why = f"git cannot be started: {error.strerror or error}"
+        raise GitError(f"{why}\n   install it, or put it on the PATH") from None
     except subprocess.TimeoutExpired:
-        said = f"git {' '.join(arguments[:2])} in {cwd}: it had not ended after {LONGEST / 60:g} minutes"
+        said = f"{_named(arguments)} in {cwd}: it had not ended after {LONGEST / 60:g} minutes"
         raise GitError(f"{said}\n   a filter or a disk may keep it waiting: try it by hand there") from None
     if done.returncode not in accept:
         said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
-        raise GitError(f"git {' '.join(arguments[:2])}: {said}")
+        raise GitError(f"{_named(arguments)}: {said}")
     return done.returncode, done.stdout.decode("utf-8", "surrogateescape")
+
+
+def _named(arguments: Sequence[str]) -> str:
+    """A call in two words: what is done, and not where."""
+    words = list(arguments)
+    while words and (words[0] == "-C" or words[0].startswith(_WHERE)):
+        del words[: 2 if words[0] == "-C" else 1]
+    return f"git {' '.join(words[:2])}"
 
 
 def call(
@@ -410,6 +422,8 @@ def apart(workspace: Path, common: Path, *, make: bool = False) -> Repository | 
     if not (common / "HEAD").exists():
         if not make:
             return None
+        (common / "info").mkdir(parents=True, exist_ok=True)
+        (common / "info" / "attributes").write_text(_AS_IT_IS)
         git("init", "--quiet", "--bare", "--template=", str(common), cwd=workspace)
     return Repository(workspace, workspace, common, "", apart=True)
 

@@ -140,6 +140,24 @@ def test_a_restore_that_would_lose_something_needs_force_and_keeps_it(project: P
     project.run("restore", "--undo")
     assert project.read("a.txt") == "three\n"
     assert "all files are as left by attempt 1 already" in project.run("restore", "third").stdout
+    shutil.rmtree(project.root / "d")
+    project.write({"d": "a file of mine\n"})
+    assert "not committed: d" in project.run("restore", "third", expect=2).stderr
+    project.run("restore", "third", "--force")
+    assert project.read("d/c.txt") == "c\n"
+    project.run("restore", "--undo")
+    assert project.read("d") == "a file of mine\n"
+
+
+def test_without_a_repository_files_are_kept_byte_by_byte(project: Project) -> None:
+    """Whatever git is told about line ends and filters for repositories."""
+    project.write({".gitattributes": "*.txt text eol=lf filter=odd\n"})
+    (project.home / ".gitconfig").write_text('[core]\nautocrlf = input\n[filter "odd"]\nclean = tr a b\n')
+    (project.root / "a.txt").write_bytes(b"a\r\na\n")
+    tasks(project, "- [ ] First {#first}\n", '[tasks.first]\nsteps = [{run = "echo new > a.txt"}]\n')
+    project.run("run", "tasks.md")
+    project.run("restore", "first", "--before")
+    assert (project.root / "a.txt").read_bytes() == b"a\r\na\n"
 
 
 def test_tasks_at_once_have_their_own_changes(project: Project) -> None:

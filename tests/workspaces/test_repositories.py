@@ -57,6 +57,27 @@ def test_a_shallow_clone(project: Project) -> None:
     project.run("merge")
 
 
+def test_a_run_begins_from_what_others_have_pushed(project: Project) -> None:
+    """With ``--pull``, the task file included; where that is no fast-forward nothing is run."""
+    origin = Project(project.root.parent / "origin", project.root.parent / "other-home")
+    repository(origin, {"a.txt": "1\n", "tasks.md": "- [ ] Old {run=false}\n"})
+    project.root.rmdir()
+    git(origin, "clone", "--quiet", str(origin.root), str(project.root))
+    origin.write({"a.txt": "2\n", "tasks.md": '- [ ] New {run="grep -q 2 a.txt"}\n'})
+    new = commit(origin, "second")
+    assert "one too many" in project.run("run", "tasks.md", "--pull", "--dry-run", expect=2).stderr
+    told = project.run("run", "tasks.md", "--pull").stderr
+    assert f"pulled: HEAD is {new[:12]} now, and was" in told
+    assert "HEAD is still" in project.run("run", "tasks.md", env={"ACA_PULL": "1"}).stderr
+    origin.write({"a.txt": "3\n"})
+    commit(origin, "third")
+    project.write({"a.txt": "mine\n"})
+    commit(project, "mine")
+    told = project.run("run", "tasks.md", "--pull", expect=2).stderr
+    assert "nothing was pulled: git pull" in told
+    assert len(project.sessions()) == 2
+
+
 def test_a_worktree_of_the_users_own(project: Project) -> None:
     """It is the workspace, and the others that there are stay."""
     main = Project(project.root.parent / "main", project.root.parent / "other-home")
