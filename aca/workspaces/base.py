@@ -13,8 +13,8 @@ from aca.events import ContainerUse, FileChange
 from aca.place import Enclosure
 
 T = TypeVar("T")
-QUICK = 0.01
-"""Seconds: what took no longer is not worth a thread."""
+QUICK = 0.05
+"""Seconds: what takes no longer holds nobody up, on a machine that is busy with other things neither."""
 
 
 class TreeError(Exception):
