@@ -80,11 +80,12 @@ class Room:
 
 def caps(state: SessionState, task: Task) -> list[Cap]:
     """Those that hold for *task*: the session's, its role's, its own and those of the groups around it."""
-    found = [Cap(state.plan.limits)]
-    if task.role is not None and task.role in state.plan.roles:
-        found.append(Cap(state.plan.roles[task.role].limits, role=task.role))
-    found += (Cap(state.tasks[owner].limits, task=owner) for owner in state.lineage(task.id))
-    return [cap for cap in found if cap.limits.is_set]
+    found = [Cap(state.plan.limits)] if state.plan.limits.is_set else []
+    role = state.plan.roles.get(task.role or "")
+    if role is not None and role.limits.is_set:
+        found.append(Cap(role.limits, role=task.role))
+    owners = (owner for owner in state.lineage(task.id) if state.tasks[owner].limits.is_set)
+    return found + [Cap(state.tasks[owner].limits, task=owner) for owner in owners]
 
 
 def room(state: SessionState, cap: Cap, *, reserved: bool = True) -> Room:

@@ -84,7 +84,7 @@ class Consultation:
 
     async def hold(self, place: Place, timeout: float) -> None:
         """Let the agent work in *place*. Raises TimeoutError after so many seconds, waiting not counted."""
-        self.top = replace(place, path=place.root)
+        self.top = place if place.path == place.root else replace(place, path=place.root)
         self._choose()
         if refusal := self.all.gate.refusal(self.task):
             self.result = base.Result("failed", reason=refusal, category="system")
@@ -114,7 +114,7 @@ class Consultation:
     async def _consult(self, provider: base.Provider, place: Place) -> None:
         """Hand the task over, unless no call of a model may be made for it."""
         self.accounting = self._account_with(provider)
-        with (self.logs / f"{self.number}.jsonl").open("ab") as self.transcript:
+        with open(self.logs / f"{self.number}.jsonl", "ab") as self.transcript:
             try:
                 await self._talk(provider, place)
             except SpentError as spent:
@@ -166,7 +166,9 @@ class Consultation:
         async with self.accounting.whole(len(assignment.prompt.encode())):
             allowed = self.account.allowed_usd if self.account and not provider.asks else None
             try:
-                told = provider.work(replace(assignment, allowed_usd=allowed), place)
+                if allowed is not None:
+                    assignment = replace(assignment, allowed_usd=allowed)
+                told = provider.work(assignment, place)
                 async with aclosing(told) as steps:  # type: ignore[type-var]
                     async for step in steps:
                         step, line = clean.writable(step)
@@ -202,7 +204,7 @@ class Consultation:
             conversation=conversation,
             interrupted=interrupted,
             follow_up=prompt.refusal(state, self.task, conflicts) or prompt.follow_up(told, before),
-            home=self.all.session.path / provider,
+            home=self.accounting.folder,
             logs=self.logs / str(self.number),
             account=self.accounting.account,
             so_far=self.accounting.so_far,
@@ -237,7 +239,7 @@ class Consultation:
         return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
 
     def _write_prompt(self, name: str, text: str) -> None:
-        (self.logs / name).write_text(text, encoding="utf-8")
+        (self.logs / name).write_bytes(text.encode())
 
     # -- what it tells ------------------------------------------------------------------------------
 

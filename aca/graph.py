@@ -267,6 +267,8 @@ def cycle_faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
 
 def _stuck(tasks: list[Task]) -> set[str]:
     """The moments that can never come, by counting: linear, and no networkx where all is well."""
+    if _is_in_order(tasks):
+        return set()
     waits: dict[str, int] = {}
     after: dict[str, list[str]] = {}
     for earlier, later in edges(tasks):
@@ -280,6 +282,16 @@ def _stuck(tasks: list[Task]) -> set[str]:
             if waits[later] == 0:
                 free.append(later)
     return {node for node, count in waits.items() if count > 0}
+
+
+def _is_in_order(tasks: Iterable[Task]) -> bool:
+    """Whether there are no groups, and every task stands behind all it needs, as most people write it."""
+    before: set[str] = set()
+    for task in tasks:
+        if task.parent_id is not None or not before.issuperset(task.dependencies):
+            return False
+        before.add(task.id)
+    return True
 
 
 def _cycles(tasks: list[Task], stuck: set[str]) -> Iterator[list[str]]:
@@ -307,6 +319,8 @@ def moments(plan: Plan) -> dict[str, list[str]]:
     for earlier, later in edges(plan.tasks):
         before.setdefault(later, []).append(earlier)
         before.setdefault(earlier, [])
+    if _is_in_order(plan.tasks):
+        return before
     return {moment: before[moment] for moment in TopologicalSorter(before).static_order()}
 
 

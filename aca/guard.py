@@ -56,7 +56,7 @@ class Guard:
             self.paths.append(path)
             self._before.update(_contents(name, path))
         private = self.root / PRIVATE
-        if self.protection.path_rule(PRIVATE) and private.exists():
+        if _matcher(self.protection)(PRIVATE, PRIVATE) and os.path.lexists(private):
             self.paths.append(private)
 
     def changed(self) -> list[str]:
@@ -122,9 +122,13 @@ class _Matcher:
         names = [translate(rule.lower()) for rule in protection.paths if "/" not in rule.strip("/")]
         self._name = re.compile("|".join(names) or r"(?!)")
         self._deep = Protection(tuple(rule for rule in protection.paths if "/" in rule.strip("/")), ())
+        self._known: dict[str, bool] = {}
 
     def __call__(self, path: str, name: str) -> bool:
-        return bool(self._name.match(name.lower())) or self._deep.path_rule(path) is not None
+        if (known := self._known.get(path)) is None:
+            is_meant = bool(self._name.match(name.lower())) or self._deep.path_rule(path) is not None
+            known = self._known[path] = is_meant
+        return known
 
 
 _matcher = cache(_Matcher)

@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from aca import schedule, session
-from aca.estimate import Sample, kind_of, work_of
-from aca.plan import REPLAY, Task
+from aca.estimate import Estimate, Sample, estimate, kind_of, work_of
+from aca.plan import REPLAY, Plan, Task
 from aca.state import SessionState
 
 SESSIONS = 50
@@ -29,6 +29,11 @@ def samples(workspace: Path, but: str = "") -> list[Sample]:
         if len(found) >= ENOUGH:
             break
     return found
+
+
+def estimated(plan: Plan, workspace: Path, but: str = "") -> Estimate:
+    """What the open tasks of *plan* may take, going by the sessions of the workspace, *but* one of that id."""
+    return estimate(plan, samples(workspace, but))
 
 
 def _of(state: SessionState) -> Iterator[Sample]:

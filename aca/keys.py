@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from functools import cache
 
 SERVICE = "aca"
@@ -26,9 +27,9 @@ def cure(name: str) -> str:
     return f"set {name}, or keep it in the keyring: `keyring set {SERVICE} {name}`"
 
 
-def known(name: str) -> set[str]:
-    """Every value of the key that this process has come across, wherever it is from."""
-    return {os.environ.get(name, ""), _read.get(name, "")} - {""}
+def known(names: Collection[str]) -> list[str]:
+    """Every value of these keys that this process has come across, wherever it is from."""
+    return [value for source in (os.environ, _read) for name in names if (value := source.get(name))]
 
 
 _read: dict[str, str] = {}

@@ -33,6 +33,11 @@ def become_subreaper() -> None:
     _adopting = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
+def are_left(mark: str, group: int) -> bool:
+    """Whether the attempt *mark*, whose process group was *group*, left any process behind that lives."""
+    return any(not _gone(pid) for pid in _leftovers(mark, group))
+
+
 async def end_leftovers(mark: str, group: int) -> None:
     """Kill what the attempt *mark*, whose process group was *group*, left behind, and reap it.
 

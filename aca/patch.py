@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from aca import graph
@@ -41,38 +41,22 @@ IsFile = Callable[[str], bool]
 
 
 class Subtask(Model):
-    """All that an agent may say of a task it hands in. The docstrings complete "should be"."""
+    """All that an agent may say of a task it hands in. The descriptions complete "should be"."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    id: str | None = None
-    """text"""
-    title: str = Field(min_length=1)
-    """text, and not empty"""
-    description: str = ""
-    """text"""
-    dependencies: Words = ()
-    """a list of ids or titles"""
-    priority: Priority = 5
-    """a number from 0 to 10"""
-    estimated_complexity: int | None = Field(default=None, ge=1, le=10)
-    """a number from 1 to 10"""
-    tags: Words = ()
-    """a list of words"""
-    touches: Words = ()
-    """a list of paths"""
-    file_refs: Words = ()
-    """a list of paths"""
-    kind: Literal["agent", "command"] = "agent"
-    """"agent" or "command\""""
-    command: Command | None = None
-    """a shell line or a list of words"""
-    checks: Checks = ()
-    """a list of commands"""
-    role: str | None = None
-    """the name of a role"""
-    permissions: Permissions | None = None
-    """"read-only", "workspace-write" or "full\""""
+    id: str | None = Field(None, description="text")
+    title: str = Field(min_length=1, description="text, and not empty")
+    description: str = Field("", description="text")
+    dependencies: Words = Field((), description="a list of ids or titles")
+    priority: Priority = Field(5, description="a number from 0 to 10")
+    estimated_complexity: int | None = Field(None, ge=1, le=10, description="a number from 1 to 10")
+    tags: Words = Field((), description="a list of words")
+    touches: Words = Field((), description="a list of paths")
+    file_refs: Words = Field((), description="a list of paths")
+    kind: Literal["agent", "command"] = Field("agent", description='"agent" or "command"')
+    command: Command | None = Field(None, description="a shell line or a list of words")
+    checks: Checks = Field((), description="a list of commands")
+    role: str | None = Field(None, description="the name of a role")
+    permissions: Permissions | None = Field(None, description='"read-only", "workspace-write" or "full"')
 
 
 def subtasks(

@@ -59,6 +59,10 @@ class Started(Protocol):
         """After its end: end what it has left running."""
         ...
 
+    def reap_at_once(self) -> bool:
+        """The same where it has left nothing; False where ``reap`` is to be awaited."""
+        ...
+
 
 class Enclosure(Protocol):
     """What holds the children of a place in: they are started by it, and see what it shows them."""

@@ -30,6 +30,8 @@ GivenStatus = Literal["pending", "completed", "skipped"]
 OWN = "own"
 PARENT, ROLE = "parent", "role"
 """With whom a task shares its conversation, where that is not with a task that is named."""
+TOP = "."
+"""The workspace itself, as a place to work in."""
 REPLAY = "replay"
 """The provider that calls no model."""
 
@@ -342,8 +344,8 @@ class Approval(Model):
 
 def _moment(text: str) -> str:
     try:
-        datetime.fromisoformat(text)
-    except ValueError:
+        datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
         raise ValueError(f'"{text}" is no time; write it like 2026-01-31T12:00:00Z') from None
     return text
 
@@ -384,7 +386,7 @@ class Plan(Model):
     execution_mode: Mode = "sequential"
     max_concurrent_tasks: Annotated[int, Field(ge=1, le=1000), WHOLE] = 1
     fail_fast: bool = False
-    cwd: str = "."
+    cwd: str = TOP
     """Where tasks work, inside the workspace; made when missing."""
     checkpoint_interval: Annotated[Duration, Field(gt=0)] = 1800.0
     limits: Limits = Limits()

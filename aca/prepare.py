@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +12,7 @@ from pydantic import ValidationError
 
 from aca import config, contract, drift, parse, providers, rights, secrets, session, user_state
 from aca.errors import InputError, Problem, did_you_mean
+from aca.garbage import here_to_stay
 from aca.parse.explain import explain
 from aca.plan import Plan, Profile, Task, profile
 from aca.providers import choice
@@ -58,7 +57,7 @@ def prepare(request: Request, environ: Mapping[str, str], document: parse.Docume
     A *document* that was read already is taken instead of the file. Raises InputError with every problem
     found, and DriftError when something has moved since a plan was made or approved.
     """
-    with no_garbage_collection():
+    with here_to_stay():
         document = document or parse.read(request.file, base=request.workspace)
         if request.must_be_plan and not (document.is_plan or document.is_rust_plan):
             cure = f"for a task file write: aca --task-file {request.file}"
@@ -365,14 +364,3 @@ def _wrong_options(prepared: Prepared, name: str, error: ValidationError) -> Ite
     for one in explain(error, providers.model(name, given), given, {}):
         message = f"providers.{name}: {one.message.removeprefix(': ')}"
         yield prepared.settings.problem(("providers", name, *one.loc), message, one.cure, one.word)
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Loading a large plan makes only objects that stay; most of its cost is looking for garbage in them."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

@@ -89,7 +89,7 @@ async def run(
         await asyncio.wait({child.exited}, timeout=timeout)
         timed_out = not child.exited.done()
     finally:
-        await _undisturbed(child.end())
+        await child.end()
     return Ended(child.exit_code, child.seconds, timed_out)
 
 
@@ -261,7 +261,11 @@ class _Process:
         await asyncio.wait({self.exited}, timeout=5.0)
 
     async def end(self) -> None:
-        """Stop it if it still runs, reap it and end whatever it has left behind."""
+        """Stop it if it still runs, reap it and end whatever it has left behind; nothing cuts that short."""
+        if not (self.exited.done() and self._started.reap_at_once()):
+            await _undisturbed(self._end())
+
+    async def _end(self) -> None:
         if not self.exited.done():
             await self.stop()
         await self._started.reap()
@@ -271,10 +275,11 @@ async def _begin(
     argv: Sequence[str], place: Place, stdin: Source | None, stdout: int, stderr: int
 ) -> _Process:
     """Start *argv* where its place says. Raises NotStartedError or MachineError."""
-    with open(os.devnull if stdin is None else stdin, "rb") as source:
-        given = None if stdin is None else source.fileno()
-        start = start_here if place.enclosure is None else place.enclosure.start
-        return _Process(await start(argv, place, given, stdout, stderr), place.patience)
+    start = start_here if place.enclosure is None else place.enclosure.start
+    if stdin is None:
+        return _Process(await start(argv, place, None, stdout, stderr), place.patience)
+    with open(stdin, "rb") as source:
+        return _Process(await start(argv, place, source.fileno(), stdout, stderr), place.patience)
 
 
 async def start_here(
@@ -300,15 +305,23 @@ class _Local:
     def exit_code(self) -> int:
         return -signal.SIGKILL if self._popen.returncode is None else self._popen.returncode
 
-    async def signal(self, number: signal.Signals) -> None:
+    def _kill(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, number)
 
+    async def signal(self, number: signal.Signals) -> None:
+        self._kill(number)
+
     async def reap(self) -> None:
-        await self.signal(signal.SIGKILL)  # the rest of its group
-        self._popen.poll()
-        leftovers.started_here.discard(self._popen.pid)
-        await leftovers.end_leftovers(self._mark, self._popen.pid)
+        if not self.reap_at_once():
+            await leftovers.end_leftovers(self._mark, self._popen.pid)
+
+    def reap_at_once(self) -> bool:
+        if self._popen.pid in leftovers.started_here:
+            self._kill(signal.SIGKILL)  # the rest of its group
+            self._popen.poll()
+            leftovers.started_here.discard(self._popen.pid)
+        return not leftovers.are_left(self._mark, self._popen.pid)
 
 
 _encoded = lru_cache(4096)(os.fsencode)

@@ -16,7 +16,6 @@ from aca.faults import Fault
 from aca.guard import Guard
 from aca.plan import Permissions, Plan, Profile, Sandbox, profile
 from aca.providers.about import about
-from aca.providers.declaration import Declaration
 from aca.workspaces import quarantine
 from aca.workspaces.base import Beside, Ground
 
@@ -59,7 +58,7 @@ def _is_sandboxed(plan: Plan, provider: str | None) -> bool:
     """Whether it puts a sandbox around what it runs itself."""
     given = plan.providers.get(provider or "", {})
     if providers.is_declared(given):
-        return Declaration.model_validate(given).is_sandboxed
+        return providers.declared(given).is_sandboxed
     return provider in _SANDBOXED
 
 
@@ -93,7 +92,7 @@ def _brought(plan: Plan, provider: str) -> Iterable[str]:
     given = plan.providers.get(provider, {})
     if providers.is_declared(given):
         with suppress(ValidationError):  # which is told elsewhere
-            return Declaration.model_validate(given).project_config.files
+            return providers.declared(given).project_config.files
         return ()
     return CLAUDE if provider.startswith("claude-") else ()
 

@@ -261,11 +261,11 @@ class _Run:
         if self.stop.interrupt:
             self.interrupt(self.running)
         pause = min(POLL_SECONDS, max(0.0, (self.frontier.next_wake() or float("inf")) - self.clock()))
+        alarm = asyncio.get_running_loop().call_later(pause, self.stop.wake.set)
         try:
-            async with asyncio.timeout(pause):
-                await self.stop.wake.wait()
-        except TimeoutError:
-            pass
+            await self.stop.wake.wait()
+        finally:
+            alarm.cancel()
         self.stop.wake.clear()
         while self.finished:
             self.record_end(self.finished.popleft())

@@ -53,7 +53,7 @@ def without(environment: Mapping[str, str], passed: Collection[str] = ()) -> dic
 
 def struck_out(text: str, environment: Mapping[str, str] | None = None) -> str:
     """*text* with the keys in it made unreadable, and what looks secret in the *environment* it is from."""
-    found = {*_keys(), *_secrets(environment or {})}
+    found = {*_keys(), *(_secrets(environment) if environment else ())}
     for secret in sorted(found, key=len, reverse=True):  # one may be the beginning of another
         text = text.replace(secret, "*" * len(secret))
     return text
@@ -69,9 +69,23 @@ def places(data: object, environment: Mapping[str, str]) -> Iterator[tuple[tuple
 
 def lookalikes(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """(path, whose it is) of every text in *data* that holds what has the form of a key."""
+    if not any(map(_FORMS.search, _said(data))):  # as nearly always, and plans may be large
+        return
     for loc, text in _texts(data):
         if found := _FORMS.search(text):
             yield loc, next(_OWNERS[name] for name, part in found.groupdict().items() if part)
+
+
+def _said(data: object) -> Iterator[str]:
+    """Every text in *data*."""
+    waiting = [data]
+    for value in waiting:  # which grows meanwhile
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
 
 
 def _texts(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -102,7 +116,7 @@ def strike_out_of(path: Path) -> None:
 
 
 def _keys() -> list[str]:
-    return _long_enough(value for name in (*VARIABLES, *_declared) for value in keys.known(name))
+    return _long_enough(keys.known((*VARIABLES, *_declared)))
 
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:

@@ -12,11 +12,10 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -30,8 +29,9 @@ from aca.errors import (
     did_you_mean,
 )
 from aca.events import AnyEvent, SessionCreated
+from aca.garbage import uncollected
 from aca.messages import Message
-from aca.plan import Plan, profile
+from aca.plan import Plan
 from aca.progress import Checkpoint
 from aca.state import SessionState, fold
 
@@ -79,7 +79,7 @@ class Session:
     def journal_path(self) -> Path:
         return self.path / "journal.jsonl"
 
-    @property
+    @cached_property
     def scratch(self) -> Path:
         """What attempts have as ``/tmp`` while they run in a sandbox; nothing in it outlives them."""
         return self.path / "tmp"
@@ -135,7 +135,22 @@ class Session:
 
     def state(self, until: int | None = None) -> SessionState:
         """The fold of its journal, or of the first *until* events. Raises DamagedJournalError."""
-        return fold(self.plan, journal.read(self.journal_path, until))
+        with uncollected():
+            return fold(self.plan, journal.read(self.journal_path, until))
+
+    def take_up(self) -> SessionState:
+        """``state`` for whoever holds the lock and is to write; what a crash left of a line is cut off."""
+        journal.drop_torn_tail(self.journal_path)
+        return self.state()
+
+    @contextmanager
+    def writing(self, state: SessionState) -> Iterator[journal.Journal]:
+        """The writing end of its journal, which stands at *state*; closed at the end."""
+        written = journal.Journal(self.journal_path, state.seq)
+        try:
+            yield written
+        finally:
+            written.close()
 
     def events(self) -> list[AnyEvent]:
         """Everything in its journal. Raises DamagedJournalError."""
@@ -289,89 +304,12 @@ def _named(workspace: Path, name: str) -> Iterator[tuple[Session, SessionState]]
     yield session, session.state()
 
 
-def snapshot(state: SessionState) -> dict[str, Any]:
-    """A readable picture of *state* for ``meta/session.json``: metadata, task hierarchy, progress."""
-    return {
-        "session": state.session,
-        "name": state.plan.name,
-        "created_at": state.created_at,
-        "updated_at": state.updated_at,
-        "forked_from": state.forked_from or None,
-        "journal_seq": state.seq,
-        "progress": {**state.counts, "total": len(state.tasks)},
-        "usage": {
-            "tokens": state.spent.tokens,
-            "cost_usd": None if state.spent.unknown_costs else state.spent.cost_usd,
-            "known_cost_usd": state.spent.cost_usd,
-            "calls_of_unknown_cost": state.spent.unknown_costs,
-            "estimated_calls": state.spent.estimated,
-        },
-        "tasks": [_picture(state, task_id) for task_id in state.tasks],
-    }
-
-
-def _picture(state: SessionState, task_id: str) -> dict[str, Any]:
-    task, now = state.tasks[task_id], state.states[task_id]
-    return {
-        "id": task_id,
-        "title": task.title,
-        "kind": task.kind,
-        "status": now.status,
-        "reason": now.reason,
-        "origin": now.origin,
-        "parent_id": task.parent_id,
-        "children": state.children.get(task_id, []),
-        "dependencies": list(task.dependencies),
-        "attempts": now.attempts,
-        "created_at": state.created_at,
-        "started_at": now.started_at or None,
-        "updated_at": now.ended_at or now.started_at or state.created_at,
-        "seconds": round(now.seconds, 3),
-        "output": now.output,
-        "notes": list(now.notes),
-    }
-
-
 def write_patch(session: Session, task_id: str, attempt: int, patch: str) -> None:
     """Keep what an attempt changed beside the change log."""
     folder = session.path / "file_changes" / "snapshots" / task_id
     folder.mkdir(parents=True, exist_ok=True)
     data = patch.encode("utf-8", "surrogateescape")
     journal.write_aside(folder / f"{attempt}.patch", data)
-
-
-def write_derived(session: Session, state: SessionState) -> None:
-    """Rewrite everything that is derived from the journal: pictures for people and other tools."""
-    conversations: dict[str, list[dict[str, str]]] = {}
-    for task_id, now in state.states.items():
-        if now.conversation is not None:
-            provider, conversation = now.conversation
-            entry = {"task": task_id, "conversation": conversation, "last_message": now.summary}
-            conversations.setdefault(provider, []).append(entry)
-    changes = [
-        {"task": task_id, "path": change.path, "action": change.action}
-        for task_id, now in state.states.items()
-        for change in now.files
-    ]
-    _write_json(session.path / "meta" / "session.json", snapshot(state))
-    _write_json(session.path / "file_changes" / "change_log.json", changes)
-    for provider in _used_providers(state):
-        _write_json(session.path / provider / "messages.json", conversations.get(provider, []))
-        options = state.plan.providers.get(provider, {})
-        defaults = state.plan.defaults.model_dump(mode="json")
-        settings = {"options": options, "defaults": defaults}
-        _write_json(session.path / provider / "session_config.json", settings)
-
-
-def _used_providers(state: SessionState) -> set[str]:
-    agents = (task for task in state.tasks.values() if task.kind == "agent")
-    tried = (profile(state.plan, task).provider for task in agents if state.states[task.id].attempts)
-    return {name for name in tried if name}
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.parent.mkdir(exist_ok=True)
-    journal.write_aside(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
 def remove(session: Session) -> None:

@@ -20,13 +20,13 @@ from aca import merge, process, rights, secrets
 from aca.checks import run_check, tail
 from aca.guard import Guard, found
 from aca.place import Patience, Place
-from aca.plan import Check, Profile, Task, profile
+from aca.plan import TOP, Check, Permissions, Profile, Task, profile
 from aca.protection import Protection, protection
 from aca.session import Session
 from aca.state import SessionState
 from aca.values import Command, command_text
 from aca.workspaces import git
-from aca.workspaces.base import Ground, Kept, TreeError, Workspace, finished
+from aca.workspaces.base import Ground, Kept, Looking, TreeError, Workspace, finished
 from aca.workspaces.docker import Dock, Docker
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
@@ -56,6 +56,9 @@ class Sites:
     """Where containers are made; None where no task needs one."""
     slots: set[int] = field(default_factory=set)
     """Numbers of the attempts that run now; no two have the same."""
+    looking: Looking = field(default_factory=Looking)
+    told: set[tuple[Permissions, tuple[str, ...]]] = field(default_factory=set)
+    """Permissions and who keeps agents to them, as far as the log has it."""
 
     def __post_init__(self) -> None:
         self.workspaces: Mapping[str, Workspace] = {"inplace": Inplace(self.session, self.state)}
@@ -144,7 +147,9 @@ class Site:
             protection=self.all.protection,
             enclosure=ground.enclosure,
         )
-        place = replace(top, path=top.inside(self.all.state.plan.cwd))
+        cwd = self.all.state.plan.cwd
+        is_workspace = cwd == TOP and not ground.start  # whose links were resolved when aca was called
+        place = top if is_workspace else replace(top, path=top.inside(cwd))
         if not place.path.is_dir():
             place.path.mkdir(parents=True, exist_ok=True)
         if self.task.cwd is None:
@@ -189,24 +194,32 @@ class Site:
         """
         assert self.ground is not None
         common = self.ground.beside.common if self.ground.beside else None
-        guard = await finished(lambda: Guard(place.protection, place.root, common))
-        scratch = self.all.session.scratch / self.task.id / str(self.number)
+        guard = await self.all.looking(lambda: Guard(place.protection, place.root, common))
+        scratch = self.all.session.scratch / f"{self.task.id}/{self.number}"
         try:
             yield self._enclosed(place, self.ground, guard, scratch)
         finally:
-            self.breaches = await finished(lambda: self._breaches(guard))
-            if scratch.exists():  # few agents start anything that has needed it
+            self.breaches = await self.all.looking(lambda: self._breaches(guard))
+            if os.path.lexists(scratch):  # few agents start anything that has needed it
                 await finished(lambda: shutil.rmtree(scratch, ignore_errors=True))
 
     def _enclosed(self, place: Place, ground: Ground, guard: Guard, scratch: Path) -> Place:
         """*place* in a sandbox of its own, where it is in nothing else and is to be."""
         permissions, sandbox = self.profile.permissions, self.all.state.plan.sandbox
-        kept_by = ", ".join(rights.keepers(self.all.state.plan, self.profile))
-        log.info("task %s, attempt %s: %s, kept by %s", self.task.id, self.number, permissions, kept_by)
+        self._tell_rights()
         if place.enclosure is not None or not rights.encloses(sandbox, permissions):
             return place
         more = [rights.written_to(name, self.all.session.workspace, place.env) for name in sandbox.writable]
         return replace(place, enclosure=rights.enclosure(permissions, ground, guard, scratch, more))
+
+    def _tell_rights(self) -> None:
+        """Log them once, as most tasks have the same; every time where nothing is refused."""
+        permissions, keepers = self.profile.permissions, rights.keepers(self.all.state.plan, self.profile)
+        if permissions != "full" and (permissions, keepers) in self.all.told:
+            return
+        self.all.told.add((permissions, keepers))
+        kept_by = ", ".join(keepers)
+        log.info("task %s, attempt %s: %s, kept by %s", self.task.id, self.number, permissions, kept_by)
 
     def _breaches(self, guard: Guard) -> tuple[str, ...]:
         """A task's own tree is put back as it was; in a directory that others share it may have been them."""
@@ -220,8 +233,12 @@ class Site:
 
     async def check(self, checks: Iterable[Check], place: Place) -> tuple[ev.CheckResult, ...]:
         """What *checks* say of the place as it is now."""
-        output = self.logs / f"{self.number}.checks.log"
-        return tuple([await run_check(check, place, output) for check in checks])
+        return tuple([await run_check(check, place, self._checked) for check in checks])
+
+    @property
+    def _checked(self) -> Path:
+        """The file for what checks print."""
+        return self.logs / f"{self.number}.checks.log"
 
     async def keep(self, told: Iterable[ev.FileChange]) -> None:
         """Keep what is there now; *told* is what the agent says it changed. Raises TreeError."""

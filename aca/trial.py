@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from aca import providers
+from aca import process, providers
 from aca.place import Patience, Place
 from aca.plan import Permissions
 from aca.providers.base import Assignment, Result
@@ -28,6 +28,15 @@ class Answer:
     ok: bool
     told: str
     seconds: float
+
+
+def try_out(name: str, given: Mapping[str, Any]) -> Answer:
+    """Call the provider *name* once, for one word. No process of its is left when this returns."""
+    process.become_subreaper()
+    try:
+        return asyncio.run(ask(name, given))
+    finally:
+        process.end_everything()
 
 
 async def ask(name: str, given: Mapping[str, Any], seconds: float = LONGEST) -> Answer:

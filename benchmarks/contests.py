@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +23,7 @@ Make = Callable[[Graph, work.Commands], Contender]
 EIGHT = 8
 MANY = 1000
 """With more tasks than that, only the layered graph, and nobody who needs minutes for it."""
-PROGRAMS = ("doit", "pre-commit", "llm", "snakemake", "prefect")
+PROGRAMS = ("doit", "pre-commit", "llm", "inspect", "snakemake", "prefect")
 """Programs whose start is looked at."""
 
 
@@ -52,12 +55,16 @@ def growth(sizes: list[int], peered: bool) -> Iterator[Contest]:
 
 
 def resume(sizes: list[int], peered: bool) -> Iterator[Contest]:
-    """Everything is done already: how long it takes to say so."""
+    """Everything is done already: how long it takes to say so. Then what a kill half-way has left to do."""
     for count in sizes:
-        graph = layered(count)
-        rivals: list[Make] = [work.aca, *([work.make, work.ninja] if peered else [])]
-        contenders = [_again(make(graph, work.true(graph))) for make in rivals]
-        yield Contest(f"nothing left to do of {count}", contenders)
+        graph, is_large = layered(count), count > MANY
+        builders: list[Make] = [work.aca, *([work.make, work.ninja] if peered else [])]
+        more: list[Make] = [partial(work.doit, files=True), work.snakemake, _dbos("commands")]
+        everybody = [*builders, *(more if peered and not is_large else [])]
+        yield _contest(f"nothing left to do of {count}", graph, map(_again, everybody), counts=False)
+        if not is_large:
+            title = f"the rest of {count} commands, killed half-way"
+            yield _contest(title, graph, map(_killed, builders), counts=False)
 
 
 def makespan(sizes: list[int], peered: bool) -> Iterator[Contest]:
@@ -91,12 +98,13 @@ def parse(sizes: list[int], peered: bool) -> Iterator[Contest]:
     for count in sizes:
         contenders = [_read(kind, count) for kind in ("json", "toml", "md")]
         yield Contest(f"a dry run of {count} tasks", contenders, count)
+        yield Contest(f"a plan of {count} tasks, checked", [_checked(count)], count)
 
 
 CONTESTS: dict[str, tuple[Callable[[list[int], bool], Iterator[Contest]], list[int]]] = {
     "overhead": (overhead, [100, 1000, 10_000]),
     "growth": (growth, [1000, 10_000, 100_000]),
-    "resume": (resume, [10_000]),
+    "resume": (resume, [1000, 10_000]),
     "makespan": (makespan, [300]),
     "start": (start, [0]),
     "rates": (rates, [300]),
@@ -109,10 +117,11 @@ CONTESTS: dict[str, tuple[Callable[[list[int], bool], Iterator[Contest]], list[i
 # -- the contenders that only matter here ------------------------------------------------------------------
 
 
-def _contest(title: str, graph: Graph, rivals: list[Make]) -> Contest:
+def _contest(title: str, graph: Graph, rivals: Iterable[Make], *, counts: bool = True) -> Contest:
+    """*counts* says whether what it takes is shown for each task."""
     commands = work.true(graph)
     contenders, missing = peers.to_be_had([partial(make, graph, commands) for make in rivals])
-    return Contest(title, contenders, len(graph), missing)
+    return Contest(title, contenders, len(graph) if counts else 0, missing)
 
 
 def _version(peer: str) -> Callable[[], Contender]:
@@ -142,15 +151,50 @@ def _inspect(graph: Graph, commands: work.Commands) -> Contender:
     return work.program("Inspect AI, mock model", peers.python("inspect"), "inspect_work.py")(graph, commands)
 
 
-def _again(first: Contender) -> Contender:
+def _again(make: Make) -> Make:
     """The same contender after it has done all of its work once, which is not measured."""
 
-    def prepare(folder: Path) -> Command:
-        command = first.prepare(folder)
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        return [*peers.ACA, "resume"] if first.name == "aca" else command
+    def contender(graph: Graph, commands: work.Commands) -> Contender:
+        first = make(graph, commands)
 
-    return Contender(first.name, prepare)
+        def prepare(folder: Path) -> Command:
+            command = first.prepare(folder)
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            return [*peers.ACA, "resume"] if first.name == "aca" else command
+
+        return Contender(first.name, prepare)
+
+    return contender
+
+
+def _killed(make: Make) -> Make:
+    """The same contender after it was killed when half of its work was done, which is not measured."""
+
+    def contender(graph: Graph, commands: work.Commands) -> Contender:
+        first = make(graph, commands)
+
+        def prepare(folder: Path) -> Command:
+            command, nothing = first.prepare(folder), subprocess.DEVNULL
+            child = subprocess.Popen(
+                command, cwd=folder, stdout=nothing, stderr=nothing, start_new_session=True
+            )
+            while child.poll() is None and _done(folder) < len(graph) // 2:
+                time.sleep(0.005)
+            if child.returncode is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+            return [*peers.ACA, "resume"] if first.name == "aca" else command
+
+        return Contender(first.name, prepare)
+
+    return contender
+
+
+def _done(folder: Path) -> int:
+    """How many tasks are done there, by aca's journal or by the files that others leave."""
+    journals = folder.glob(".aca/sessions/*/journal.jsonl")
+    told = sum(path.read_bytes().count(b'"type":"task_completed"') for path in journals)
+    return told + len(list(folder.glob("done/*")))
 
 
 def _command(name: str, command: Command, *, ok: bool = True) -> Contender:
@@ -194,6 +238,19 @@ def _read(kind: str, count: int) -> Contender:
         return [*peers.ACA, "run", path.name, *options]
 
     return Contender(kind, prepare)
+
+
+def _checked(count: int) -> Contender:
+    """A plan in JSON, read and validated and no more."""
+    graph = layered(count)
+
+    def prepare(folder: Path) -> Command:
+        plan = json.loads(_json(graph)) | {"defaults": {"provider": "replay"}}
+        (folder / "plan.json").write_text(json.dumps(plan, indent=1))
+        (folder / "script.toml").write_text(work.SCRIPT)
+        return [*peers.ACA, "plan", "validate", "plan.json"]
+
+    return Contender("aca plan validate", prepare)
 
 
 def _json(graph: Graph) -> str:

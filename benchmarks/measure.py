@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 Command = list[str]
+LONGEST = 600.0
+"""Seconds after which a run is taken to hang, and killed."""
 
 
 @dataclass(frozen=True)
@@ -88,36 +92,64 @@ class FailedError(Exception):
     """A contender's command did not end with exit code 0: its time would mean nothing."""
 
 
-def hold(contest: Contest, runs: int, seconds: float = math.inf) -> list[Figure]:
-    """Run the contenders in turn, *runs* times after one that does not count. Raises FailedError.
+@dataclass(frozen=True)
+class Held:
+    """What came of a contest: figures of those that ended well, and what became of the others."""
+
+    figures: Sequence[Figure]
+    failed: Mapping[str, str]
+
+
+def hold(contest: Contest, runs: int, seconds: float = math.inf) -> Held:
+    """Run the contenders in turn, *runs* times after one that does not count; whoever fails is out.
 
     No further turn begins after so many *seconds*; where there was only the first one, that counts.
     What a run leaves is removed after the last one: ext4 looks for free inodes among those freed just now.
     """
-    turns: list[list[Sample]] = []
+    turns: dict[str, list[Sample]] = {one.name: [] for one in contest.contenders}
+    failed: dict[str, str] = {}
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="aca-benchmark-", ignore_cleanup_errors=True) as name:
-        while len(turns) < (1 if contest.is_race else runs + 1):
-            turns.append(_turn(contest, Path(name) / str(len(turns))))
+        for number in range(1 if contest.is_race else runs + 1):
+            left = [one for one in contest.contenders if one.name in turns]
+            for one, ended in _turn(left, Path(name) / str(number), is_race=contest.is_race):
+                if isinstance(ended, Sample):
+                    turns[one.name].append(ended)
+                else:
+                    failed[one.name] = str(ended)
+                    del turns[one.name]
             if time.monotonic() - began > seconds:
                 break
-    counted = zip(*turns[1:] or turns, strict=True)
-    return [
-        Figure(contest.title, one.name, contest.tasks, samples)
-        for one, samples in zip(contest.contenders, counted, strict=True)
+    figures = [
+        Figure(contest.title, name, contest.tasks, tuple(samples[1:] or samples))
+        for name, samples in turns.items()
     ]
+    return Held(figures, failed)
 
 
-def _turn(contest: Contest, folder: Path) -> list[Sample]:
+Ended = Sample | FailedError
+
+
+def _turn(
+    contenders: Sequence[Contender], folder: Path, *, is_race: bool
+) -> Iterable[tuple[Contender, Ended]]:
     """Each contender once."""
-    places = [folder / str(number) for number, _ in enumerate(contest.contenders)]
-    if not contest.is_race:
-        return list(map(_run, contest.contenders, places))
-    with ThreadPoolExecutor(len(places)) as pool:
-        return list(pool.map(_run, contest.contenders, places))
+    places = [folder / str(number) for number, _ in enumerate(contenders)]
+    with ThreadPoolExecutor(len(places) if is_race and places else 1) as pool:
+        return list(zip(contenders, pool.map(_tried, contenders, places), strict=True))
+
+
+def _tried(one: Contender, folder: Path) -> Ended:
+    try:
+        return _run(one, folder)
+    except FailedError as error:
+        return error
+    except subprocess.CalledProcessError as error:  # before its time was taken
+        return FailedError(f"{one.name} ended with {error.returncode}: {' '.join(error.cmd)}")
 
 
 def _run(one: Contender, folder: Path) -> Sample:
+    """Raises FailedError."""
     folder.mkdir(parents=True)
     command = one.prepare(folder)
     with (folder / ".output").open("wb") as output:
@@ -126,7 +158,10 @@ def _run(one: Contender, folder: Path) -> Sample:
             command, cwd=folder, env={**_ordinary(), **one.env}, stdin=subprocess.DEVNULL,
             stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
+        out_of_time = threading.Timer(LONGEST, os.killpg, (child.pid, signal.SIGKILL))
+        out_of_time.start()
         sample = _ended(child, began)
+        out_of_time.cancel()
     if child.returncode:
         last = (folder / ".output").read_text(errors="replace")[-2000:]
         raise FailedError(f"{one.name} ended with {child.returncode}: {' '.join(command)}\n{last}")
@@ -149,6 +184,8 @@ def _ended(child: subprocess.Popen[bytes], began: float) -> Sample:
 
 def table(figures: Sequence[Figure]) -> Iterator[str]:
     """A Markdown table of one contest: medians, the spread, and ratios to the first row."""
+    if not figures:
+        return
     first = figures[0]
     names = ["wall s (min-max)", "ratio", "CPU s", "peak MB", "ms per task", *first.seen]
     yield f"### {first.contest}\n"

@@ -43,7 +43,8 @@ def python(peer: str) -> str:
         command = [str(interpreter), "-m", "pip", "install", "--quiet", *PACKAGES[peer]]
         installed = subprocess.run(command, capture_output=True, text=True, check=False)
         if installed.returncode:
-            raise MissingError(f"{peer} cannot be installed: {installed.stderr.strip().splitlines()[-1]}")
+            *_, why = installed.stderr.strip().splitlines() or ["pip did not say why"]
+            raise MissingError(f"{peer} cannot be installed: {why}")
         (home / "ready").touch()
     return str(interpreter)
 

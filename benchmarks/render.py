@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import goals
 from benchmarks.measure import Figure, Sample, table
 
 HERE = Path(__file__).parent
@@ -30,19 +31,31 @@ def main() -> None:
     before, _, rest = readme.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     readme.write_text(before + BEGIN + "\n".join(_told(kept)) + END + after)
-    if growth := [figure for name, figures, _ in _contests(kept) if name == "growth" for figure in figures]:
+    if growth := _growth(kept):
         (asked.into / "growth.svg").write_text(picture([(one.tasks, each(one)) for one in growth]))
 
 
 def _told(kept: Mapping[str, Any]) -> Iterator[str]:
     yield f"{kept['machine']}; commit {kept['commit']}, {kept['at']}.\n"
+    yield from goals.table([figure for _, figures, _ in _contests(kept) for figure in figures])
+    if len(growth := _growth(kept)) > 1:
+        yield f"The time of agent tasks grows with their number to the power of {_exponent(growth):.2f}.\n"
     last = ""
     for name, figures, missing in _contests(kept):
         if name != last:
             yield f"## {name}\n\n`python -m benchmarks {name} --peers`\n"
             last = name
-        yield from table(figures) if figures else ()
+        yield from table(figures)
         yield from (f"{one}\n" for one in missing)
+
+
+def _growth(kept: Mapping[str, Any]) -> list[Figure]:
+    return [figure for name, figures, _ in _contests(kept) if name == "growth" for figure in figures]
+
+
+def _exponent(growth: Sequence[Figure]) -> float:
+    first, last = growth[0], growth[-1]
+    return math.log(last.wall / first.wall) / math.log(last.tasks / first.tasks)
 
 
 def _contests(kept: Mapping[str, Any]) -> Iterator[tuple[str, list[Figure], Sequence[str]]]:

@@ -116,12 +116,12 @@ def ninja(graph: Graph, commands: Commands, parallel: int = PARALLEL) -> Contend
     return Contender("ninja", prepare)
 
 
-def doit(graph: Graph, commands: Commands, parallel: int = PARALLEL) -> Contender:
-    """doit, its processes two at once."""
+def doit(graph: Graph, commands: Commands, parallel: int = PARALLEL, *, files: bool = False) -> Contender:
+    """doit, its processes two at once. With *files* each task leaves one, by which it knows what is done."""
     found = peers.program("doit")
 
     def prepare(folder: Path) -> Command:
-        write_graph(folder, graph, commands)
+        write_graph(folder, graph, commands, files=files)
         return [found, "-f", str(PROGRAMS / "dodo.py"), "-d", ".", "-n", str(parallel)]
 
     return Contender("doit", prepare)

@@ -48,8 +48,8 @@ def test_figures_are_written_into_the_readme(tmp_path: Path) -> None:
     kept, readme = tmp_path / "figures.json", tmp_path / "README.md"
     sample = {"wall": 2.0, "cpu": 1.0, "rss": 50.0, "seen": {"lost": 0}}
     figures = [
-        {"contest": f"{count} tasks", "name": "aca", "tasks": count, "samples": [sample]}
-        for count in (10, 1000)
+        {"contest": f"{count} agent tasks", "name": "aca", "tasks": count, "samples": [sample]}
+        for count in (1000, 100_000)
     ]
     contests = [{"name": "growth", "figures": [one], "missing": []} for one in figures]
     kept.write_text(json.dumps({"machine": "a desk", "commit": "c0ffee", "at": "now", "contests": contests}))
@@ -60,7 +60,10 @@ def test_figures_are_written_into_the_readme(tmp_path: Path) -> None:
     assert text.startswith("Before.\n")
     assert text.endswith("\nAfter.\n")
     assert "old" not in text
-    assert "| aca | 2.000 (2.000-2.000) | 1.00 | 1.00 | 50 | 200.00 | 0 |" in text
+    assert "| aca | 2.000 (2.000-2.000) | 1.00 | 1.00 | 50 | 2.00 | 0 |" in text
+    assert "| peak MB with 100,000 tasks | <= 600 | 50 | yes |" in text
+    assert "| makespan beside ninja | <= 1 | not measured | |" in text
+    assert "to the power of" in text
     picture = (tmp_path / "growth.svg").read_text()
-    assert "200.00 ms" in picture
     assert "2.00 ms" in picture
+    assert "0.02 ms" in picture

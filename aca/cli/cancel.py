@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def cancel(task: TaskArgument, session: SessionOption = None, workspace: Workspace = Path()) -> int:
     """Stop a task, running or not: it fails, and what needs it is skipped."""
-    from aca import app, audience
+    from aca import audience, telling
     from aca.messages import Cancellation
 
     refuse_tasks("cancel tasks")
@@ -24,7 +24,7 @@ def cancel(task: TaskArgument, session: SessionOption = None, workspace: Workspa
     task_id = find_task(one.state(), task)
     audience.refuse_settled(one.state(), task_id)
     runner = one.runner()  # asked first: it may read this and be done before we look again
-    is_read = app.tell(one, Cancellation(task_id, who()))
+    is_read = telling.tell(one, Cancellation(task_id, who()))
     then = f"{runner} goes on without it" if is_read else "aca resume goes on without it"
     Screen().result(f"{task_id} is cancelled in session {one.id}: {then}")
     return 0
@@ -32,7 +32,7 @@ def cancel(task: TaskArgument, session: SessionOption = None, workspace: Workspa
 
 def pause(name: SessionArgument = None, workspace: Workspace = Path()) -> int:
     """Ask a running session to end when what runs now has ended; `aca resume` goes on."""
-    from aca import app
+    from aca import telling
     from aca.errors import SessionError
     from aca.messages import Pause
 
@@ -41,7 +41,7 @@ def pause(name: SessionArgument = None, workspace: Workspace = Path()) -> int:
     runner = one.runner()
     if not one.is_running():
         raise SessionError(f"session {one.id} is not running: there is nothing to pause")
-    app.tell(one, Pause(who()))
+    telling.tell(one, Pause(who()))
     told = f"{runner} starts nothing more and ends when what runs has ended; aca resume goes on"
     Screen().result(f"session {one.id} is paused: {told}")
     return 0

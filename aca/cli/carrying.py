@@ -28,10 +28,10 @@ def check(output: Output) -> None:
 
 def check_record(output: Output, session: str = "") -> None:
     """Refuse a file to record in that is not the record of *session*, "" being a new one."""
-    from aca import app
-
     if output.record is not None:
-        app.refuse_other(output.record, session)
+        from aca.providers.recording import refuse_other
+
+        refuse_other(output.record, session)
 
 
 def carry_out(

@@ -26,12 +26,12 @@ def create(
     workspace: Workspace = Path(),
 ) -> int:
     """Name the place a session has reached, whether it runs or not."""
-    from aca import app
+    from aca import telling
     from aca.messages import CheckpointRequest
 
     one = find_session(workspace, session)
     _refuse_name(one, name)
-    is_running = app.tell(one, CheckpointRequest(name))
+    is_running = telling.tell(one, CheckpointRequest(name))
     made = _made(one, name, SECONDS if is_running else 0.0)
     told = f"checkpoint {one.id}:{made.seq}" if made else "the checkpoint will be made by the running aca"
     Screen().result(f"{told}; aca resume {name} comes back to it")

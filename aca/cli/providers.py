@@ -54,10 +54,10 @@ def _rows(plan: Plan, check: bool) -> Iterator[dict[str, Any]]:
 
 
 def _answer(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    from aca import app
+    from aca import trial
 
     Screen().remark(f"asking {name} ...")
-    return asdict(app.try_out(name, given))
+    return asdict(trial.try_out(name, given))
 
 
 def _told(row: Mapping[str, Any]) -> Iterable[str]:

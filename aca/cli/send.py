@@ -23,7 +23,7 @@ def send(
     workspace: Workspace = Path(),
 ) -> int:
     """Say something to the agent of a task: while it works if it can be told then, else with its next try."""
-    from aca import app, audience, secrets
+    from aca import audience, secrets, telling
     from aca.errors import SessionError
     from aca.messages import Remark
 
@@ -33,7 +33,7 @@ def send(
     one = session_with(workspace, session, task)
     task_id = find_task(one.state(), task)
     hears = audience.of(one, task_id)
-    is_read = app.tell(one, Remark(task_id, secrets.struck_out(text), who()))
+    is_read = telling.tell(one, Remark(task_id, secrets.struck_out(text), who()))
     Screen().result(f"sent to {task_id} in session {one.id}: {_when(hears, is_read)}")
     return 0
 

@@ -25,8 +25,8 @@ def show(
 ) -> int:
     """Show every task, or why one waits, why it failed, and each attempt at it."""
     from aca import journal
+    from aca.derived import snapshot
     from aca.report import story, tree
-    from aca.session import snapshot
 
     screen = Screen()
     one = find_session(workspace, session)

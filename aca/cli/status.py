@@ -135,14 +135,14 @@ def _brief(one: Session) -> dict[str, Any]:
 
 
 def _document(one: Session) -> dict[str, Any]:
-    from aca import session
+    from aca.derived import snapshot
     from aca.report import allowance, spending
 
     state = one.state()
     ended = state.ended
     running = one.is_running()
     return {
-        **session.snapshot(state),
+        **snapshot(state),
         "path": str(one.path),
         "running": one.runner() if running else None,
         "inbox": _unread(one, state),

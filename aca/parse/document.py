@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -158,15 +156,3 @@ def _window(source: str, column: int | None) -> tuple[str, int | None]:
     piece = source[start : start + _WINDOW]
     head, tail = "…" if start else "", "…" if start + _WINDOW < len(source) else ""
     return head + piece + tail, None if column is None else column - start + len(head)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """No cyclic garbage collection inside: with a large plan on the heap it costs more than parsing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -82,8 +82,9 @@ class _Known:
         if isinstance(needs, str):
             needs = list(self._split(needs))
         if isinstance(needs, list) and all(isinstance(need, str) for need in needs):
-            ids = [self._id(index, task, "dependencies", need) for need in needs]
-            task["dependencies"] = list(dict.fromkeys(ids))
+            if not self._ids.issuperset(needs):
+                needs = [self._id(index, task, "dependencies", need) for need in needs]
+            task["dependencies"] = list(dict.fromkeys(needs))
 
     def _split(self, text: str) -> Iterator[str]:
         """One id or title, or several with commas or spaces between them."""

@@ -11,7 +11,8 @@ from aca import graph
 from aca import plan as model
 from aca.errors import InputError, Problem
 from aca.faults import Fault, faults
-from aca.parse.document import Loc, uncollected
+from aca.garbage import uncollected
+from aca.parse.document import Loc
 from aca.parse.explain import Complaint, explain, value_at
 from aca.parse.keys import TASK_KEYS, TOP_KEYS
 from aca.plan import Plan, Task

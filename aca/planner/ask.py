@@ -35,6 +35,7 @@ from aca.planner.cache import own
 from aca.providers import base
 from aca.session import Session
 from aca.site import Site, Sites
+from aca.spent import money
 from aca.workspaces.base import Ground
 
 T = TypeVar("T")
@@ -90,8 +91,12 @@ def ask(plan: Plan, home: Path, accept: Accept[T], notice: Callable[[str], None]
     """
     process.become_subreaper()
     with _one_session(_usable(home), plan) as one:
+        asking = _Asking(one, plan, notice)
         try:
-            return asyncio.run(_Asking(one, plan, notice).until_answered(accept))
+            return asyncio.run(asking.until_answered(accept))
+        except (InputError, PlanningError):
+            asking.tell_what_is_lost()
+            raise
         finally:
             process.end_everything()
 
@@ -154,11 +159,18 @@ class _Asking:
             except UnusableError as error:
                 if error.is_final:
                     raise
-                self.fail(1, error)
+            self.notice("the plan that came cannot be used: asking once more")
             return await self.answer(2, accept)
 
     async def answer(self, number: int, accept: Accept[T]) -> Answer[T]:
-        """What comes of attempt *number*. Raises UnusableError, PlanningError."""
+        """What comes of attempt *number*, noted however it ends. Raises UnusableError, PlanningError."""
+        try:
+            return await self.usable(number, accept)
+        except UnusableError as error:
+            self.fail(number, error)
+            raise
+
+    async def usable(self, number: int, accept: Accept[T]) -> Answer[T]:
         result, was_corrected = await self.result(number)
         given = draft.completed(result.output or output.found(result.text))
         if why := self.unfit(given, result):
@@ -168,7 +180,10 @@ class _Asking:
             made = accept(given)
         except InputError as error:
             raise UnusableError(error.problems, given, result) from None
-        self.tell(ev.TaskCompleted(task=self.task.id, attempt=number, usage=result.usage))
+        except PlanningError:  # that there is nothing to do is an answer, and paid for
+            self.complete(number, result)
+            raise
+        self.complete(number, result)
         return Answer(made, given, as_planning(self.state.charges))
 
     async def result(self, number: int) -> tuple[base.Result, bool]:
@@ -198,8 +213,17 @@ class _Asking:
         why = output.wrong(given, self.task.output_schema or {})
         return why and f"the answer is not what was asked for: {why}"
 
+    def tell_what_is_lost(self) -> None:
+        """What was used of the model, where no plan came of it."""
+        spent = self.state.spent
+        if spent.tokens or spent.unknown_costs:
+            unknown = f" + {spent.unknown_costs} of unknown cost" if spent.unknown_costs else ""
+            self.notice(f"used for nothing: {spent.tokens:,} tokens, {money(spent.cost_usd)}{unknown}")
+
+    def complete(self, number: int, result: base.Result) -> None:
+        self.tell(ev.TaskCompleted(task=self.task.id, attempt=number, usage=result.usage))
+
     def fail(self, number: int, error: UnusableError) -> None:
-        self.notice("the plan that came cannot be used: asking once more")
         failed = ev.TaskFailed(
             task=self.task.id, attempt=number, reason=error.lesson, retry=True, usage=error.result.usage
         )

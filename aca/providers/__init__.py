@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -16,6 +16,9 @@ from aca.plan import Task
 from aca.providers.base import Availability, Provider
 from aca.values import Model
 from aca.wording import words
+
+if TYPE_CHECKING:
+    from aca.providers.declaration import Declaration
 
 KINDS = {
     "anthropic": "aca.providers.anthropic:Anthropic",
@@ -43,6 +46,13 @@ def names(sections: Mapping[str, Mapping[str, Any]] = NOTHING) -> list[str]:
 def is_declared(given: Mapping[str, Any]) -> bool:
     """Whether a section of a plan's providers declares an agent CLI."""
     return given.get("kind") == "cli"
+
+
+def declared(given: Mapping[str, Any]) -> Declaration:
+    """The agent CLI that a section declares. Raises pydantic's ValidationError where that cannot be used."""
+    from aca.providers.declaration import Declaration  # here, for few plans declare any
+
+    return Declaration.model_validate(given)
 
 
 def unknown(name: str, known: Collection[str]) -> Problem:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aca.providers import is_declared
-from aca.providers.declaration import Declaration
+from aca.providers import declared, is_declared
+
+if TYPE_CHECKING:
+    from aca.providers.declaration import Declaration
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def about(name: str, given: Mapping[str, Any]) -> About:
 
     Raises pydantic's ValidationError when it is declared and its declaration cannot be used.
     """
-    return _declared(Declaration.model_validate(given)) if is_declared(given) else BUILT_IN[name]
+    return _declared(declared(given)) if is_declared(given) else BUILT_IN[name]
 
 
 def _declared(declaration: Declaration) -> About:

@@ -9,13 +9,14 @@ from typing import Any
 
 from aca import events as ev
 from aca.budget import limits_cost
+from aca.derived import snapshot
 from aca.errors import Exit
 from aca.plan import Plan
 from aca.progress import Status
 from aca.report import spending, words
 from aca.report.spending import replayed
 from aca.report.tree import counts_text, leaf_counts
-from aca.session import Session, snapshot
+from aca.session import Session
 from aca.state import SessionState
 from aca.touches import outside
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,8 @@ from aca.events import ContainerUse, FileChange
 from aca.place import Enclosure
 
 T = TypeVar("T")
+QUICK = 0.003
+"""Seconds: what took no longer is not worth a thread."""
 
 
 class TreeError(Exception):
@@ -117,6 +120,24 @@ async def finished(work: Callable[[], T]) -> T:
     except asyncio.CancelledError:
         await asyncio.gather(future, return_exceptions=True)
         raise
+
+
+class Looking:
+    """Work that is done again and again, such as looking at all files: in a thread, unless it is quick."""
+
+    def __init__(self) -> None:
+        self._took = 0.0
+
+    async def __call__(self, look: Callable[[], T]) -> T:
+        """*look*, here where the last one was quick. One that is slow all of a sudden is so only once."""
+        return self._timed(look) if self._took <= QUICK else await finished(lambda: self._timed(look))
+
+    def _timed(self, look: Callable[[], T]) -> T:
+        began = time.monotonic()
+        try:
+            return look()
+        finally:
+            self._took = time.monotonic() - began
 
 
 def kept_ref(session: str, task_id: str, attempt: int) -> str:

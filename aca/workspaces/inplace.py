@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,14 +24,11 @@ from aca.plan import profile
 from aca.progress import TaskState
 from aca.session import Session, write_patch
 from aca.state import SessionState
-from aca.workspaces.base import Ground, Kept, Open, about, finished, kept_ref, seen_from
+from aca.workspaces.base import Ground, Kept, Looking, Open, about, finished, kept_ref, seen_from
 from aca.workspaces.git import GitError
 from aca.workspaces.snapshots import Snapshots, Stamp, TooMuchError
 
 log = logging.getLogger(__name__)
-
-QUICK = 0.003
-"""Seconds: a look that took no longer is not worth a thread."""
 
 
 class AtWork(msgspec.Struct):
@@ -58,7 +54,7 @@ class Inplace(Open):
     """As ``AtWork.changed``."""
     _told: set[str] = field(default_factory=set)
     """What is said to be left out."""
-    _took: float = QUICK
+    _looking: Looking = field(default_factory=Looking)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     # -- for an attempt -----------------------------------------------------------------------------
@@ -91,12 +87,10 @@ class Inplace(Open):
         return any(key in who for who in self._changed.values())
 
     async def _look(self) -> None:
-        """See what has changed, and let git know. A look that is quick is not worth a thread."""
+        """See what has changed, and let git know."""
         if self.snapshots is None:
             return
-        began = time.monotonic()
-        now = self.snapshots.look() if self._took < QUICK else await finished(self.snapshots.look)
-        self._took = time.monotonic() - began
+        now = await self._looking(self.snapshots.look)
         if self.snapshots.differs(now):
             await finished(partial(self._take, self.snapshots, now))
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 config: DBOSConfig = {
     "name": "benchmark",
@@ -30,5 +30,6 @@ def work() -> int:
 
 
 DBOS.launch()
-work()
+with SetWorkflowID("work"):  # called again it has been done
+    work()
 DBOS.destroy()

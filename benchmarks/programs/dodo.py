@@ -9,11 +9,10 @@ _WORK = json.loads(Path("graph.json").read_text())
 
 def task_t():  # type: ignore[no-untyped-def]
     for number, needs in enumerate(_WORK["needs"]):
-        done = f"done/{number}"
-        yield {
-            "name": str(number),
-            "actions": [_WORK["commands"][number]],
-            "task_dep": [f"t:{needed}" for needed in needs],
-            # Like every other build tool it can only know what is done by a file.
-            **({"targets": [done], "uptodate": [True]} if _WORK.get("files") else {}),
-        }
+        done, command = f"done/{number}", _WORK["commands"][number]
+        needed = [f"t:{one}" for one in needs]
+        if _WORK["files"]:  # by which it knows what is done, like every other build tool
+            rest = {"actions": [command, ["touch", done]], "targets": [done], "uptodate": [True]}
+        else:
+            rest = {"actions": [command]}
+        yield {"name": str(number), "task_dep": needed, **rest}

@@ -1,7 +1,11 @@
 """The same number of tasks for prefect, which do nothing, on its own temporary server."""
 
 import json
+import os
 from pathlib import Path
+
+os.environ["PREFECT_HOME"] = str(Path("prefect").resolve())
+os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "120"
 
 from prefect import flow, task
 

@@ -14,7 +14,7 @@ import aca
 ROOT = Path(aca.__file__).parent
 LAYERS = [
     ["errors"],
-    ["values", "output", "protection", "wording", "user_state"],
+    ["values", "output", "protection", "wording", "user_state", "garbage"],
     ["container"],
     ["plan"],
     ["faults", "contract"],
@@ -39,7 +39,7 @@ LAYERS = [
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],
     ["session", "tools"],
-    ["run", "prompt", "checks", "providers", "parse", "history", "workspaces"],
+    ["run", "prompt", "checks", "providers", "parse", "history", "workspaces", "derived"],
     ["kept"],
     ["recap", "remarks", "merge", "work", "containers", "rights"],
     ["site", "limits", "clean"],
@@ -47,8 +47,9 @@ LAYERS = [
     ["consultation"],
     ["attempt", "config", "trial", "drift"],
     ["prepare", "schemas"],
-    ["planner"],
+    ["planner", "telling"],
     ["approval", "resumption", "collection", "addition", "rewriting"],
+    ["runner"],
     ["app", "audience"],
     ["report"],
     ["cli"],

@@ -120,10 +120,11 @@ def test_what_may_not_be_null_has_to_be_said() -> None:
 
 
 def test_a_task_without_id_or_title_is_refused(project: Project) -> None:
-    """The model is told, and nothing of aca breaks."""
+    """The model is told, nothing of aca breaks, and what was paid for no plan is told."""
     answers.say(project, answers.draft(task("", (1, 1))), answers.draft(task("a", (1, 1), title="")))
     outcome = plan(project, expect=2)
     assert 'task "a": title should not be empty' in outcome.stderr
+    assert "used for nothing: 2,400 tokens, $0.04" in outcome.stderr
     refused = outcome.stderr.split("kept in ")[1].splitlines()[0]
     assert '"title": ""' in (project.root / refused).read_text()
 

@@ -1,0 +1,260 @@
+"""The runner of a session: whoever holds its lock, puts together what a run needs, and leaves nothing behind.
+
+``aca.run`` is the loop; here is what it is handed: places, providers, signals, observers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aca import clean, containers, limits, patch, process, providers, rights, secrets, session, touches, work
+from aca import events as ev
+from aca.attempt import Attempts
+from aca.consultation import Agents, Watch
+from aca.derived import Derived
+from aca.errors import Exit
+from aca.garbage import here_to_stay
+from aca.history import estimated
+from aca.journal import Journal
+from aca.limits.gate import Gate
+from aca.logs import system_log
+from aca.place import Patience
+from aca.plan import Plan
+from aca.prepare import effective, used_providers
+from aca.providers import base
+from aca.providers.budgeted import uncounted
+from aca.resumption import reopenings
+from aca.run import Observer, run
+from aca.session import Session
+from aca.state import SessionState
+from aca.stop import Stop
+from aca.values import laid_over
+from aca.workspaces.docker import Dock
+from aca.workspaces.inplace import Inplace
+from aca.workspaces.worktree import Worktrees
+
+if TYPE_CHECKING:
+    from aca.providers.recording import Recording
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Who sees what: ``observers`` the events, ``step`` every step of an agent, ``notice`` remarks."""
+
+    observers: Sequence[Observer] = ()
+    step: Watch = lambda _task, _step: None
+    notice: Callable[[str], None] = lambda _text: None
+
+
+def carry_out(
+    one: Session,
+    watchers: Watchers,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    failed: bool = False,
+    record: Path | None = None,
+) -> ev.RunEnded:
+    """Run the session to its end, from wherever it is; with *failed* what failed is tried again.
+
+    *record* is the file in which all of it is recorded. Raises InputError when that is another file than
+    this session's record, SessionInUseError, DamagedJournalError, DriftError or MachineError. Whatever
+    happens, no child process is left when this returns.
+    """
+    process.become_subreaper()
+    with one.lock(), system_log(one.system_log, one.plan.logging):
+        end_orphans(one.workspace, watchers.notice, mine=one)
+        recording = None if record is None else _recording(record, one)
+        with here_to_stay():
+            state = one.take_up()
+        dock = None
+        try:
+            begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
+            state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
+            _keep_keys_apart(one, state)
+            shutil.rmtree(one.scratch, ignore_errors=True)
+            trees = work.ready(one, state)
+            here = work.in_place(one, state, record and record.resolve(), watchers.notice)
+            dock = containers.dock(one, state, os.environ)
+            with one.writing(state) as written:
+                for event in reopenings(state) if failed else ():
+                    state.apply(written.append(event))
+                ended = asyncio.run(
+                    _drive(one, state, written, begun, watchers, recording, trees, here, dock)
+                )
+            if trees is not None:
+                trees.remove_unneeded()
+            return ended
+        finally:
+            process.end_everything()
+            if dock is not None:
+                dock.engine.close()
+            containers.reap(one.workspace, os.environ, watchers.notice, mine=one)
+
+
+def _recording(path: Path, one: Session) -> Recording:
+    from aca.providers.recording import Recording  # here, for few runs are recorded
+
+    return Recording(path, one)
+
+
+def _recorded(known: Mapping[str, base.Provider], recording: Recording) -> dict[str, base.Provider]:
+    from aca.providers.recorded import Recorded
+
+    return {name: Recorded(provider, recording) for name, provider in known.items()}
+
+
+def _keep_keys_apart(one: Session, state: SessionState) -> None:
+    """Know the keys that the plan's agents need, and strike them out of what a killed run has left."""
+    for given in state.plan.providers.values():
+        if providers.is_declared(given):
+            secrets.declare(providers.declared(given).needs_env)
+    for task_id, now in state.states.items():
+        if now.status == "in_progress":
+            clean.strike_out_of_all(one.task_logs / task_id)
+
+
+async def _drive(
+    one: Session,
+    state: SessionState,
+    written: Journal,
+    begun: ev.RunStarted,
+    watchers: Watchers,
+    recording: Recording | None,
+    trees: Worktrees | None,
+    here: Inplace,
+    dock: Dock | None,
+) -> ev.RunEnded:
+    stop, patience = Stop(), Patience()
+    with _signals(stop, patience, watchers.notice):
+        names = used_providers(left(state, state.plan))
+        for name in sorted(patch.usable(state) & {*providers.names(state.plan.providers)}):
+            names.setdefault(name, [])  # tasks for it may be added
+        known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
+        if ignored := rights.unheeded(left(state, state.plan), one.workspace):
+            how = "(--trust-project-config has them honoured)"
+            watchers.notice(f"not honoured by agents: {', '.join(ignored)} {how}")
+        for warning in uncounted(state.plan, names):
+            watchers.notice(f"warning: {warning}")
+        if recording is not None:
+            known = _recorded(known, recording)
+        watch = _unless_it_fails(watchers.step)
+        gate = _gate(state, known, stop, watch, watchers.notice)
+        agents = Agents(one, state, known, watch, gate)
+        attempts = Attempts(agents, patience, _learned(one, state))
+        attempts.sites.share(here)
+        attempts.sites.dock = dock
+        observers = [agents.arrivals, *watchers.observers, Derived(one)]
+        observers += [recording] if recording is not None else []
+        if trees is not None:
+            attempts.sites.use(trees)
+            observers.append(work.Branch(trees))
+        return await run(
+            state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
+        )
+
+
+def _learned(one: Session, state: SessionState) -> touches.Learned:
+    """What tasks are known to change from earlier sessions, where several work at once and it is of use."""
+    if state.plan.execution_mode == "sequential":
+        return {}
+    found = estimated(left(state, state.plan), one.workspace, but=one.id)
+    return {name: guess.touches for name, guess in found.tasks.items() if guess.touches}
+
+
+def _gate(
+    state: SessionState,
+    known: Iterable[str],
+    stop: Stop,
+    watch: Watch,
+    notice: Callable[[str], None],
+) -> Gate:
+    """What keeps tasks back while their providers take no calls."""
+    return Gate(
+        state.plan,
+        limits.keepers(state.plan, known, os.environ),
+        is_group=lambda task_id: task_id in state.children,
+        waits=lambda task_id, reason, seconds: watch(task_id, base.Waiting(reason, round(seconds, 3))),
+        exits=lambda reason, again: stop.when_idle(Exit.QUOTA, reason, again),
+        notice=notice,
+    )
+
+
+def left(state: SessionState, plan: Plan) -> Plan:
+    """*plan* with every task there is by now; what is settled counts as done. Groups stay groups so."""
+    done = {"status": "completed"}
+    tasks = (
+        task.model_copy(update=done) if state.states[task.id].settled else task
+        for task in state.tasks.values()
+    )
+    return plan.model_copy(update={"tasks": tuple(tasks)})
+
+
+def _unless_it_fails(watch: Watch) -> Watch:
+    """*watch* until it raises: whoever looks on must not cost an attempt."""
+    has_failed = False
+
+    def step(task_id: str, one: base.Step) -> None:
+        nonlocal has_failed
+        if has_failed:
+            return
+        try:
+            watch(task_id, one)
+        except Exception:
+            log.exception("whoever watches the steps failed and is dropped")
+            has_failed = True
+
+    return step
+
+
+@contextmanager
+def _signals(stop: Stop, patience: Patience, notice: Callable[[str], None]) -> Iterator[None]:
+    """First Ctrl-C: interrupt what runs, keep it resumable. Second: kill it now.
+
+    What the process was started to ignore (``nohup``, a shell's background job) stays ignored.
+    """
+    loop = asyncio.get_running_loop()
+    got: list[str] = []
+
+    def interrupt(code: Exit, name: str) -> None:
+        got.append(name)
+        if len(got) > 1:
+            patience.run_out()
+            notice(f"{name} again: killing what runs now")
+        else:
+            stop.request(code, f"interrupted by {name}", interrupt=True)
+            notice(f"{name}: interrupting what runs ({name} again kills it now); `aca resume` goes on")
+
+    wanted = {
+        signal.SIGINT: (Exit.INTERRUPTED, "Ctrl-C"),
+        signal.SIGTERM: (Exit.TERMINATED, "SIGTERM"),
+        signal.SIGHUP: (Exit.TERMINATED, "SIGHUP"),
+    }
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        del wanted[signal.SIGHUP]  # started with nohup: to go on when the terminal closes is what is wanted
+    for number in wanted:
+        loop.add_signal_handler(number, interrupt, *wanted[number])
+    try:
+        yield
+    finally:
+        for number in wanted:
+            loop.remove_signal_handler(number)
+
+
+def end_orphans(workspace: Path, notice: Callable[[str], None], mine: Session | None = None) -> None:
+    """End what killed acas left running in *workspace*. The caller holds the lock of *mine*."""
+    dead = [one.id for one in session.listing(workspace) if one == mine or not one.is_running()]
+    if pids := process.end_orphans(dead):
+        notice(f"ended {len(pids)} process(es) that an earlier aca left behind: {pids}")
+    containers.reap(workspace, os.environ, notice, mine)
