@@ -32,7 +32,7 @@ def samples(workspace: Path, but: str = "") -> list[Sample]:
 
 
 def estimated(plan: Plan, workspace: Path, but: str = "") -> Estimate:
-    """What the open tasks of *plan* may take, going by the sessions of the workspace, *but* one of that id."""
+    """What the open tasks of *plan* may take, going by the sessions here, *but* one of that id."""
     return estimate(plan, samples(workspace, but))
 
 
