@@ -17,13 +17,13 @@ ENOUGH = 5000
 """So many samples make further sessions needless."""
 
 
-def samples(workspace: Path) -> list[Sample]:
-    """One sample for each completed task of the latest sessions, newest first.
+def samples(workspace: Path, but: str = "") -> list[Sample]:
+    """One sample for each completed task of the latest sessions, newest first, *but* one of that id.
 
     Forks repeat what is told already.
     """
     found: list[Sample] = []
-    for _, state in islice(session.sound(workspace), SESSIONS):
+    for _, state in islice(session.sound(workspace, but=but), SESSIONS):
         if not state.forked_from:
             found += _of(state)
         if len(found) >= ENOUGH:
@@ -31,9 +31,9 @@ def samples(workspace: Path) -> list[Sample]:
     return found
 
 
-def estimated(plan: Plan, workspace: Path) -> Estimate:
-    """What the open tasks of *plan* may take, going by the finished sessions of the workspace."""
-    return estimate(plan, samples(workspace))
+def estimated(plan: Plan, workspace: Path, but: str = "") -> Estimate:
+    """What the open tasks of *plan* may take, going by the sessions here, *but* one of that id."""
+    return estimate(plan, samples(workspace, but))
 
 
 def _of(state: SessionState) -> Iterator[Sample]:

@@ -152,7 +152,7 @@ async def _drive(
         watch = _unless_it_fails(watchers.step)
         gate = _gate(state, known, stop, watch, watchers.notice)
         agents = Agents(one, state, known, watch, gate)
-        attempts = Attempts(agents, patience, _learned(state, one.workspace))
+        attempts = Attempts(agents, patience, _learned(one, state))
         attempts.sites.share(here)
         attempts.sites.dock = dock
         observers = [agents.arrivals, *watchers.observers, Derived(one)]
@@ -165,11 +165,11 @@ async def _drive(
         )
 
 
-def _learned(state: SessionState, workspace: Path) -> touches.Learned:
-    """What tasks are known to change, where several work at once and that is of use."""
+def _learned(one: Session, state: SessionState) -> touches.Learned:
+    """What tasks are known to change from earlier sessions, where several work at once and it is of use."""
     if state.plan.execution_mode == "sequential":
         return {}
-    found = estimated(left(state, state.plan), workspace)
+    found = estimated(left(state, state.plan), one.workspace, but=one.id)
     return {name: guess.touches for name, guess in found.tasks.items() if guess.touches}
 
 

@@ -249,12 +249,15 @@ def listing(workspace: Path) -> list[Session]:
     return sorted((one for one in found if os.access(one.journal_path, os.F_OK)), key=lambda one: one.id)
 
 
-def sound(workspace: Path, *, newest_must_be: bool = False) -> Iterator[tuple[Session, SessionState]]:
+def sound(
+    workspace: Path, *, newest_must_be: bool = False, but: str = ""
+) -> Iterator[tuple[Session, SessionState]]:
     """The sessions that can be read, newest first, each with its state; others hold nothing up.
 
-    With *newest_must_be* the newest raises what is wrong with it: for questions that mean it first of all.
+    The session with the id *but* is left out. With *newest_must_be* the newest raises what is wrong with it:
+    for questions that mean it first of all.
     """
-    for place, one in enumerate(reversed(listing(workspace))):
+    for place, one in enumerate(one for one in reversed(listing(workspace)) if one.id != but):
         try:
             state = one.state()
         except UNSOUND:

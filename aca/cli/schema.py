@@ -21,5 +21,5 @@ def schema(
     if name not in NAMES:
         cure = did_you_mean(name, NAMES) or f"there are {', '.join(NAMES)}"
         raise typer.BadParameter(f'there is no schema "{name}"; {cure}', param_hint="NAME")
-    Screen().document(schemas.document(name))
+    Screen().result(schemas.text(name).rstrip("\n"))
     return 0

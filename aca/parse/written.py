@@ -14,14 +14,15 @@ from aca.parse.keys import TASK_KEYS
 from aca.plan import Plan, dump
 
 Data = dict[str, Any]
-_SCHEMA = re.compile(r"^#:schema .*$", re.MULTILINE)
+_SCHEMA = re.compile(r"\A((?:[ \t]*(?:#.*)?\n)*?)#:schema .*")
+"""The line that names a schema to editors, among the comments above everything else."""
 TERMS = ("contract", "approval")
 """The tables of a plan that aca writes, and puts at its end."""
 
 
 def with_schema(text: str, schema: str) -> str:
     """*text*, a plan in TOML, with *schema* in the line that names one to editors, if it has such a line."""
-    return _SCHEMA.sub(lambda _old: f"#:schema {schema}", text, count=1)
+    return _SCHEMA.sub(lambda old: f"{old[1]}#:schema {schema}", text)
 
 
 def with_terms(text: str, plan: Plan) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,20 @@ def test_tasks_are_merged_with_all_they_say(plan: Project) -> None:
     assert (cut["site"]["title"], cut["site"].get("dependencies")) == ("Look and make", None)
     assert "## Make the site" in cut["site"]["description"]
     assert "## Look around" in cut["site"]["description"]
+
+
+def test_the_schema_of_a_plan_is_found_from_where_it_is_written(plan: Project, tmp_path: Path) -> None:
+    """The line for editors leads there; what only looks like it, in a text, is left alone."""
+    said = PLAN.replace("Both in blue.", "#:schema is a word of Taplo's")
+    plan.write({"plan.toml": f"# mine\n\n#:schema ./.aca/plan.schema.json\n{said}"})
+    (plan.root / "cut").mkdir()
+    for target in ("cut/once.toml", str(tmp_path / "else.toml")):
+        plan.run("plan", "split", "plan.toml", "site", "--output", target)
+        mine, _, line, *rest = (plan.root / target).read_text().split("\n")
+        assert mine == "# mine"
+        schema = (plan.root / target).parent / line.removeprefix("#:schema ")
+        assert schema.resolve() == plan.root / ".aca" / "plan.schema.json"
+        assert "#:schema is a word of Taplo's" in "\n".join(rest)
 
 
 def test_an_approved_plan_that_is_cut_is_not_approved(plan: Project) -> None:
