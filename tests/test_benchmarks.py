@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import Contender, Contest, hold
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -41,6 +43,14 @@ def test_a_benchmark_that_is_not_there_is_refused() -> None:
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert "overhead" in ended.stderr
+
+
+def test_who_fails_is_out_and_the_others_go_on() -> None:
+    """One broken peer costs its own row, and why is told."""
+    broken, sound = Contender("broken", lambda _: ["false"]), Contender("sound", lambda _: ["true"])
+    held = hold(Contest("a contest", [broken, sound]), runs=2)
+    assert [(figure.name, len(figure.samples)) for figure in held.figures] == [("sound", 2)]
+    assert held.failed["broken"].startswith("broken ended with 1: false")
 
 
 def test_figures_are_written_into_the_readme(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from aca.events import ContainerUse, FileChange
 from aca.place import Enclosure
 
 T = TypeVar("T")
-QUICK = 0.003
-"""Seconds: what took no longer is not worth a thread."""
+QUICK = 0.05
+"""Seconds: what takes no longer holds nobody up, on a machine that is busy with other things neither."""
 
 
 class TreeError(Exception):
@@ -130,14 +130,17 @@ class Looking:
 
     async def __call__(self, look: Callable[[], T]) -> T:
         """*look*, here where the last one was quick. One that is slow all of a sudden is so only once."""
-        return self._timed(look) if self._took <= QUICK else await finished(lambda: self._timed(look))
+        if self._took <= QUICK:
+            return self._timed(look, time.monotonic)
+        # Its own time alone: a thread waits for its turn, and whether it is still needed is to be seen.
+        return await finished(lambda: self._timed(look, time.thread_time))
 
-    def _timed(self, look: Callable[[], T]) -> T:
-        began = time.monotonic()
+    def _timed(self, look: Callable[[], T], clock: Callable[[], float]) -> T:
+        began = clock()
         try:
             return look()
         finally:
-            self._took = time.monotonic() - began
+            self._took = clock() - began
 
 
 def kept_ref(session: str, task_id: str, attempt: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aca.messages import Remark
 from tests.project import Project
 
@@ -43,7 +45,7 @@ def test_there_may_be_no_session_yet(project: Project) -> None:
 def test_status_shows_counts_roll_up_and_what_waits(project: Project) -> None:
     """Each task with its status, groups with how much of them is done, and what to do next."""
     a_run(project)
-    lines = project.run("status").stdout.splitlines()
+    lines = re.sub(r"  \d+\.\ds", "", project.run("status").stdout).splitlines()
     assert lines[0] == "Accounts: 1 pending, 1 waiting for a person, 1 completed, 3 failed"
     assert "  ✘ Screens (screens)  0/2  2 of 2 subtasks not done: flaky, lint" in lines
     assert "    ✘ Flaky (flaky)  the disk is" in lines

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
+import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from aca.workspaces.base import QUICK, Looking
 from tests.project import Project
 from tests.workspaces.checkout import commit, git, repository, tasks, users
 
@@ -331,3 +336,17 @@ def test_files_that_conflict_in_the_users_index_stay_so(project: Project) -> Non
     project.run("run", "tasks.md")
     assert changes(project) == [("first", "b.txt", "created")]
     assert users(project) == before
+
+
+def test_a_look_is_in_a_thread_where_the_one_before_was_slow() -> None:
+    """To hand it over costs more than to look at a few files; a large workspace must hold nobody up."""
+
+    def look(seconds: float) -> bool:
+        time.sleep(seconds)
+        return threading.current_thread() is threading.main_thread()
+
+    async def all_of_them() -> list[bool]:
+        looking = Looking()
+        return [await looking(partial(look, seconds)) for seconds in (0.0, 2 * QUICK, 0.0, 0.0)]
+
+    assert asyncio.run(all_of_them()) == [True, True, False, True]
