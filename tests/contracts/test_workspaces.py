@@ -143,7 +143,8 @@ def test_what_takes_too_long_is_stopped_with_all_it_started(
     async def story() -> None:
         async with opened(checkout, kind, tmp_path / "logs") as here:
             code, said, timed_out = await here.shell(script, timeout=1.0)
-            assert (code, said.strip(), timed_out) == (9, "heard", True)
+            # Its shell may have time to say that a job of its was killed.
+            assert (code, said.split()[:1], timed_out) == (9, ["heard"], True)
             before = here.place.inside("tick").stat().st_size
             await asyncio.sleep(0.2)
             assert here.place.inside("tick").stat().st_size == before
