@@ -191,7 +191,7 @@ program = line.filter(str.strip)
 command = program | st.tuples(program) | st.tuples(program, line, line)
 variable = line.filter(lambda name: name and "=" not in name)
 one_task = st.fixed_dictionaries(
-    {"title": line.filter(bool), "kind": st.just("command"), "command": command},
+    {"title": line.filter(str.strip), "kind": st.just("command"), "command": command},
     optional={
         "description": line,
         "context": line,
