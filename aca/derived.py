@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ class Derived:
 
 
 def snapshot(state: SessionState) -> dict[str, Any]:
-    """A readable picture of *state* for ``meta/session.json``: metadata, task hierarchy, progress."""
+    """A readable picture of *state*: metadata, progress, task hierarchy."""
+    return {**_head(state), "tasks": [_picture(state, task_id) for task_id in state.tasks]}
+
+
+def _head(state: SessionState) -> dict[str, Any]:
     return {
         "session": state.session,
         "name": state.plan.name,
@@ -42,7 +47,6 @@ def snapshot(state: SessionState) -> dict[str, Any]:
             "calls_of_unknown_cost": state.spent.unknown_costs,
             "estimated_calls": state.spent.estimated,
         },
-        "tasks": [_picture(state, task_id) for task_id in state.tasks],
     }
 
 
@@ -81,7 +85,7 @@ def write_derived(session: Session, state: SessionState) -> None:
         for task_id, now in state.states.items()
         for change in now.files
     ]
-    _write_json(session.path / "meta" / "session.json", snapshot(state))
+    journal.write_aside(session.path / "meta" / "session.json", *_written(state))
     _write_json(session.path / "file_changes" / "change_log.json", changes)
     for provider in _used_providers(state):
         _write_json(session.path / provider / "messages.json", conversations.get(provider, []))
@@ -89,6 +93,15 @@ def write_derived(session: Session, state: SessionState) -> None:
         defaults = state.plan.defaults.model_dump(mode="json")
         settings = {"options": options, "defaults": defaults}
         _write_json(session.path / provider / "session_config.json", settings)
+
+
+def _written(state: SessionState) -> Iterator[bytes]:
+    """The picture as it is written, task by task: all of it at once would take several times the memory."""
+    yield _formatted(_head(state)).removesuffix(b"\n}") + b',\n  "tasks": ['
+    for number, task_id in enumerate(state.tasks):
+        yield b",\n    " if number else b"\n    "
+        yield _formatted(_picture(state, task_id)).replace(b"\n", b"\n    ")
+    yield b"\n  ]\n}\n"
 
 
 def _used_providers(state: SessionState) -> set[str]:
@@ -99,4 +112,8 @@ def _used_providers(state: SessionState) -> set[str]:
 
 def _write_json(path: Path, value: object) -> None:
     path.parent.mkdir(exist_ok=True)
-    journal.write_aside(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    journal.write_aside(path, _formatted(value), b"\n")
+
+
+def _formatted(value: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2)

@@ -153,12 +153,12 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def write_aside(path: Path, data: bytes) -> None:
-    """Replace the file at *path* so that a reader or a crash sees the old one or the new one, whole."""
+def write_aside(path: Path, *pieces: bytes) -> None:
+    """Replace the file at *path* by *pieces* so that a reader or a crash sees the old or the new, whole."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with aside.open("wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

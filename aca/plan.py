@@ -493,7 +493,9 @@ def talks_with(plan: Plan, task: Task) -> str:
 
 def dump(plan: Plan) -> dict[str, Any]:
     """The plan as plain data in file order: all that governs the run, and of each task what is said of it."""
-    data: dict[str, Any] = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    data: dict[str, Any] = plan.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude={"tasks"}
+    )
     data.update(
         {"$schema": plan.schema_id, "format_version": plan.format_version},
         execution_mode=plan.execution_mode,

@@ -48,6 +48,12 @@ def environment(server: ModelServer) -> dict[str, str]:
     }
 
 
+def is_written_down(project: Project, title: str) -> bool:
+    """Whether claude has kept of the task that it used a tool: it goes on from what is in its files."""
+    kept = (path.read_text() for path in (project.home / ".claude/projects").rglob("*.jsonl"))
+    return any(f"# Your task: {title}" in text and '"tool_result"' in text for text in kept)
+
+
 @every_version
 def test_a_file_of_three_tasks_is_killed_in_the_middle_and_resumed(
     project: Project, server: ModelServer, version: str
@@ -74,7 +80,7 @@ def test_a_file_of_three_tasks_is_killed_in_the_middle_and_resumed(
     )
     project.write({"tasks.md": TASKS.format(claude=claude(version))})
     running = project.start("--task-file", "tasks.md", env=environment(server))
-    running.until(lambda: len(server.requests) == 4)
+    running.until(lambda: len(server.requests) == 4 and is_written_down(project, "Make it louder"))
     running.kill()
     assert Path(greeting).read_text() == "hello\n"
 

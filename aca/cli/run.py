@@ -82,6 +82,7 @@ def start(
         planner.review(planned, prepared, screen)
     carrying.check_record(output)
     one = app.start(prepared, workspace, screen.remark)
+    del prepared, planned  # the session reads its own, and two large plans take much memory
     return carrying.carry_out(one, one.state(), screen)
 
 
