@@ -15,6 +15,8 @@ import msgspec
 MINUTE = 60.0
 SLACK = 0.008
 """Our minute is longer by this: what leaves us evenly need not arrive so."""
+PROMPT = 2.0
+"""Seconds; of later answers nobody knows how much of the time was the model's."""
 SLOTS = 240
 """What is used within one of them is remembered as used at its end."""
 
@@ -56,12 +58,17 @@ class Pool(msgspec.Struct):
         """What was reserved at *used_at* has turned out to be another amount.
 
         What was reserved too much longer ago than is remembered has been paid off, and is nobody's any more.
+        A call that was answered soon counts as used now: it may have left, and arrived, a good while after
+        it was let go, when this process or the machine had much else to do.
         """
         self._pass(rate, now)
         if really < reserved and used_at <= now - _REMEMBERED:
             return
         self.debt = max(0.0, self.debt + really - reserved)
-        if really > reserved:
+        if now - used_at <= PROMPT:
+            self._forget(reserved, used_at)
+            self._remember(really, now)
+        elif really > reserved:
             self._remember(really - reserved, now)
         else:
             self._forget(reserved - really, used_at)

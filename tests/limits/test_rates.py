@@ -66,6 +66,16 @@ def test_a_call_of_over_a_minute_takes_nothing_from_others() -> None:
     assert pool.wait(30_000, rate, 100.0) > 50
 
 
+@pytest.mark.parametrize(("answered", "free"), [(1.5, 61.5), (30.0, 60.0)], ids=["soon", "late"])
+def test_a_call_counts_from_when_it_was_answered_if_that_was_soon(answered: float, free: float) -> None:
+    """It may have arrived so much later than it was let go; a late answer took the model so long."""
+    rate, pool = Rate(60, 60), Pool()
+    pool.use(60, rate, 0.0)
+    pool.correct(60, 60, 0.0, rate, answered)
+    now = answered + pool.wait(60, rate, answered)
+    assert free <= now <= free + MINUTE * 0.01
+
+
 def test_a_burst_goes_at_once_and_is_paid_off() -> None:
     """Then it goes on at the pace of the limit."""
     rate, pool = Rate(60, 5), Pool()
