@@ -37,17 +37,14 @@ from aca.workspaces import choice, git
 __all__ = [
     "Prepared",
     "Request",
-    "Resumption",
     "Watchers",
     "carry_out",
     "collect",
-    "effective",
     "estimated",
     "prepare",
     "provider_problems",
     "settings",
     "settled",
-    "used_providers",
 ]
 
 

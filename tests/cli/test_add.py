@@ -8,7 +8,6 @@ import pytest
 
 from aca import events as ev
 from aca.messages import Addition
-from tests.faults.fuzz import aca
 from tests.project import Project
 
 ADA = {"USER": "ada", "LOGNAME": "ada"}
@@ -118,16 +117,13 @@ WRONG = [
 ]
 
 
-def test_what_cannot_be_is_refused_at_the_prompt(waiting: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_is_refused_at_the_prompt(waiting: Project) -> None:
     """With its reason, and nothing is left in the session."""
     before = waiting.journal()
-    monkeypatch.chdir(waiting.root)
-    monkeypatch.setenv("SOME_TOKEN", "sesame-open-9")
     for said, told in WRONG:
-        code, printed = aca("add", *said)
-        assert code == 2
-        assert told in printed
-        assert "sesame" not in printed
+        outcome = waiting.run("add", *said, env={"SOME_TOKEN": "sesame-open-9"}, expect=2)
+        assert told in outcome.stderr
+        assert "sesame" not in outcome.stdout + outcome.stderr
     assert waiting.journal() == before
     assert list(waiting.session().messages()) == []
 

@@ -14,7 +14,6 @@ from aca import graph, reshape
 from aca.faults import faults
 from aca.plan import Plan
 from tests.core.stories import plans, task
-from tests.faults.fuzz import aca
 from tests.project import Project
 
 PLAN = '''\
@@ -155,15 +154,12 @@ WRONG = [
 ]
 
 
-def test_what_cannot_be_is_refused_and_the_file_stays(plan: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_is_refused_and_the_file_stays(plan: Project) -> None:
     """With the line and the cure, where there are some."""
     inline = 'format_version = 1\ntasks = [{id = "a", title = "A", description = "- x\\n- y"}]\n'
     plan.write({"tasks.md": "- [ ] A {#a}\n", "inline.toml": inline})
-    monkeypatch.chdir(plan.root)
     for words, told in WRONG:
-        code, printed = aca("plan", *words)
-        assert code == 2
-        assert told in printed
+        assert told in plan.run("plan", *words, expect=2).stderr
     assert (plan.read("plan.toml"), plan.read("inline.toml")) == (PLAN, inline)
 
 
