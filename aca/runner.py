@@ -138,11 +138,12 @@ async def _drive(
 ) -> ev.RunEnded:
     stop, patience = Stop(), Patience()
     with _signals(stop, patience, watchers.notice):
-        names = used_providers(left(state, state.plan))
+        rest = left(state, state.plan)
+        names = used_providers(rest)
         for name in sorted(patch.usable(state) & {*providers.names(state.plan.providers)}):
             names.setdefault(name, [])  # tasks for it may be added
         known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
-        if ignored := rights.unheeded(left(state, state.plan), one.workspace):
+        if ignored := rights.unheeded(rest, one.workspace):
             how = "(--trust-project-config has them honoured)"
             watchers.notice(f"not honoured by agents: {', '.join(ignored)} {how}")
         for warning in uncounted(state.plan, names):
@@ -152,7 +153,7 @@ async def _drive(
         watch = _unless_it_fails(watchers.step)
         gate = _gate(state, known, stop, watch, watchers.notice)
         agents = Agents(one, state, known, watch, gate)
-        attempts = Attempts(agents, patience, _learned(one, state))
+        attempts = Attempts(agents, patience, _learned(one, rest))
         attempts.sites.share(here)
         attempts.sites.dock = dock
         observers = [agents.arrivals, *watchers.observers, Derived(one)]
@@ -165,11 +166,11 @@ async def _drive(
         )
 
 
-def _learned(one: Session, state: SessionState) -> touches.Learned:
+def _learned(one: Session, rest: Plan) -> touches.Learned:
     """What tasks are known to change from earlier sessions, where several work at once and it is of use."""
-    if state.plan.execution_mode == "sequential":
+    if rest.execution_mode == "sequential":
         return {}
-    found = estimated(left(state, state.plan), one.workspace, but=one.id)
+    found = estimated(rest, one.workspace, but=one.id)
     return {name: guess.touches for name, guess in found.tasks.items() if guess.touches}
 
 
