@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from statistics import quantiles
+
+import msgspec
 
 from aca import graph, schedule
 from aca.plan import REPLAY, Limits, Plan, Task, profile
@@ -21,8 +22,7 @@ _Z90 = 1.2815515594
 """How many standard deviations the 90th percentile of a normal distribution lies above its mean."""
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True):
     """Two percentiles of an amount."""
 
     p50: float = 0.0
@@ -32,8 +32,7 @@ class Spread:
         return Spread(self.p50 * factor, self.p90 * factor)
 
 
-@dataclass(frozen=True)
-class Assumption:
+class Assumption(msgspec.Struct, frozen=True):
     """What is assumed of a task where nothing is known; ``per_point`` of its complexity."""
 
     seconds: Spread
@@ -49,8 +48,7 @@ ASSUMED: dict[str, Assumption] = {
 """No measurements: orders of magnitude, until something has been finished here. Approvals are no work."""
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """What one finished task took. Tokens and cost (USD) are None where the provider did not tell."""
 
     work: str
@@ -63,8 +61,7 @@ class Sample:
     """What it changed, by paths from the workspace."""
 
 
-@dataclass(frozen=True)
-class Guess:
+class Guess(msgspec.Struct, frozen=True):
     """What one task may take. ``samples`` is how many finished ones it is from; 0: it is assumed."""
 
     seconds: Spread
@@ -75,8 +72,7 @@ class Guess:
     """Patterns for what the same work has changed last, besides what the task says it touches."""
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(msgspec.Struct, frozen=True):
     """What the open tasks of a plan may take: each of them, and together."""
 
     tasks: dict[str, Guess]
@@ -140,7 +136,9 @@ class _Known:
                 self._alike.setdefault(key, []).append(one)
 
     def guess(self, plan: Plan, task: Task) -> Guess:
-        return replace(self._amounts(plan, task), touches=learn(plan, task, self._changed(plan, task)))
+        return msgspec.structs.replace(
+            self._amounts(plan, task), touches=learn(plan, task, self._changed(plan, task))
+        )
 
     def _changed(self, plan: Plan, task: Task) -> tuple[str, ...]:
         """What the same work changed when it was done last and changed anything."""

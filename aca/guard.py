@@ -12,6 +12,8 @@ from fnmatch import translate
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from aca.place import PRIVATE
 from aca.protection import Protection
 
@@ -27,8 +29,7 @@ _LARGE = frozenset({"objects", "refs", "logs", "lfs"})
 """What is in a submodule's and holds no settings."""
 
 
-@dataclass(frozen=True)
-class File:
+class File(msgspec.Struct, frozen=True):
     """A file small enough to be put back."""
 
     content: bytes

@@ -12,8 +12,9 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+import msgspec
 
 PATHS = (
     *(".env", "*.key", ".git/config", ".git/config.worktree", ".git/commondir", ".git/hooks"),
@@ -51,8 +52,7 @@ _SUBSTITUTED = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 _ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
 
 
-@dataclass(frozen=True)
-class Protection:
+class Protection(msgspec.Struct, frozen=True):
     """What holds in one plan."""
 
     paths: tuple[str, ...] = PATHS
