@@ -12,7 +12,7 @@ from aca.session import Session, listing
 from aca.state import fold
 from tests.faults.fuzz import aca
 from tests.faults.plans import RETRIES, RUN
-from tests.faults.sites import Server, Site
+from tests.faults.sites import Site
 from tests.faults.tally import Losses, Tally
 
 COMMANDS = (("status",), ("show", "one"), ("costs",), ("checkpoint", "list"), ("plan", "show", "tasks.md"))
@@ -20,11 +20,11 @@ COMMANDS = (("status",), ("show", "one"), ("costs",), ("checkpoint", "list"), ("
 
 
 @pytest.fixture
-def ended(server: Server, tmp_path: Path) -> Session:
+def ended(tmp_path: Path) -> Session:
     """A small session that has come to its end, a failure included."""
-    site = Site(tmp_path / "site", server)
+    site = Site(tmp_path / "site")
     site.write({"tasks.md": RETRIES.tasks})
-    assert site.aca(*RUN)["status"] == RETRIES.code, site.log()
+    assert site.aca(*RUN).status == RETRIES.code, site.log()
     [one] = listing(site.work)
     return one
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from aca.plan import Check, Plan, Task, dump
 from tests.core.stories import plans
-from tests.faults.sites import Memory, Server, Site
+from tests.faults.sites import Memory, Run, Site
 from tests.faults.tally import Tally
+from tests.project import SECONDS
 
 PARTS = 4
 """How many random plans are taken apart, each at its writes."""
@@ -23,16 +24,16 @@ SAMPLE = 3
 START = ("--execution-plan", "plan.json", "--quiet")
 
 
-def make(path: Path, plan: Plan, server: Server) -> Site:
+def make(path: Path, plan: Plan) -> Site:
     """A workspace with a plan whose every attempt leaves a mark on the disk."""
     working = _working(plan)
-    site = Site(path, server)
+    site = Site(path)
     site.write({"replay.toml": _script(working), "plan.json": json.dumps(dump(working))})
     return site
 
 
-def resume(site: Site, kill: dict[str, Any] | None = None) -> dict[str, int]:
-    return site.aca(*(("resume", "--quiet") if site.session() else START), kill=kill)
+def resume(site: Site, seconds: float = SECONDS) -> Run:
+    return site.aca(*(("resume", "--quiet") if site.session() else START), seconds=seconds)
 
 
 def _work(task: Task) -> str:
@@ -83,7 +84,7 @@ def examples(number: int) -> settings:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_random_plans_killed_at_a_write(server: Server, tmp_path: Path, part: int, tally: Tally) -> None:
+def test_random_plans_killed_at_a_write(tmp_path: Path, part: int, tally: Tally) -> None:
     """Right before it, in the middle of it, and right after it: the same end as without."""
     numbers = itertools.count()
 
@@ -91,22 +92,22 @@ def test_random_plans_killed_at_a_write(server: Server, tmp_path: Path, part: in
     @examples(3)
     @given(plan=plans(least=5, most=9))
     def sweep(plan: Plan) -> None:
-        whole = make(tmp_path / f"{next(numbers)}", plan, server)
+        whole = make(tmp_path / f"{next(numbers)}", plan)
         ended = whole.aca(*START)
-        writes = range(1, ended["commits"] + 1)
+        writes = range(1, ended.commits + 1)
         points = [(write, when) for write in writes for when in ("before", "torn", "after")]
         for write, when in tally.sample(points, SAMPLE):
-            site = make(tmp_path / f"{next(numbers)}", plan, server)
+            site = make(tmp_path / f"{next(numbers)}", plan)
             site.aca(*START, kill={"commit": write, "when": when})
             memory = Memory.of(site)
-            assert resume(site)["status"] == ended["status"], site.log()
+            assert resume(site).status == ended.status, site.log()
             tally.add((write, when), memory.compared(site, whole.statuses()))
 
     sweep()
 
 
 @pytest.mark.parametrize("part", range(2))
-def test_random_plans_killed_at_any_time(server: Server, tmp_path: Path, part: int, tally: Tally) -> None:
+def test_random_plans_killed_at_any_time(tmp_path: Path, part: int, tally: Tally) -> None:
     """SIGKILL at random times, several times in a row before it may finish."""
     numbers = itertools.count()
 
@@ -114,13 +115,13 @@ def test_random_plans_killed_at_any_time(server: Server, tmp_path: Path, part: i
     @examples(12 if tally.everything else 3)
     @given(plan=plans(least=3, most=9), delays=st.lists(st.floats(0.0, 0.3), min_size=1, max_size=3))
     def sweep(plan: Plan, delays: list[float]) -> None:
-        whole = make(tmp_path / f"{next(numbers)}", plan, server)
+        whole = make(tmp_path / f"{next(numbers)}", plan)
         ended = whole.aca(*START)
-        site = make(tmp_path / f"{next(numbers)}", plan, server)
+        site = make(tmp_path / f"{next(numbers)}", plan)
         for delay in delays:
-            resume(site, kill={"after": delay})
+            resume(site, seconds=delay)
         memory = Memory.of(site)
-        assert resume(site)["status"] == ended["status"], site.log()
+        assert resume(site).status == ended.status, site.log()
         tally.of += 1
         tally.add(delays, memory.compared(site, whole.statuses()))
 
