@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 from statistics import quantiles
 
 import msgspec
@@ -126,6 +127,12 @@ def estimate(plan: Plan, samples: Iterable[Sample]) -> Estimate:
     )
 
 
+def touched(plan: Plan, samples: Iterable[Sample]) -> dict[str, tuple[str, ...]]:
+    """Task id -> patterns for what the same work has changed last, besides what the task says it touches."""
+    known = _Known(samples)
+    return {task.id: found for task in graph.open_leaves(plan) if (found := known.touched(plan, task))}
+
+
 class _Known:
     """Samples by what they are alike in, the closest likeness first."""
 
@@ -136,17 +143,17 @@ class _Known:
                 self._alike.setdefault(key, []).append(one)
 
     def guess(self, plan: Plan, task: Task) -> Guess:
-        return msgspec.structs.replace(
-            self._amounts(plan, task), touches=learn(plan, task, self._changed(plan, task))
-        )
+        amounts, files = self._amounts(plan, task), self.touched(plan, task)
+        return msgspec.structs.replace(amounts, touches=files) if files else amounts
 
-    def _changed(self, plan: Plan, task: Task) -> tuple[str, ...]:
-        """What the same work changed when it was done last and changed anything."""
-        return next((one.files for one in self._alike.get((work_of(plan, task),), ()) if one.files), ())
+    def touched(self, plan: Plan, task: Task) -> tuple[str, ...]:
+        """Patterns for what the same work changed when it was done last and changed anything."""
+        alike = self._alike.get((work_of(plan, task),), ()) if self._alike else ()
+        return learn(plan, task, next((one.files for one in alike if one.files), ()))
 
     def _amounts(self, plan: Plan, task: Task) -> Guess:
         kind, complexity = kind_of(plan, task), schedule.weight(task)
-        for key in ((work_of(plan, task),), (kind, complexity), (kind, None)):
+        for key in ((work_of(plan, task),), (kind, complexity), (kind, None)) if self._alike else ():
             if len(found := self._alike.get(key, [])) >= FEWEST:
                 return _from(found)
         return _assumed(ASSUMED[row_of(plan, task)], complexity)
@@ -163,6 +170,7 @@ def _from(samples: list[Sample]) -> Guess:
     )
 
 
+@cache
 def _assumed(assumption: Assumption, complexity: int) -> Guess:
     factor = complexity if assumption.per_point else 1
     costs_nothing = assumption.tokens == Spread()
