@@ -12,9 +12,8 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-
-import msgspec
 
 PATHS = (
     *(".env", "*.key", ".git/config", ".git/config.worktree", ".git/commondir", ".git/hooks"),
@@ -52,7 +51,8 @@ _SUBSTITUTED = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 _ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
 
 
-class Protection(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Protection:
     """What holds in one plan."""
 
     paths: tuple[str, ...] = PATHS
