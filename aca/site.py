@@ -119,7 +119,8 @@ class Site:
         """The directory to work in. Raises SetupError, OutsideWorkspaceError or OSError."""
         self.ground = await self.workspace.open(self.task.id, self.number)
         await self.furnish(self.ground)
-        self.ground = await self.enclosed(self.ground, await finished(lambda: self._fixed(self.ground)))
+        if self.profile.docker is not None:
+            self.ground = await self.enclosed(self.ground, await finished(lambda: self._fixed(self.ground)))
         return self.place_on(self.ground)
 
     async def enclosed(self, ground: Ground, fixed: Collection[Path] = ()) -> Ground:
@@ -128,7 +129,7 @@ class Site:
 
     def _fixed(self, ground: Ground | None) -> list[Path]:
         """What is protected there, for an agent's container. A sandbox finds that out when it is made."""
-        if ground is None or self.profile.docker is None or self.task.kind != "agent":
+        if ground is None or self.task.kind != "agent":
             return []
         return [path for _, path in found(self.all.protection, ground.root)]
 
