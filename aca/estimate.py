@@ -6,13 +6,13 @@ P50 is what is passed half of the time, P90 once in ten. What nobody knows stays
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import quantiles
 
 from aca import graph, schedule
 from aca.plan import REPLAY, Limits, Plan, Task, profile
-from aca.touches import learn
+from aca.touches import Learned, learn
 from aca.values import command_text
 
 FEWEST = 3
@@ -130,6 +130,14 @@ def estimate(plan: Plan, samples: Iterable[Sample]) -> Estimate:
     )
 
 
+def learned(plan: Plan, samples: Sequence[Sample]) -> Learned:
+    """Of each open task that did it, what the same work changed last besides what the task says."""
+    known = _Known(samples)
+    leaves = graph.open_leaves(plan) if samples else ()
+    found = ((task.id, known.touches(plan, task)) for task in leaves)
+    return {task_id: patterns for task_id, patterns in found if patterns}
+
+
 class _Known:
     """Samples by what they are alike in, the closest likeness first."""
 
@@ -140,11 +148,12 @@ class _Known:
                 self._alike.setdefault(key, []).append(one)
 
     def guess(self, plan: Plan, task: Task) -> Guess:
-        return replace(self._amounts(plan, task), touches=learn(plan, task, self._changed(plan, task)))
+        return replace(self._amounts(plan, task), touches=self.touches(plan, task))
 
-    def _changed(self, plan: Plan, task: Task) -> tuple[str, ...]:
-        """What the same work changed when it was done last and changed anything."""
-        return next((one.files for one in self._alike.get((work_of(plan, task),), ()) if one.files), ())
+    def touches(self, plan: Plan, task: Task) -> tuple[str, ...]:
+        """Patterns for what the same work changed when it was done last and changed anything."""
+        alike = self._alike.get((work_of(plan, task),), ())
+        return learn(plan, task, next((one.files for one in alike if one.files), ()))
 
     def _amounts(self, plan: Plan, task: Task) -> Guess:
         kind, complexity = kind_of(plan, task), schedule.weight(task)

@@ -24,7 +24,7 @@ from aca.consultation import Agents, Watch
 from aca.derived import Derived
 from aca.errors import Exit
 from aca.garbage import here_to_stay
-from aca.history import estimated
+from aca.history import learned
 from aca.journal import Journal
 from aca.limits.gate import Gate
 from aca.logs import system_log
@@ -170,8 +170,7 @@ def _learned(one: Session, rest: Plan) -> touches.Learned:
     """What tasks are known to change from earlier sessions, where several work at once and it is of use."""
     if rest.execution_mode == "sequential":
         return {}
-    found = estimated(rest, one.workspace, but=one.id)
-    return {name: guess.touches for name, guess in found.tasks.items() if guess.touches}
+    return learned(rest, one.workspace, but=one.id)
 
 
 def _gate(
