@@ -11,6 +11,7 @@ from aca import providers, session
 from aca.container import Container, mount
 from aca.errors import InputError, Problem
 from aca.plan import Plan, Task
+from aca.providers.base import Errand
 from aca.session import Session
 from aca.state import SessionState
 from aca.workspaces import docker
@@ -27,7 +28,7 @@ from aca.workspaces.containers.engine import (
 from aca.workspaces.docker import Dock
 
 Notice = Callable[[str], None]
-Used = Mapping[str, list[Task]]
+Used = Mapping[str, list[Errand]]
 """Provider name -> the tasks that it may have to do."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
@@ -166,7 +167,7 @@ def _programs(plan: Plan, used: Used) -> dict[str, str]:
     for name, tasks in used.items():
         with suppress(InputError, ValueError):  # told by the provider's own problems
             program = providers.program(name, plan.providers.get(name, {}))
-            if program is not None and any(task.docker for task in tasks):
+            if program is not None and any(task.in_container for task in tasks):
                 found[program] = name
     return found
 

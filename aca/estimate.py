@@ -6,13 +6,14 @@ P50 is what is passed half of the time, P90 once in ten. What nobody knows stays
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from statistics import quantiles
 
 from aca import graph, schedule
 from aca.plan import REPLAY, Limits, Plan, Task, profile
-from aca.touches import Learned, learn
+from aca.touches import learn
 from aca.values import command_text
 
 FEWEST = 3
@@ -130,12 +131,10 @@ def estimate(plan: Plan, samples: Iterable[Sample]) -> Estimate:
     )
 
 
-def learned(plan: Plan, samples: Sequence[Sample]) -> Learned:
-    """Of each open task that did it, what the same work changed last besides what the task says."""
+def touched(plan: Plan, samples: Iterable[Sample]) -> dict[str, tuple[str, ...]]:
+    """Task id -> patterns for what the same work has changed last, besides what the task says it touches."""
     known = _Known(samples)
-    leaves = graph.open_leaves(plan) if samples else ()
-    found = ((task.id, known.touches(plan, task)) for task in leaves)
-    return {task_id: patterns for task_id, patterns in found if patterns}
+    return {task.id: found for task in graph.open_leaves(plan) if (found := known.touched(plan, task))}
 
 
 class _Known:
@@ -148,16 +147,17 @@ class _Known:
                 self._alike.setdefault(key, []).append(one)
 
     def guess(self, plan: Plan, task: Task) -> Guess:
-        return replace(self._amounts(plan, task), touches=self.touches(plan, task))
+        amounts, files = self._amounts(plan, task), self.touched(plan, task)
+        return replace(amounts, touches=files) if files else amounts
 
-    def touches(self, plan: Plan, task: Task) -> tuple[str, ...]:
+    def touched(self, plan: Plan, task: Task) -> tuple[str, ...]:
         """Patterns for what the same work changed when it was done last and changed anything."""
-        alike = self._alike.get((work_of(plan, task),), ())
+        alike = self._alike.get((work_of(plan, task),), ()) if self._alike else ()
         return learn(plan, task, next((one.files for one in alike if one.files), ()))
 
     def _amounts(self, plan: Plan, task: Task) -> Guess:
         kind, complexity = kind_of(plan, task), schedule.weight(task)
-        for key in ((work_of(plan, task),), (kind, complexity), (kind, None)):
+        for key in ((work_of(plan, task),), (kind, complexity), (kind, None)) if self._alike else ():
             if len(found := self._alike.get(key, [])) >= FEWEST:
                 return _from(found)
         return _assumed(ASSUMED[row_of(plan, task)], complexity)
@@ -174,6 +174,7 @@ def _from(samples: list[Sample]) -> Guess:
     )
 
 
+@cache
 def _assumed(assumption: Assumption, complexity: int) -> Guess:
     factor = complexity if assumption.per_point else 1
     costs_nothing = assumption.tokens == Spread()

@@ -6,7 +6,7 @@ Cycles, for which the graph is needed, are ``graph.cycle_faults``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -20,6 +20,7 @@ _LONGEST_NAME = 255
 _LONGEST_PATH = 2048
 """Bytes of a ``cwd``: Linux takes 4096 in all (PATH_MAX), with the workspace or worktree that it lies in."""
 _SHOWN = 60
+_is_id = re.compile(r"\w[\w.-]*").fullmatch
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
     found += _cwd_faults(plan.cwd)
     found += _lifted(plan)
     for index, task in enumerate(plan.tasks):
-        found += [Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word)
-                  for fault in _task_faults(task, plan, tasks, task.id in parents)]  # fmt: skip
+        for fault in _task_faults(task, plan, tasks, task.id in parents):
+            found.append(Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word))
     return found
 
 
@@ -74,8 +75,12 @@ def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:
 
 
 def _task_faults(task: Task, plan: Plan, tasks: dict[str, Task], is_group: bool) -> list[Fault]:
-    found = _name_faults(task) + _reference_faults(task, plan, tasks) + _kind_faults(task, is_group)
-    return found if task.cwd is None else [*found, *_cwd_faults(task.cwd)]
+    return [
+        *_name_faults(task),
+        *_reference_faults(task, plan, tasks),
+        *_kind_faults(task, is_group),
+        *(() if task.cwd is None else _cwd_faults(task.cwd)),
+    ]
 
 
 def _cwd_faults(cwd: str) -> list[Fault]:
@@ -97,18 +102,14 @@ def _name_faults(task: Task) -> list[Fault]:
     if not task.title.strip():
         cure = "say in a few words what is to be done"
         return [Fault(("title",), f'task "{task.id}" has a title of nothing but spaces', cure)]
-    if re.fullmatch(r"\w[\w.-]*", task.id) and len(task.id.encode()) <= MAX_ID_BYTES:
+    if _is_id(task.id) and len(task.id.encode()) <= MAX_ID_BYTES:
         return []
     cure = f"use letters, digits, - _ and ., at most {MAX_ID_BYTES} bytes, the first a letter or digit"
     return [Fault(("id",), f'"{task.id}" cannot be an id', cure, task.id)]
 
 
 def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fault]:
-    found = []
-    for position, needed in enumerate(task.dependencies):
-        if needed not in tasks:
-            message = f'task "{task.id}" needs "{needed}", which is not in this plan'
-            found.append(Fault(("dependencies", position), message, did_you_mean(needed, tasks), needed))
+    found = list(_unknown_needs(task, tasks)) if {*task.dependencies}.difference(tasks) else []
     if task.parent_id is not None and task.parent_id not in tasks:
         message = f'task "{task.id}" has the parent "{task.parent_id}", which is not in this plan'
         found.append(Fault(("parent_id",), message, did_you_mean(task.parent_id, tasks), task.parent_id))
@@ -120,18 +121,27 @@ def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fa
     return found
 
 
+def _unknown_needs(task: Task, tasks: Mapping[str, Task]) -> Iterator[Fault]:
+    for position, needed in enumerate(task.dependencies):
+        if needed not in tasks:
+            message = f'task "{task.id}" needs "{needed}", which is not in this plan'
+            yield Fault(("dependencies", position), message, did_you_mean(needed, tasks), needed)
+
+
 def _conversation_fault(task: Task, tasks: dict[str, Task]) -> Fault | None:
     """It takes two to share a conversation, and one goes on in that of a task which is done by then."""
     other = task.conversation
-    shares = {None: True, OWN: True, PARENT: task.parent_id, ROLE: task.role}
+    if other is None:
+        return None
+    shares = {OWN: True, PARENT: task.parent_id, ROLE: task.role}
     if shares.get(other) or other in task.dependencies:
         return None
     if other in shares:
         message, cure = f'task "{task.id}" has no {other} to share a conversation with', f"give it a {other}"
     else:
         message = f'task "{task.id}" cannot go on in the conversation of "{other}", which it does not need'
-        cure = f'add needs="{other}"' if other in tasks else did_you_mean(str(other), [PARENT, ROLE, *tasks])
-    return Fault(("conversation",), message, cure, str(other))
+        cure = f'add needs="{other}"' if other in tasks else did_you_mean(other, [PARENT, ROLE, *tasks])
+    return Fault(("conversation",), message, cure, other)
 
 
 def _kind_faults(task: Task, is_group: bool) -> list[Fault]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from aca import estimate, schedule, session
-from aca.estimate import Estimate, Sample, kind_of, work_of
+from aca import schedule, session
+from aca.estimate import Estimate, Sample, estimate, kind_of, touched, work_of
 from aca.plan import REPLAY, Plan, Task
 from aca.state import SessionState
 from aca.touches import Learned
@@ -34,12 +34,12 @@ def samples(workspace: Path, but: str = "") -> list[Sample]:
 
 def estimated(plan: Plan, workspace: Path, but: str = "") -> Estimate:
     """What the open tasks of *plan* may take, going by the sessions here, *but* one of that id."""
-    return estimate.estimate(plan, samples(workspace, but))
+    return estimate(plan, samples(workspace, but))
 
 
-def learned(plan: Plan, workspace: Path, but: str = "") -> Learned:
-    """What the open tasks of *plan* are known to change, going by the same sessions."""
-    return estimate.learned(plan, samples(workspace, but))
+def learned(plan: Plan, workspace: Path, but: str) -> Learned:
+    """What the open tasks of *plan* are known to change from the sessions here, *but* one of that id."""
+    return touched(plan, samples(workspace, but))
 
 
 def _of(state: SessionState) -> Iterator[Sample]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from operator import attrgetter
+from operator import itemgetter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
@@ -441,16 +441,16 @@ class Profile:
 
 
 _NO_ROLE = Role()
-_said = attrgetter(
+_said = itemgetter(
     *("kind", "parent_id", "role", "provider", "model", "fallback", "permissions", "workspace", "docker"),
     *("conversation", "retries", "retry_delay", "timeout", "estimated_complexity", "pass_env"),
 )
-"""All of a task that decides on its profile."""
+"""All of a task, as a table, that decides on its profile."""
 
 
 def profile(plan: Plan, task: Task) -> Profile:
     """*task*'s settings: its own, then its role's, then the plan's defaults. Asked often, resolved once."""
-    said = _said(task)
+    said = _said(vars(task))
     found = plan.profiles.get(said)
     if found is None:
         found = plan.profiles[said] = _resolved(plan, task)

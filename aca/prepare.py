@@ -16,6 +16,7 @@ from aca.garbage import here_to_stay
 from aca.parse.explain import explain
 from aca.plan import Plan, Profile, Task, profile
 from aca.providers import choice
+from aca.providers.base import Errand
 from aca.workspaces import choice as choice_of_place
 
 N = TypeVar("N")
@@ -201,6 +202,8 @@ _REFER = "take it out; where a command needs it, write ${}"
 
 def _select(plan: Plan, only: Sequence[str], skip: Sequence[str]) -> Plan:
     """*plan* with everything that ``--only`` and ``--skip`` leave out marked as skipped."""
+    if not (only or skip):
+        return plan
     tasks = {task.id: task for task in plan.tasks}
     problems = [
         Problem(f'there is no task "{name}" ({flag})', did_you_mean(name, tasks))
@@ -315,16 +318,18 @@ def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
 
 def without_provider(plan: Plan) -> list[Task]:
     """The agent tasks still to be done for which nothing says who does them."""
+    if plan.defaults.provider is not None:
+        return []
     return [task for task, gets in _agents(plan) if gets.provider is None]
 
 
-def used_providers(plan: Plan) -> dict[str, list[Task]]:
-    """Provider name -> the agent tasks that it may have to do, with what they get written in them."""
-    used: dict[str, list[Task]] = {}
+def used_providers(plan: Plan) -> dict[str, list[Errand]]:
+    """Provider name -> the agent tasks that it may have to do, with what they get."""
+    used: dict[str, list[Errand]] = {}
     for task, gets in _agents(plan):
         for name, model in _ways(gets):
-            own = {"model": model, "permissions": gets.permissions, "docker": gets.docker is not None}
-            used.setdefault(name, []).append(task.model_copy(update=own))
+            errand = Errand(task.id, task.title, model, gets.permissions, gets.docker is not None)
+            used.setdefault(name, []).append(errand)
     return used
 
 

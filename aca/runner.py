@@ -168,9 +168,7 @@ async def _drive(
 
 def _learned(one: Session, rest: Plan) -> touches.Learned:
     """What tasks are known to change from earlier sessions, where several work at once and it is of use."""
-    if rest.execution_mode == "sequential":
-        return {}
-    return learned(rest, one.workspace, but=one.id)
+    return {} if rest.execution_mode == "sequential" else learned(rest, one.workspace, one.id)
 
 
 def _gate(

@@ -63,13 +63,15 @@ def places(data: object, environment: Mapping[str, str]) -> Iterator[tuple[tuple
     """(path, name of the variable) of every text in *data* that holds a secret of the *environment*."""
     names = [name for name in environment if name in VARIABLES or _is_secret(name)]
     secrets = {name: environment[name] for name in names if len(environment[name]) >= _SHORTEST}
-    for loc, text in _texts(data) if secrets else ():
+    if not any(secret in text for text in _said(data) for secret in secrets.values()):
+        return  # as nearly always, and plans may be large
+    for loc, text in _texts(data):
         yield from ((loc, name) for name, secret in secrets.items() if secret in text)
 
 
 def lookalikes(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """(path, whose it is) of every text in *data* that holds what has the form of a key."""
-    if not any(map(_FORMS.search, _said(data))):  # as nearly always, and plans may be large
+    if not any(map(_FORMS.search, _said(data))):  # likewise
         return
     for loc, text in _texts(data):
         if found := _FORMS.search(text):
@@ -82,10 +84,10 @@ def _said(data: object) -> Iterator[str]:
     for value in waiting:  # which grows meanwhile
         if isinstance(value, str):
             yield value
-        elif isinstance(value, Mapping):
-            waiting += value.values()
         elif isinstance(value, list | tuple):
             waiting += value
+        elif isinstance(value, dict | Mapping):  # in this order: the latter takes its time
+            waiting += value.values()
 
 
 def _texts(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -307,8 +307,9 @@ class SessionState:
 
     def _share(self, task_id: str) -> None:
         """What was said at a task that is done is there for those that share its conversation."""
-        talk, name = self.states[task_id].conversation, self.shared_by(self.tasks[task_id])
-        if talk is None or name is None:
+        if (talk := self.states[task_id].conversation) is None:
+            return
+        if (name := self.shared_by(self.tasks[task_id])) is None:
             return
         before = self.shared.get(name)
         told = before.told if before and (before.provider, before.conversation) == talk else ()

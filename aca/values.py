@@ -26,9 +26,11 @@ PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical":
 
 
 class Model(BaseModel):
-    """Frozen, and an unknown key is an error."""
+    """Frozen, and an unknown key is an error. Its validator is built when it is first needed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 # -- durations, priorities and commands ---------------------------------------------------------------

@@ -5,7 +5,7 @@ typer and the vendors' packages. A test that runs many commands need not wait fo
 forked process is given is what a fresh one gets: arguments, directory, environment, files for what it
 prints. What it does not do is to take the interpreter apart at its end.
 
-As a program: the process that forks. It reads requests from the socket whose descriptor is its argument.
+As a program: the process that forks. It takes requests at the socket whose descriptor is its argument.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import importlib
 import json
 import os
 import select
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,9 +29,10 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO, cast
 
 import aca
+from tests.forked import LENGTH, ask
 
 IMPORTED = (
     *("aca.app", "aca.cli.root", "aca.planner", "aca.report.tree", "aca.schemas", "anthropic", "diskcache"),
@@ -38,45 +41,46 @@ IMPORTED = (
 """Of the modules only those that some commands import; whether others do not is for ``test_startup``."""
 AT_START = ("PYTHON", "LC_", "LANG", "FORCE_COLOR", "TERMINAL_WIDTH", "GITHUB_ACTIONS", "PY_COLORS")
 """How the variables begin that are heeded when Python starts, or while it imports."""
-_LENGTH = 8
-_HANDED = 3  # stdout, stderr, and where to tell the pid and then the status
 
 
 class Forks:
     """The process that forks, started when it is first needed. It ends with this one."""
 
     def __init__(self) -> None:
-        self._one_at_a_time = threading.Lock()
-        self._channel, its = socket.socketpair()
-        with its:
+        self._folder = tempfile.mkdtemp(prefix="aca-forks-")
+        self.address = f"{self._folder}/socket"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.address)
+            listener.listen()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.forking", str(its.fileno())],
+                [sys.executable, "-m", "tests.forking", str(listener.fileno())],
                 cwd=Path(aca.__file__).parents[1],
                 env=clean_environment(),
-                stdin=subprocess.DEVNULL,
-                pass_fds=[its.fileno()],
+                stdin=subprocess.PIPE,  # which ends with this process, however that ends
+                pass_fds=[listener.fileno()],
             )
 
     def close(self) -> None:
         """Let it end; what it forked goes on."""
-        self._channel.close()
-        self._process.wait()
+        self._process.communicate()
+        shutil.rmtree(self._folder)
 
     def run(
-        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], seconds: float
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        seconds: float,
+        death: Mapping[str, Any] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        """``aca ARGV`` to its end. Raises TimeoutExpired after *seconds*, when it has been killed."""
-        told, tell = os.pipe()
-        request = json.dumps({"argv": list(argv), "cwd": str(cwd), "env": dict(env)}).encode()
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(told, "rb") as answers:
-            try:
-                with self._one_at_a_time:
-                    handed = [out.fileno(), err.fileno(), tell]
-                    socket.send_fds(self._channel, [len(request).to_bytes(_LENGTH)], handed)
-                    self._channel.sendall(request)
-            finally:
-                os.close(tell)
-            code = _end(answers, argv, seconds)
+        """``aca ARGV`` to its end, or to its *death* (``tests/faults/deaths.py``).
+
+        Raises TimeoutExpired after *seconds*, when it has been killed.
+        """
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull) as nothing:
+            streams = [nothing.fileno(), out.fileno(), err.fileno()]
+            with ask(self.address, argv, str(cwd), env, streams, death=death) as answers:
+                code = _end(answers, argv, seconds)
             return subprocess.CompletedProcess(list(argv), code, _all_of(out), _all_of(err))
 
 
@@ -104,13 +108,17 @@ def needs_a_start(env: Mapping[str, str]) -> bool:
     return any(name.startswith(AT_START) for name in env)
 
 
-def _end(answers: IO[bytes], argv: Sequence[str], seconds: float) -> int:
-    pid = int(answers.readline())
-    if not select.select([answers], [], [], seconds)[0]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, 9)
+def _end(answers: socket.socket, argv: Sequence[str], seconds: float) -> int:
+    with answers.makefile() as lines:
+        pid = int(lines.readline())
+        in_time = bool(select.select([answers], [], [], seconds)[0])
+        if not in_time:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        status = int(lines.readline())
+    if not in_time:
         raise subprocess.TimeoutExpired(list(argv), seconds)
-    return int(answers.readline())
+    return status
 
 
 def _all_of(file: IO[bytes]) -> bytes:
@@ -120,46 +128,55 @@ def _all_of(file: IO[bytes]) -> bytes:
 # -- the process that forks -----------------------------------------------------------------------------
 
 
-def serve(channel: socket.socket) -> None:
-    """Fork for each request, until there are no more."""
-    while True:
-        length, handed, _, _ = socket.recv_fds(channel, _LENGTH, _HANDED)
-        if not length:
-            return
-        request = json.loads(channel.recv(int.from_bytes(length), socket.MSG_WAITALL))
-        if os.fork() == 0:
-            channel.close()
-            os._exit(become(request, handed) if _is_aca(handed[2]) else 0)
-        for descriptor in handed:
-            os.close(descriptor)
+def serve(listener: socket.socket) -> None:
+    """Fork for each request, until nobody is there to ask any more."""
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        channel, _ = listener.accept()
+        with channel:
+            if os.fork() == 0:
+                listener.close()
+                os._exit(answer(channel))
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
 
 
-def _is_aca(tell: int) -> bool:
+def answer(channel: socket.socket) -> int:
     """Fork once more: the child is to be aca, the parent tells of it until its end."""
+    length, streams, _, _ = socket.recv_fds(channel, LENGTH, 3)
+    request = json.loads(channel.recv(int.from_bytes(length), socket.MSG_WAITALL))
     pid = os.fork()
     if pid == 0:
-        return True
-    os.write(tell, f"{pid}\n".encode())
-    status = os.waitpid(pid, 0)[1]
-    os.write(tell, f"{os.waitstatus_to_exitcode(status)}\n".encode())
-    return False
+        channel.close()
+        return become(request, streams)
+    channel.sendall(f"{pid}\n".encode())
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with contextlib.suppress(OSError):  # who asked may be gone
+        channel.sendall(f"{status}\n".encode())
+    return 0
 
 
-def become(request: dict[str, Any], handed: Sequence[int]) -> int:
+def become(request: dict[str, Any], streams: Sequence[int]) -> int:
     """Be ``aca ARGV`` to its end; returns what the process is to exit with."""
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
-    for target, descriptor in enumerate(handed[:2], start=1):
+    for target, (name, descriptor) in enumerate(zip(("stdin", "stdout", "stderr"), streams, strict=True)):
         os.dup2(descriptor, target)
-    for descriptor in handed:
         os.close(descriptor)
+        setattr(sys, name, _opened(getattr(sys, name), target))
     sys.argv[1:] = request["argv"]
+    if request.get("death"):
+        importlib.import_module("tests.faults.deaths").await_death(**request["death"])
     return _ended(importlib.import_module("aca.cli").run_main)
+
+
+def _opened(stream: TextIO, descriptor: int) -> TextIO:
+    """What Python makes of *descriptor* when it starts: whether one can seek in it, say, is asked then."""
+    buffering = 1 if stream is sys.stderr else -1
+    mode, encoding, errors = stream.mode, stream.encoding, stream.errors
+    return cast("TextIO", open(descriptor, mode, buffering, encoding, errors, closefd=False))
 
 
 def _ended(program: Callable[[], None]) -> int:

@@ -17,6 +17,7 @@ import pytest
 
 from aca.cli.root import program
 from aca.providers.script import load
+from tests.forking import forks
 from tests.pages import ROOT, Block, Page
 from tests.project import SECONDS, Project
 
@@ -43,7 +44,8 @@ class Reader:
         self._programs = project.root.parent / "bin"
         self._programs.mkdir()
         shim = self._programs / "aca"
-        shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m aca "$@"\n')
+        asking = shlex.join([sys.executable, "-IS", str(ROOT / "tests" / "forked.py"), forks().address])
+        shim.write_text(f'#!/bin/sh\nexec {asking} "$@"\n')
         shim.chmod(0o755)
         shutil.copytree(ROOT / "task_examples", project.root / "task_examples")
 

@@ -15,8 +15,10 @@ from aca.errors import Exit, did_you_mean, exit_code
 
 def run_main() -> None:
     """The program ``aca``."""
+    from aca import garbage
     from aca.cli import streams
 
+    garbage.look_seldom()
     streams.open_closed()
     sys.exit(main())
 

@@ -121,7 +121,7 @@ def expand_tasks(document: Document) -> None:
     for index, task in enumerate(tasks):
         if not isinstance(task, dict):
             continue
-        if task.keys() & TASK_KEYS.keys():
+        if not TASK_KEYS.keys().isdisjoint(task):
             tasks[index] = task = _renamed(document, index, task)
         if "command" in task and "kind" not in task:
             task["kind"] = "command"

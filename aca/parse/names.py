@@ -15,6 +15,11 @@ _LONGEST_JOINED = 100
 Task = dict[str, Any]
 
 
+def are_words(values: Sequence[object]) -> bool:
+    """Whether all of *values* are text."""
+    return {*map(type, values)} <= {str}
+
+
 def give_ids(tasks: Sequence[Task], above: Callable[[int], str]) -> None:
     """Give an id to every task of *tasks* that has none.
 
@@ -80,11 +85,17 @@ class _Known:
             task["parent_id"] = self._id(index, task, "parent_id", parent)
         needs = task.get("dependencies")
         if isinstance(needs, str):
-            needs = list(self._split(needs))
-        if isinstance(needs, list) and all(isinstance(need, str) for need in needs):
-            if not self._ids.issuperset(needs):
-                needs = [self._id(index, task, "dependencies", need) for need in needs]
-            task["dependencies"] = list(dict.fromkeys(needs))
+            needs = task["dependencies"] = list(self._split(needs))
+        if isinstance(needs, list) and not self._are_ids(needs) and are_words(needs):
+            found = (self._id(index, task, "dependencies", need) for need in needs)
+            task["dependencies"] = list(dict.fromkeys(found))
+
+    def _are_ids(self, needs: Sequence[Any]) -> bool:
+        """Whether all are ids, none of them twice, as nearly always."""
+        try:
+            return self._ids.issuperset(needs) and len({*needs}) == len(needs)
+        except TypeError:  # a table or a list is among them
+            return False
 
     def _split(self, text: str) -> Iterator[str]:
         """One id or title, or several with commas or spaces between them."""

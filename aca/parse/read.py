@@ -34,10 +34,11 @@ _BY_SUFFIX: dict[str, Kind] = {
 _MARKDOWN = re.compile(r"#{1,6} |```|~~~|\s*[-*+] \[[ xX-]\](?: |$)|---$|\+\+\+$")
 _TOML = re.compile(r"""\[\[?[\w."' -]+\]\]?\s*(?:#.*)?$|[\w."'-]+\s*=\s*\S""")
 _JSON = re.compile(r'\s*\{\s*["}]')
-_SUSPECT = [
-    re.compile(one) for one in (r"\\[uU]0*[dD][89a-fA-F]", r"0[xob]?[0-9a-fA-F_]{500}", r"[0-9_:]{500}")
-]
+_SUSPECT = [re.compile(one) for one in (r"\\[uU]0*[dD][89a-fA-F]", r"0[xob]?[0-9a-fA-F_]{500}")]
 """One by one, because together they take twice as long."""
+_LONG = 500
+_DIGITS = "0123456789_:"
+_LONG_NUMBER = re.compile(rf"[{_DIGITS}]{{{_LONG}}}")
 _HALF = re.compile("[\ud800-\udfff]")
 _MOST_BITS = 1024
 _SHARED = TypeAdapter(dict[str, Checks])
@@ -160,7 +161,7 @@ def _read_data(document: Document, shelf: Shelf) -> None:
 
 def _refuse_unusable(document: Document) -> None:
     """Text and numbers that can be read, but not written again: half characters, endless numbers."""
-    if not any(one.search(document.text) for one in _SUSPECT):
+    if not (any(one.search(document.text) for one in _SUSPECT) or _has_long_number(document.text)):
         return
     waiting: list[tuple[Loc, Any]] = [((), document.data)]
     while waiting:
@@ -175,6 +176,12 @@ def _refuse_unusable(document: Document) -> None:
             raise document.refuse(document.locate(loc), "this text holds half a character (a lone surrogate)")
         elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
             raise document.refuse(document.locate(loc), "this number is too large")
+
+
+def _has_long_number(text: str) -> bool:
+    """Whether there are so many digits in a row that one of them stands at a multiple of their number."""
+    places = (at for at in range(0, len(text), _LONG) if text[at] in _DIGITS)
+    return any(_LONG_NUMBER.search(text, max(0, at - _LONG), at + _LONG) for at in places)
 
 
 def _expand_data(document: Document, shelf: Shelf) -> None:
@@ -196,7 +203,7 @@ def _find_files(document: Document, shelf: Shelf) -> None:
         refs = task.get("file_refs") if isinstance(task, dict) else None
         if isinstance(refs, str):
             refs = [refs]
-        if isinstance(refs, list) and all(isinstance(ref, str) for ref in refs):
+        if isinstance(refs, list) and names.are_words(refs):
             task["file_refs"] = [_found(document, shelf, ("tasks", index, "file_refs", n), ref)
                                  for n, ref in enumerate(refs)]  # fmt: skip
 

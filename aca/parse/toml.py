@@ -1,11 +1,12 @@
-"""TOML with positions: ``tomllib`` decides what it means; a scan of the tokens tells where it stands."""
+"""TOML with positions: ``tomli`` decides what it means; a scan of the tokens tells where it stands."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator
 from typing import Any
+
+import tomli
 
 from aca.parse.document import Document, Loc, Mark, Marks, too_large
 
@@ -27,8 +28,8 @@ _END = ("", Mark(0))
 def load(document: Document, text: str, first_line: int = 1) -> dict[str, Any]:
     """The data of *text*, which starts on *first_line* of the document. Raises InputError."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         message, mark = _explained(str(error), text, first_line)
         raise document.refuse(mark, f"this is not TOML: {message}") from None
     except RecursionError:
@@ -211,5 +212,5 @@ def _tokens(text: str, first_line: int) -> Iterator[tuple[str, Mark]]:
 def _parts(token: str) -> list[str]:
     """The keys in one token: ``a.b`` has two, ``"a.b"`` one, the dot between quoted ones none."""
     if token[0] in "\"'":
-        return [str(tomllib.loads(f"key = {token}")["key"])]
+        return [str(tomli.loads(f"key = {token}")["key"])]
     return [part for part in token.split(".") if part]

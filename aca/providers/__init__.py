@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from aca.errors import InputError, Problem, did_you_mean
-from aca.plan import Task
-from aca.providers.base import Availability, Provider
+from aca.providers.base import Availability, Errand, Provider
 from aca.values import Model
 from aca.wording import words
 
@@ -93,7 +92,7 @@ def model_of(name: str, given: Mapping[str, Any], named: str | None) -> str | No
     return named or getattr(model(name, given).model_validate(given), "model", None)
 
 
-def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps the provider *name* from doing *tasks*, found out without calling a model.
 
     Raises pydantic's ValidationError when the options *given* cannot be used.

@@ -15,9 +15,8 @@ import msgspec
 from aca import keys, output
 from aca.errors import Problem
 from aca.events import Usage
-from aca.plan import Task
 from aca.providers import chat
-from aca.providers.base import Availability
+from aca.providers.base import Availability, Errand
 from aca.providers.chat import Wire
 from aca.providers.conversation import Answered, Asked, Call, Message, Outcome, Outcomes, Reply, Request
 from aca.providers.trouble import ModelError, cut, lowered, understanding
@@ -40,7 +39,7 @@ class Options(chat.Options):
     """Of another server that speaks the Messages API; else ANTHROPIC_BASE_URL, else Anthropic's own."""
 
 
-def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps it from being used here: there is no key."""
     found = _look()
     return [] if found.ok else [Problem(found.detail, found.cure)]

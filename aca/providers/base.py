@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -27,6 +27,16 @@ class Backoff:
 
     multiplier: float = 2.0
     longest: float = 60.0
+
+
+class Errand(NamedTuple):
+    """A task as far as its provider looks at it before the run, to tell what would keep it from doing it."""
+
+    id: str
+    title: str
+    model: str | None
+    permissions: Permissions
+    in_container: bool
 
 
 @dataclass(frozen=True)

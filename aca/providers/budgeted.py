@@ -21,6 +21,7 @@ from aca.prices import Tariff, tariff
 from aca.providers import model_of
 from aca.providers.about import about
 from aca.providers.account import Account, Call, SpentError
+from aca.providers.base import Errand
 from aca.providers.trouble import UNREACHED, Kind
 from aca.spent import add_usage
 from aca.state import SessionState
@@ -275,7 +276,7 @@ class _Counted:
         return self._has_failed and (is_error or self._status == UNREACHED)
 
 
-def uncounted(plan: Plan, used: Mapping[str, Sequence[Task]]) -> Iterator[str]:
+def uncounted(plan: Plan, used: Mapping[str, Sequence[Errand]]) -> Iterator[str]:
     """Who of *used* (provider -> its tasks) works at a cost nobody will know, though *plan* limits cost."""
     if not budget.limits_cost(plan):
         return

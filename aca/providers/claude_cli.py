@@ -14,10 +14,9 @@ from pydantic import Field
 from aca import process
 from aca.errors import Problem
 from aca.place import Place
-from aca.plan import Task
 from aca.process import NotStartedError
 from aca.providers import claude_rights
-from aca.providers.base import Assignment, Availability, Conversed, Result, Step
+from aca.providers.base import Assignment, Availability, Conversed, Errand, Result, Step
 from aca.providers.claude_stream import Reading
 from aca.providers.programs import GO_ON, CommandLine, find, in_containers, look
 from aca.values import Duration, Model, Words
@@ -44,7 +43,7 @@ class Options(Model):
     """How long claude may print nothing before it is stopped and tried again."""
 
 
-def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps claude from being used here: it is not installed."""
     found = find(options.command, INSTALL, workspace)
     return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]

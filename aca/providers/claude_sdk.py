@@ -20,10 +20,9 @@ from aca import process
 from aca.errors import Problem
 from aca.events import MessageSent
 from aca.place import Place
-from aca.plan import Task
 from aca.process import NotStartedError
 from aca.providers import claude_cli
-from aca.providers.base import Assignment, Availability, Conversed, Result, Step
+from aca.providers.base import Assignment, Availability, Conversed, Errand, Result, Step
 from aca.providers.claude_wire import Wire
 from aca.providers.messages import spoken
 from aca.providers.programs import CommandLine, find, in_containers, look
@@ -48,7 +47,7 @@ class Options(claude_cli.Options):
     """How claude is called; empty is the one that comes with the SDK."""
 
 
-def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps it from being used here: the SDK or its claude is not installed."""
     if in_containers(tasks) and _package() is None:
         return []

@@ -15,9 +15,8 @@ from pydantic import Field
 
 from aca.errors import Problem
 from aca.place import Place
-from aca.plan import Task
 from aca.providers import declared_cli
-from aca.providers.base import Assignment, Availability, Step
+from aca.providers.base import Assignment, Availability, Errand, Step
 from aca.providers.declaration import Declaration
 from aca.providers.programs import CommandLine, find, in_containers, look
 from aca.values import Duration, Model, Words
@@ -39,7 +38,7 @@ class Options(Model):
     """How long codex may print nothing new before it is stopped and tried again."""
 
 
-def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps codex from being used here: it is not installed."""
     found = find(options.command, INSTALL, workspace)
     return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]

@@ -20,9 +20,8 @@ from aca.errors import Problem
 from aca.events import Usage
 from aca.journal import write_aside
 from aca.place import Needs, Place
-from aca.plan import Task
 from aca.process import NotStartedError
-from aca.providers.base import Assignment, Availability, Result, Step
+from aca.providers.base import Assignment, Availability, Errand, Result, Step
 from aca.providers.declaration import Declaration, Rights
 from aca.providers.declared_stream import Reading
 from aca.providers.programs import GO_ON, directories, find, in_containers, look
@@ -31,12 +30,11 @@ Options = Declaration
 _READ_ONLY = re.compile(r"read-only file system|EROFS", re.IGNORECASE)
 
 
-def problems(options: Declaration, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+def problems(options: Declaration, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps the program from doing *tasks*: what is missing here, and what it cannot be told."""
     name, given, found = _program(options), list(tasks), _available(options, workspace)
     faults = [] if found.ok or in_containers(given) else [Problem(found.detail, found.cure)]
-    wanted = {task.permissions: None for task in given if task.permissions}
-    for permissions in wanted.keys() - options.permissions.keys():
+    for permissions in {task.permissions for task in given} - options.permissions.keys():
         cure = f'declare it: permissions = {{"{permissions}" = []}}, with the arguments it needs for that'
         faults.append(Problem(f"it is not declared how {name} works with {permissions} permissions", cure))
     if not options.takes("model") and any(task.model or options.model for task in given):
@@ -210,7 +208,7 @@ def _told_before(assignment: Assignment, conversation: str | None) -> Usage | No
     """What the program said last, in an earlier attempt, of what this conversation had used."""
     if conversation is None:
         return None
-    with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+    with contextlib.suppress(FileNotFoundError, ValueError):
         return msgspec.json.decode(_kept(assignment, conversation).read_bytes(), type=Usage)
     return None
 

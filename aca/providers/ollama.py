@@ -16,9 +16,8 @@ from pydantic import Field
 from aca import keys
 from aca.errors import Problem, did_you_mean
 from aca.events import Usage
-from aca.plan import Task
 from aca.providers import chat
-from aca.providers.base import Availability
+from aca.providers.base import Availability, Errand
 from aca.providers.chat import Wire
 from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
 from aca.providers.trouble import ModelError, understanding
@@ -40,7 +39,7 @@ class Options(chat.Options):
     """The context window in tokens. Ollama's own default is small, and it forgets what does not fit."""
 
 
-def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps it from being used here: it does not answer, or does not have the models of *tasks*."""
     models, found = _look(options)
     if not found.ok:

@@ -13,8 +13,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from aca.place import Place
-from aca.plan import Task
-from aca.providers.base import Availability
+from aca.providers.base import Availability, Errand
 
 GO_ON = """\
 You were interrupted while you worked on this task. What you did until then is above; a command that was
@@ -32,10 +31,10 @@ CommandLine = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_leng
 """A program and its first arguments, as a list or as one would type them."""
 
 
-def in_containers(tasks: Iterable[Task]) -> bool:
+def in_containers(tasks: Iterable[Errand]) -> bool:
     """Whether all of *tasks*, of which there are some, work in containers: the program is one in there."""
     given = list(tasks)
-    return bool(given) and all(task.docker for task in given)
+    return bool(given) and all(task.in_container for task in given)
 
 
 def find(program: Sequence[str], install: str, workspace: Path = Path()) -> Availability:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import tomli
 
 from aca import events as ev
 from aca import journal
@@ -167,7 +167,7 @@ def refuse_other(path: Path, session: str = "") -> None:
         raise InputError(Problem("its directory does not exist", f"mkdir -p {path.parent}", str(path)))
     try:
         text = _text(path)
-        is_ours = bool(session) and tomllib.loads(text).get("recorded") == session
+        is_ours = bool(session) and tomli.loads(text).get("recorded") == session
     except (OSError, ValueError):
         text, is_ours = "other", False
     if text and not is_ours:

@@ -19,13 +19,13 @@ from aca import process
 from aca.errors import InputError, Problem
 from aca.events import FileChange, Usage
 from aca.place import Place
-from aca.plan import Task
 from aca.providers import script
 from aca.providers.base import (
     Assignment,
     Availability,
     Changed,
     Conversed,
+    Errand,
     Noted,
     Proposed,
     Result,
@@ -46,7 +46,7 @@ class Options(Model):
     """The file to replay, relative to the workspace."""
 
 
-def problems(options: Options, tasks: Iterable[Task], workspace: Path) -> list[Problem]:
+def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What the script lacks for doing *tasks*. Raises InputError when it cannot be read."""
     read = script.load(workspace / options.script)
     found = (read.missing(task.id, task.title) for task in tasks)

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+import tomli
 from pydantic import (
     AwareDatetime,
     Base64Bytes,
@@ -319,8 +319,8 @@ class _Reading:
 
     def toml(self) -> Script:
         try:
-            data = tomllib.loads(self.text)
-        except tomllib.TOMLDecodeError as error:
+            data = tomli.loads(self.text)
+        except tomli.TOMLDecodeError as error:
             at = re.search(r"at line (\d+)", str(error))
             self.wrong(int(at[1]) if at else None, f"this is not TOML: {error}")
             return Script(self.path)

@@ -28,6 +28,17 @@ def test_help_and_version_import_nothing_heavy(project: Project, option: str) ->
     assert loaded(project, option) == "[]"
 
 
+def test_a_start_hardly_looks_for_garbage(project: Project) -> None:
+    """Nearly all that is made then stays; to look through it again and again costs much of a short run."""
+    code = "import atexit, gc, sys\nfrom aca.cli import run_main\nsys.argv = ['aca', 'status']\n"
+    code += "atexit.register(lambda: print(gc.get_stats()[0]['collections']))\nrun_main()"
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(
+        argv, cwd=project.root, env=project.env(), capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.splitlines()[-1]) < 40
+
+
 def test_help_of_a_command_imports_what_typer_needs_at_most(project: Project) -> None:
     """Typer loads pydantic as soon as anything is invoked; aca adds nothing to that."""
     assert loaded(project, "resume", "--help") in ("[]", "['pydantic']")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.sites import Server
 from tests.faults.tally import Tally
 from tests.model_server import ModelServer
 
@@ -23,13 +22,6 @@ def tally(request: pytest.FixtureRequest, record_property: Callable[[str, object
     if one.problems:
         pytest.fail("\n".join([str(one), *one.problems]))
     assert one.tried, "nothing was tried"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    one = Server()
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="module")

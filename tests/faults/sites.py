@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
+import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,31 +18,20 @@ import psutil
 from aca import events as ev
 from aca import journal
 from aca.session import Session, listing
+from tests.faults.deaths import count
 from tests.faults.tally import Losses
+from tests.forking import forks
+from tests.project import SECONDS
 from tests.workspaces.checkout import IDENTITY
 
 
-class Server:
-    """The process that forks (``forks.py``)."""
+@dataclass(frozen=True)
+class Run:
+    """How one ``aca`` ended: its exit code, or minus the signal; and how often it came to what."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.forks"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, request: dict[str, Any]) -> dict[str, int]:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, int] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        self._process.communicate(timeout=30)
+    status: int
+    commits: int
+    calls_of_git: int
 
 
 @dataclass
@@ -51,7 +39,6 @@ class Site:
     """One workspace. Tasks may leave a mark per time they are done, by ``printf x >> $MARKS/TASK``."""
 
     path: Path
-    server: Server
     env: Mapping[str, str] = field(default_factory=dict)
     runs: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -68,8 +55,8 @@ class Site:
         for name, text in files.items():
             (self.work / name).write_text(text)
 
-    def aca(self, *argv: str, kill: dict[str, Any] | None = None) -> dict[str, int]:
-        """``aca ARGV`` to its end, or to its death."""
+    def aca(self, *argv: str, kill: Mapping[str, Any] | None = None, seconds: float = SECONDS) -> Run:
+        """``aca ARGV`` to its end, to its death (as ``deaths.py`` has it), or until it is killed in time."""
         env = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.path / "home"),
@@ -78,10 +65,15 @@ class Site:
             "ACA_PERMISSIONS": "full",  # agents may leave marks, too
             **self.env,
         }
-        log = str(self.path / f"run-{next(self.runs)}.log")
-        return self.server.run(
-            {"argv": list(argv), "cwd": str(self.work), "env": env, "log": log, "kill": kill}
-        )
+        run = self.path / f"run-{next(self.runs)}"
+        commits, calls = run.with_suffix(".commits"), run.with_suffix(".calls")
+        death = {"commits": str(commits), "calls": str(calls), **(kill or {})}
+        try:
+            done = forks().run(argv, self.work, env, seconds, death)
+        except subprocess.TimeoutExpired:
+            return Run(-signal.SIGKILL, count(commits), count(calls))
+        run.with_suffix(".log").write_bytes(done.stdout + done.stderr)
+        return Run(done.returncode, count(commits), count(calls))
 
     def git(self, *arguments: str) -> str:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.path / "home"), **IDENTITY}

@@ -12,19 +12,20 @@ from aca.session import Session, listing
 from aca.state import fold
 from tests.faults.fuzz import aca
 from tests.faults.plans import RETRIES, RUN
-from tests.faults.sites import Server, Site
+from tests.faults.sites import Site
 from tests.faults.tally import Losses, Tally
+from tests.project import Project
 
 COMMANDS = (("status",), ("show", "one"), ("costs",), ("checkpoint", "list"), ("plan", "show", "tasks.md"))
 """Those that only look."""
 
 
 @pytest.fixture
-def ended(server: Server, tmp_path: Path) -> Session:
+def ended(tmp_path: Path) -> Session:
     """A small session that has come to its end, a failure included."""
-    site = Site(tmp_path / "site", server)
+    site = Site(tmp_path / "site")
     site.write({"tasks.md": RETRIES.tasks})
-    assert site.aca(*RUN)["status"] == RETRIES.code, site.log()
+    assert site.aca(*RUN).status == RETRIES.code, site.log()
     [one] = listing(site.work)
     return one
 
@@ -99,3 +100,15 @@ def test_commands_name_a_damaged_journal(
         if code == 7 and f"{ended.journal_path.name}:" not in printed:
             losses.wrong_states.append(f"no line is named: {printed}")
         tally.add((how, *command), losses)
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"{", b"[" * 10_000])
+def test_a_message_that_nobody_can_read_is_dropped(project: Project, data: bytes) -> None:
+    """It holds nobody up, and does not lie there for ever."""
+    project.write({"tasks.md": "- [ ] Wait {#wait kind=approval}\n"})
+    project.run("run", "tasks.md", expect=4)
+    message = project.session().path / "inbox" / "1.json"
+    message.write_bytes(data)
+    project.run("approve", "wait")
+    project.run("resume")
+    assert not message.exists()

@@ -10,18 +10,18 @@ import pytest
 
 from aca.messages import Addition
 from tests.faults.plans import RESUME, RUN, STORIES, Story
-from tests.faults.sites import Memory, Server, Site
+from tests.faults.sites import Memory, Site
 from tests.faults.tally import Tally
 from tests.model_server import ModelServer
 
-SAMPLE = 3
+SAMPLE = 2
 """How many points of each story are tried where not all of them are asked for."""
 
 
-def make(story: Story, path: Path, server: Server, model: ModelServer) -> Site:
+def make(story: Story, path: Path, model: ModelServer) -> Site:
     scenario = f"{story.name}-{path.name}".replace(" ", "-")
     story.say(model, scenario)
-    site = Site(path, server, {"OLLAMA_HOST": model.url(scenario)})
+    site = Site(path, {"OLLAMA_HOST": model.url(scenario)})
     site.write({"tasks.md": story.tasks, **story.files})
     if story.is_repository:
         site.make_repository()
@@ -33,7 +33,7 @@ def go_on(site: Site, command: tuple[str, ...]) -> int:
     if command[0] == "add" and is_added(site, command[1]):
         return 0
     is_run = command == RUN and site.session() is not None
-    return site.aca(*(RESUME if is_run else command))["status"]
+    return site.aca(*(RESUME if is_run else command)).status
 
 
 def is_added(site: Site, title: str) -> bool:
@@ -47,7 +47,7 @@ def carry_out(story: Story, site: Site, place: int = -1, kill: dict[str, Any] | 
     """Give the commands of *story*; the one at *place* is killed and given again."""
     memory = None
     for number, command in enumerate(story.commands):
-        code = site.aca(*command, kill=kill if number == place else None)["status"]
+        code = site.aca(*command, kill=kill if number == place else None).status
         if number == place:
             memory = Memory.of(site)
             code = go_on(site, command)
@@ -56,12 +56,11 @@ def carry_out(story: Story, site: Site, place: int = -1, kill: dict[str, Any] | 
 
 
 @pytest.mark.parametrize("story", STORIES, ids=[story.name for story in STORIES])
-def test_killed_at_a_write(
-    story: Story, server: Server, model: ModelServer, tmp_path: Path, tally: Tally
-) -> None:
+def test_killed_at_a_write(story: Story, model: ModelServer, tmp_path: Path, tally: Tally) -> None:
     """Right before it, in the middle of it, and right after it: the same end as without."""
-    whole = make(story, tmp_path / "whole", server, model)
-    writes = [whole.aca(*command)["commits"] for command in story.commands]
+    story.needs()
+    whole = make(story, tmp_path / "whole", model)
+    writes = [whole.aca(*command).commits for command in story.commands]
     expected, result = whole.statuses(), story.result(whole)
     assert list(whole.left_over()) == [], whole.log()
     points = [
@@ -71,7 +70,7 @@ def test_killed_at_a_write(
         for when in ("before", "torn", "after")
     ]
     for place, write, when in tally.sample(points, SAMPLE):
-        site = make(story, tmp_path / f"{place}-{write}-{when}", server, model)
+        site = make(story, tmp_path / f"{place}-{write}-{when}", model)
         memory = carry_out(story, site, place, {"commit": write, "when": when})
         assert memory is not None
         losses = memory.compared(site, expected)

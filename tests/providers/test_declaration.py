@@ -10,10 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from aca.events import Usage
-from aca.plan import Task
 from aca.process import Ended
 from aca.providers import declared_cli
-from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
+from aca.providers.base import Changed, Conversed, Errand, Result, Said, Step, Used
 from aca.providers.declaration import Declaration, find
 from aca.providers.declared_stream import Reading
 from tests.places import place
@@ -204,7 +203,7 @@ def test_what_was_changed_is_told_by_its_kind(tmp_path: Path) -> None:
 def test_what_it_cannot_be_told_is_a_problem(tmp_path: Path) -> None:
     """A model without a place for it, permissions that are not declared, a variable that is not set."""
     declared = declare(command=["true"], version=["--version"], needs_env=["ACA_NO_SUCH_KEY"])
-    tasks = [Task(id="t", title="T", model="big", permissions="read-only")]
+    tasks = [Errand("t", "T", "big", "read-only", False)]
     found = [str(problem) for problem in declared_cli.problems(declared, tasks, tmp_path)]
     assert len(found) == 3
     assert "ACA_NO_SUCH_KEY" in found[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +14,8 @@ import pytest
 from aca import providers
 from aca.errors import InputError
 from aca.events import FileChange, Usage
-from aca.plan import Task
 from aca.providers import script
-from aca.providers.base import Assignment, Changed, Conversed, Result, Said, Step, Used
+from aca.providers.base import Assignment, Changed, Conversed, Errand, Result, Said, Step, Used
 from aca.providers.replay import Replay
 from tests.places import pid_in, place, running
 
@@ -329,7 +327,7 @@ def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_all_tasks_are_checked_before_the_run(tmp_path: Path) -> None:
     """What the script lacks is found for all tasks at once, without playing anything."""
     (tmp_path / "s.toml").write_text(steps('{say = "x"}'))
-    tasks: Sequence[Task] = [Task(id=name, title=name) for name in ("task", "b", "c")]
+    tasks = [Errand(name, name, None, "workspace-write", False) for name in ("task", "b", "c")]
     found = providers.problems("replay", {"script": "s.toml"}, tasks, tmp_path)
     assert [problem.message.split('"')[1] for problem in found] == ["b", "c"]
     missing = providers.problems("replay", {"script": "t.toml"}, tasks, tmp_path)
