@@ -128,7 +128,7 @@ def _parse(path: Path, number: int, line: bytes) -> AnyEvent:
         raise damaged("its checksum does not match")
     try:
         event = _decode(line)
-    except msgspec.ValidationError as error:
+    except (ValueError, RecursionError) as error:  # msgspec's errors, and those of text that is not UTF-8
         raise damaged(f"not an event this aca knows ({error})") from None
     if event.seq != number:
         raise damaged(f"event {event.seq} stands where {number} belongs: lines are missing or repeated")

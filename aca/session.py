@@ -175,7 +175,7 @@ class Session:
         for name in names:
             try:
                 yield name, msgspec.json.decode((self.path / "inbox" / name).read_bytes(), type=Message)
-            except msgspec.DecodeError:
+            except (ValueError, RecursionError):
                 yield name, None
 
     def forget(self, names: Iterable[str]) -> None:

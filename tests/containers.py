@@ -74,7 +74,12 @@ def with_proxy() -> None:
 
 def ours(project: Project) -> list[Any]:
     """Every container there is of the project's runs."""
-    found: list[Any] = engine().containers.list(all=True, filters={"label": f"{LABEL}={project.root}"})
+    return containers_of(project.root)
+
+
+def containers_of(workspace: Path) -> list[Any]:
+    """Every container there is of runs in *workspace*."""
+    found: list[Any] = engine().containers.list(all=True, filters={"label": f"{LABEL}={workspace}"})
     return found
 
 

@@ -173,5 +173,5 @@ def _decoded(row: tuple[bytes] | None) -> Book:
         return Book()
     try:
         return _decode(row[0])
-    except msgspec.DecodeError:  # of another aca, which knew other things
+    except ValueError:  # of another aca, which knew other things
         return Book()

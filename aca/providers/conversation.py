@@ -208,5 +208,5 @@ def _read(path: Path) -> list[Message]:
     whole = path.read_bytes().split(b"\n")[:-1]
     try:
         return [msgspec.json.decode(line, type=Message) for line in whole]
-    except msgspec.DecodeError:  # somebody else wrote into it: there is no telling what was said
+    except ValueError:  # somebody else wrote into it: there is no telling what was said
         return []

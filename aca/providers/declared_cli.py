@@ -208,7 +208,7 @@ def _told_before(assignment: Assignment, conversation: str | None) -> Usage | No
     """What the program said last, in an earlier attempt, of what this conversation had used."""
     if conversation is None:
         return None
-    with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+    with contextlib.suppress(FileNotFoundError, ValueError):
         return msgspec.json.decode(_kept(assignment, conversation).read_bytes(), type=Usage)
     return None
 

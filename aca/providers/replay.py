@@ -73,9 +73,9 @@ class Replay:
 
     async def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
         """Play the steps the script has for this task and attempt."""
-        options = Options.model_validate(assignment.options)
         try:
-            steps = self._steps((assignment.workspace or place.root) / options.script, assignment)
+            path = (assignment.workspace or place.root) / assignment.options["script"]
+            steps = self._steps(path, assignment)
         except InputError as error:
             reason = "; ".join(map(str, error.problems))
             yield Result("failed", reason=reason, category="input")

@@ -217,7 +217,7 @@ class Inplace(Open):
             self._file.unlink(missing_ok=True)
 
     def _written_down(self) -> AtWork:
-        with suppress(OSError, msgspec.DecodeError):
+        with suppress(OSError, ValueError):
             return msgspec.json.decode(self._file.read_bytes(), type=AtWork)
         return AtWork()
 

@@ -99,6 +99,14 @@ def test_a_missing_line_is_noticed(tmp_path: Path) -> None:
         journal.read(tmp_path / "j")
 
 
+@pytest.mark.parametrize("said", [b'{"type":"x",0}', b'{"type":"\xff"}', b'{"type":' + b"[" * 5000 + b"}"])
+def test_a_line_that_is_no_event_is_damage_whatever_its_checksum(tmp_path: Path, said: bytes) -> None:
+    """No JSON, no UTF-8, or more than anybody reads."""
+    (tmp_path / "j").write_bytes(journal._seal(said))
+    with pytest.raises(DamagedJournalError, match="not an event this aca knows"):
+        journal.read(tmp_path / "j")
+
+
 def test_a_journal_of_a_newer_aca_is_refused(tmp_path: Path) -> None:
     """By its format version, before anything in it is believed."""
     first = ev.SessionCreated(session="s", plan_sha256="0", format_version=99, seq=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from aca import events as ev
 from aca import kept
+from tests.containers import SETTINGS, containers_of, engine
 from tests.faults.sites import Site
 from tests.model_server import ModelServer, text, tool
 
@@ -18,6 +19,11 @@ RESUME = ("resume", "--quiet")
 
 def nothing_more(_site: Site) -> object:
     """What there is to compare beside states and marks."""
+    return None
+
+
+def nothing() -> object:
+    """All that is needed is there."""
     return None
 
 
@@ -39,6 +45,8 @@ class Story:
     """What is the same in the end, however often aca was killed."""
     say: Callable[[ModelServer, str], None] = no_model
     """What the model says, where one is asked."""
+    needs: Callable[[], object] = nothing
+    """Skips the test where something is missing."""
 
 
 def mark(task: str, then: str = "") -> str:
@@ -363,7 +371,19 @@ FALLBACK = Story(
     say=say_one,
 )
 
+# -- containers ---------------------------------------------------------------------------------------------
+
+CONTAINERS = Story(
+    "containers",
+    f"---\n{SETTINGS}, network_mode: none}}\nmax_concurrent_tasks: 2\n---\n"
+    '- [ ] One {#one run="echo 1 >> one"}\n'
+    '- [ ] Two {#two run="test -e two || { echo 2 > two; exit 1; }" retries=3 retry_delay=0}\n'
+    '- [ ] Three {#three run="cat one two" needs="one two"}\n',
+    result=lambda site: [container.name for container in containers_of(site.work)],
+    needs=engine,
+)
+
 STORIES = (
     *(RETRIES, SUBTASKS, TREES, INPLACE, ASKS, PERMISSIONS, MESSAGES, ADDITIONS, BROKEN_DOWN, PROPOSALS),
-    *(CALLS, CONVERSATION, FALLBACK),
+    *(CALLS, CONVERSATION, FALLBACK, CONTAINERS),
 )

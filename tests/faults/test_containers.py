@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from aca import events as ev
 from tests.containers import PROXY, SETTINGS, contained, networks, ours, with_proxy
+from tests.faults.tally import Losses, Tally
 from tests.project import Project
 
 __all__ = ["contained"]
@@ -15,36 +14,28 @@ ITEMS = """\
 - [ ] One {#one run="echo 1 >>one"}
 - [ ] Two {#two run="cat one" needs=one}
 """
-NETWORKS = {
-    "none": ("network_mode: none", 13, 3),
-    "allow-list": (f"proxy_image: '{PROXY}', allow_hosts: api.anthropic.com", 12, 2),
-}
-"""What a task file says of it, and how many kills there are in all and in a sample."""
+KILLS, SAMPLE = 25, 2
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_nothing_is_left_of_runs_that_were_killed(
-    contained: Project, request: pytest.FixtureRequest, network: str
-) -> None:
-    """At moments spread over a whole run; each is resumed to its end."""
+def test_containers_killed_at_a_moment(contained: Project, tally: Tally) -> None:
+    """Of a run with a proxy and networks, spread over all of it; each is resumed to its end."""
     with_proxy()
-    said, every, sample = NETWORKS[network]
-    contained.write({"tasks.md": f"---\n{SETTINGS}, {said}}}\n---\n{ITEMS}"})
+    network = f"proxy_image: '{PROXY}', allow_hosts: api.anthropic.com"
+    contained.write({"tasks.md": f"---\n{SETTINGS}, {network}}}\n---\n{ITEMS}"})
     began = time.monotonic()
-    contained.run("--task-file", "tasks.md")
+    contained.start("--task-file", "tasks.md").finish(expect=0)
     whole = time.monotonic() - began
-    kills = every if request.config.getoption("all") else sample
-    for number in range(kills):
+    for number in tally.sample(range(1, KILLS + 1), SAMPLE):
         before = len(contained.sessions())
         running = contained.start("--task-file", "tasks.md")
-        time.sleep(whole * (number + 1) / (kills + 1))
+        time.sleep(whole * number / (KILLS + 1))
         running.kill()
         begun = len(contained.sessions()) > before
         contained.run(*(("resume",) if begun else ("--task-file", "tasks.md")), expect=None)
-        if begun:
-            done = [one.task for one in contained.journal() if isinstance(one, ev.TaskCompleted)]
-            assert done == ["one", "two"]
-        assert (ours(contained), networks(contained)) == ([], []), f"kill {number}"
+        done = [one.task for one in contained.journal() if isinstance(one, ev.TaskCompleted)]
+        losses = Losses(wrong_states=[] if done == ["one", "two"] else [f"completed are {done}"])
+        losses.left_over += [str(one.name) for one in (*ours(contained), *networks(contained))]
+        tally.add(f"kill {number}", losses)
 
 
 def test_containers_of_a_run_that_lives_are_left_alone(contained: Project) -> None:

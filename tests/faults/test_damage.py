@@ -14,6 +14,7 @@ from tests.faults.fuzz import aca
 from tests.faults.plans import RETRIES, RUN
 from tests.faults.sites import Site
 from tests.faults.tally import Losses, Tally
+from tests.project import Project
 
 COMMANDS = (("status",), ("show", "one"), ("costs",), ("checkpoint", "list"), ("plan", "show", "tasks.md"))
 """Those that only look."""
@@ -99,3 +100,15 @@ def test_commands_name_a_damaged_journal(
         if code == 7 and f"{ended.journal_path.name}:" not in printed:
             losses.wrong_states.append(f"no line is named: {printed}")
         tally.add((how, *command), losses)
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"{", b"[" * 10_000])
+def test_a_message_that_nobody_can_read_is_dropped(project: Project, data: bytes) -> None:
+    """It holds nobody up, and does not lie there for ever."""
+    project.write({"tasks.md": "- [ ] Wait {#wait kind=approval}\n"})
+    project.run("run", "tasks.md", expect=4)
+    message = project.session().path / "inbox" / "1.json"
+    message.write_bytes(data)
+    project.run("approve", "wait")
+    project.run("resume")
+    assert not message.exists()

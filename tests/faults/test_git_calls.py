@@ -9,9 +9,11 @@ import pytest
 
 from tests.faults.plans import INPLACE, INPLACE_IN_GIT, RESUME, RUN, TREES, Story
 from tests.faults.sites import Memory, Site
-from tests.faults.tally import Tally
+from tests.faults.tally import Losses, Tally
 
-SAMPLE = 3
+SAMPLE = 2
+"""How many points of each story are tried where not all of them are asked for."""
+RESTORE = ("restore", "two", "--before")
 
 
 def make(path: Path, story: Story) -> Site:
@@ -43,3 +45,29 @@ def test_killed_at_a_call_of_git(story: Story, tmp_path: Path, tally: Tally) -> 
             losses.wrong_states.append(f"{now}, not {result}")
         tally.add((number, when), losses)
         shutil.rmtree(site.path)
+
+
+def test_a_restore_killed_at_a_call_of_git(tmp_path: Path, tally: Tally) -> None:
+    """What it has replaced can be brought back, whatever it came to; and it can be said again."""
+    whole = make(tmp_path / "whole", INPLACE_IN_GIT)
+    assert whole.aca(*RUN).status == 0, whole.log()
+    before = texts(whole)
+    calls = whole.aca(*RESTORE).calls_of_git
+    after = texts(whole)
+    assert before.keys() - after.keys() == {"b.txt"}
+    points = [(number, when) for number in range(1, calls + 1) for when in ("before", "after")]
+    for number, when in tally.sample(points, SAMPLE):
+        site, losses = make(tmp_path / f"{number}-{when}", INPLACE_IN_GIT), Losses()
+        site.aca(*RUN)
+        site.aca(*RESTORE, kill={"git": number, "when": when})
+        for command, wanted in ((("restore", "--undo"), before), (RESTORE, after)):
+            site.aca(*command)
+            if (now := texts(site)) != wanted:
+                losses.lost.append(f"{' '.join(command)} leaves {now}, not {wanted}\n{site.log()}")
+        losses.left_over += site.left_over()
+        tally.add((number, when), losses)
+        shutil.rmtree(site.path)
+
+
+def texts(site: Site) -> dict[str, str]:
+    return {path.name: path.read_text() for path in site.work.glob("*.txt")}

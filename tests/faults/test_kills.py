@@ -14,7 +14,7 @@ from tests.faults.sites import Memory, Site
 from tests.faults.tally import Tally
 from tests.model_server import ModelServer
 
-SAMPLE = 3
+SAMPLE = 2
 """How many points of each story are tried where not all of them are asked for."""
 
 
@@ -58,6 +58,7 @@ def carry_out(story: Story, site: Site, place: int = -1, kill: dict[str, Any] | 
 @pytest.mark.parametrize("story", STORIES, ids=[story.name for story in STORIES])
 def test_killed_at_a_write(story: Story, model: ModelServer, tmp_path: Path, tally: Tally) -> None:
     """Right before it, in the middle of it, and right after it: the same end as without."""
+    story.needs()
     whole = make(story, tmp_path / "whole", model)
     writes = [whole.aca(*command).commits for command in story.commands]
     expected, result = whole.statuses(), story.result(whole)
