@@ -106,8 +106,19 @@ class _Attempt:
             self.task = in_pieces(self.task)
         self.site = Site(self.all.sites, self.task, self.number)
         self.logs, self.profile = self.site.logs, self.site.profile
-        self.agent = Consultation(self.all.agents, self.task, self.number, self.tell, self.site)
+        self.has_agent = self.task.kind == "agent" and self.task.id not in self.all.state.children
+        """Whether an agent does it. A group has no work of its own."""
         self.output: dict[str, Any] | None = None
+
+    @cached_property
+    def agent(self) -> Consultation:
+        """Who does it, where ``has_agent``."""
+        return Consultation(self.all.agents, self.task, self.number, self.tell, self.site)
+
+    @property
+    def told(self) -> tuple[ev.FileChange, ...]:
+        """What the agent says it has changed."""
+        return tuple(self.agent.files.values()) if self.has_agent else ()
 
     async def run(self) -> ev.Ending:
         """The ending tells what was kept. One that says the work is merged is not waited for any more."""
@@ -115,7 +126,7 @@ class _Attempt:
         with self.site.occupied():
             try:
                 ending = await self.until_stopped()
-                await self.site.leave(self.agent.files.values())
+                await self.site.leave(self.told)
             finally:
                 await self.site.close()
         ending = self.contained(ending)
@@ -142,11 +153,6 @@ class _Attempt:
             return self.failed(f"{error.filename}: {error.strerror}", "input")
 
     # -- the work -----------------------------------------------------------------------------------
-
-    @property
-    def has_agent(self) -> bool:
-        """Whether an agent does it. A group has no work of its own."""
-        return self.task.kind == "agent" and self.task.id not in self.all.state.children
 
     async def work(self, place: Place) -> ev.Ending | None:
         """The task's own work, None when it can be checked now."""
@@ -179,7 +185,8 @@ class _Attempt:
     @property
     def elapsed(self) -> float:
         """Seconds of work: what it waited for limits is not counted."""
-        return time.monotonic() - self.began - self.agent.waited
+        waited = self.agent.waited if self.has_agent else 0.0
+        return time.monotonic() - self.began - waited
 
     @cached_property
     def timeout(self) -> float:
@@ -283,9 +290,10 @@ class _Attempt:
 
         What is merged is what was there before the checks, which leave things behind.
         """
-        await self.site.keep(self.agent.files.values())
-        summary = self.agent.result.text[-SUMMARY_CHARS:]
-        if self.breaking is not None or self.agent.result.subtasks:
+        await self.site.keep(self.told)
+        said = self.agent.result if self.has_agent else None
+        summary = said.text[-SUMMARY_CHARS:] if said else ""
+        if self.breaking is not None or (said and said.subtasks):
             return await self.merged(self.split(summary, place))
         results = await self.site.check(self.task.checks, place)
         broken = [result for result in results if not result.passed]
@@ -342,7 +350,7 @@ class _Attempt:
             task=self.task.id,
             attempt=self.number,
             seconds=round(self.elapsed, 6),
-            usage=self.agent.usage,
-            files=tuple(self.agent.files.values()),
+            usage=self.agent.usage if self.has_agent else None,
+            files=self.told,
             **said,
         )

@@ -82,8 +82,10 @@ def caps(state: SessionState, task: Task) -> list[Cap]:
     role = state.plan.roles.get(task.role or "")
     if role is not None and role.limits.is_set:
         found.append(Cap(role.limits, role=task.role))
-    owners = (owner for owner in state.lineage(task.id) if state.tasks[owner].limits.is_set)
-    return found + [Cap(state.tasks[owner].limits, task=owner) for owner in owners]
+    for owner in state.lineage(task.id):
+        if (limits := state.tasks[owner].limits).is_set:
+            found.append(Cap(limits, task=owner))
+    return found
 
 
 def room(state: SessionState, cap: Cap, *, reserved: bool = True) -> Room:

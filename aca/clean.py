@@ -39,7 +39,7 @@ def data(value: Any) -> Any:
 
 def strike_out_of_all(logs: Path) -> None:
     """Take our keys out of what a program has printed, which was kept as it came."""
-    for folder, _, files in os.walk(logs):
+    for folder, _, files in os.walk(logs) if logs.is_dir() else ():
         for path in (Path(folder, name) for name in files):
             if path.is_file():
                 secrets.strike_out_of(path)

@@ -114,7 +114,7 @@ class Consultation:
     async def _consult(self, provider: base.Provider, place: Place) -> None:
         """Hand the task over, unless no call of a model may be made for it."""
         self.accounting = self._account_with(provider)
-        with open(self.logs / f"{self.number}.jsonl", "ab") as self.transcript:
+        with open(f"{self.logs}/{self.number}.jsonl", "ab") as self.transcript:
             try:
                 await self._talk(provider, place)
             except SpentError as spent:
@@ -239,7 +239,8 @@ class Consultation:
         return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
 
     def _write_prompt(self, name: str, text: str) -> None:
-        (self.logs / name).write_bytes(text.encode())
+        with open(f"{self.logs}/{name}", "wb") as file:
+            file.write(text.encode())
 
     # -- what it tells ------------------------------------------------------------------------------
 

@@ -96,11 +96,11 @@ def write_derived(session: Session, state: SessionState) -> None:
 
 
 def _written(state: SessionState) -> Iterator[bytes]:
-    """The picture as it is written, task by task: all of it at once would take several times the memory."""
+    """The picture as it is written, a line for each task: all at once would take several times the memory."""
     yield _formatted(_head(state)).removesuffix(b"\n}") + b',\n  "tasks": ['
     for number, task_id in enumerate(state.tasks):
         yield b",\n    " if number else b"\n    "
-        yield _formatted(_picture(state, task_id)).replace(b"\n", b"\n    ")
+        yield msgspec.json.encode(_picture(state, task_id))
     yield b"\n  ]\n}\n"
 
 

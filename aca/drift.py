@@ -151,6 +151,8 @@ def _of_tools(plan: Plan) -> str:
 def _of_references(plan: Plan, file: Path, workspace: Path) -> str:
     """What a task refers to is said to its agent: with another text it is another task."""
     said = plan.contract.references if plan.contract else {}
+    if not said:
+        return ""
     here = [name for name in _references(plan) if name in said]
     changed = [name for name in here if _digest(workspace / name) != said[name]]
     if not changed:

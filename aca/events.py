@@ -367,7 +367,7 @@ AnyEvent = (
     | TaskReopened
     | CheckpointCreated
 )
-Aside = CallStarted | CallEnded | MessageSent | MessageDelivered | TaskCancelled
+Aside = (CallStarted, CallEnded, MessageSent, MessageDelivered, TaskCancelled)
 """Facts about a task that leave it where it is."""
 Ending = TaskCompleted | TaskSplit | TaskFailed | TaskInterrupted | TaskRefused | TaskBlocked
 """How an attempt can end; what ``attempt`` returns and ``run`` records."""

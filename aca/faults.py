@@ -6,7 +6,7 @@ Cycles, for which the graph is needed, are ``graph.cycle_faults``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 import msgspec
@@ -34,14 +34,15 @@ class Fault(msgspec.Struct, frozen=True):
     """The text to underline, where it stands in the line."""
 
 
-def faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
+def faults(plan: Plan, known: Collection[Task] = ()) -> list[Fault]:
     """Everything wrong between the tasks of *plan*, cycles aside (``graph.cycle_faults``).
 
     *known* are tasks that exist already, when *plan* is a Patch to a running one.
     """
-    tasks = {task.id: task for task in (*known, *plan.tasks)}
+    everything = (*known, *plan.tasks)
+    tasks = {task.id: task for task in everything}
     parents = {task.parent_id for task in tasks.values() if task.parent_id}
-    found: list[Fault] = _duplicates(plan.tasks, known)
+    found = _duplicates(plan.tasks, known) if len(tasks) < len(everything) else []
     found += _cwd_faults(plan.cwd)
     found += _lifted(plan)
     for index, task in enumerate(plan.tasks):
@@ -109,7 +110,11 @@ def _name_faults(task: Task) -> list[Fault]:
 
 
 def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fault]:
-    found = list(_unknown_needs(task, tasks)) if {*task.dependencies}.difference(tasks) else []
+    found = []
+    for position, needed in enumerate(task.dependencies):
+        if needed not in tasks:
+            message = f'task "{task.id}" needs "{needed}", which is not in this plan'
+            found.append(Fault(("dependencies", position), message, did_you_mean(needed, tasks), needed))
     if task.parent_id is not None and task.parent_id not in tasks:
         message = f'task "{task.id}" has the parent "{task.parent_id}", which is not in this plan'
         found.append(Fault(("parent_id",), message, did_you_mean(task.parent_id, tasks), task.parent_id))
@@ -119,13 +124,6 @@ def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fa
         cure = did_you_mean(task.role, plan.roles) or f"describe it under roles.{task.role}"
         found.append(Fault(("role",), f'there is no role "{task.role}"', cure, task.role))
     return found
-
-
-def _unknown_needs(task: Task, tasks: Mapping[str, Task]) -> Iterator[Fault]:
-    for position, needed in enumerate(task.dependencies):
-        if needed not in tasks:
-            message = f'task "{task.id}" needs "{needed}", which is not in this plan'
-            yield Fault(("dependencies", position), message, did_you_mean(needed, tasks), needed)
 
 
 def _conversation_fault(task: Task, tasks: dict[str, Task]) -> Fault | None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -138,7 +139,7 @@ _matcher = cache(_Matcher)
 
 def _entries(directory: str) -> list[os.DirEntry[str]]:
     with suppress(OSError), os.scandir(directory) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
+        return sorted(entries, key=attrgetter("name"))
     return []
 
 

@@ -146,11 +146,12 @@ def _adopted() -> list[int]:
     """Living children that aca did not start. The dead ones are reaped on the way.
 
     Only children in a session of their own: what runs in aca's own session was started by ordinary
-    means, and whoever did that waits for it.
+    means, and whoever did that waits for it. Linux makes orphans children of the reaper's main thread
+    (``find_new_reaper`` in its ``kernel/exit.c``), so those of other threads are not looked for.
     """
-    own = os.getsid(0)
-    pids = [pid for pid in _children(os.getpid()) if pid not in started_here]
-    return [pid for pid in pids if _session(pid) != own and not _gone(pid)]
+    pid = os.getpid()
+    others = [child for child in _children_of_thread(pid, pid) if child not in started_here]
+    return [child for child in others if _session(child) != os.getsid(0) and not _gone(child)]
 
 
 def _marked(belongs: Callable[[Collection[bytes]], bool]) -> set[int]:
@@ -200,7 +201,7 @@ def _threads(pid: int) -> list[str]:
     return []
 
 
-def _children_of_thread(pid: int, thread: str) -> Iterable[int]:
+def _children_of_thread(pid: int, thread: int | str) -> Iterable[int]:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
         return [int(child) for child in file.read().split()]
     return ()

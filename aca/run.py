@@ -132,6 +132,7 @@ class _Run:
         self.next_poll = self.timer()
         self.next_checkpoint = self.timer() + self.plan.checkpoint_interval
         self.ahead = max(self.clock(), self.state.updated_at) - self.timer()
+        self.alarm: asyncio.TimerHandle | None = None
         self.frontier: graph.Frontier
 
     # -- the turns of the loop ----------------------------------------------------------------------
@@ -260,15 +261,21 @@ class _Run:
         """Sleep until an attempt ends, somebody wants to stop, or there is something to look at."""
         if self.stop.interrupt:
             self.interrupt(self.running)
-        pause = min(POLL_SECONDS, max(0.0, (self.frontier.next_wake() or float("inf")) - self.clock()))
-        alarm = asyncio.get_running_loop().call_later(pause, self.stop.wake.set)
-        try:
-            await self.stop.wake.wait()
-        finally:
-            alarm.cancel()
+        self.set_alarm()
+        await self.stop.wake.wait()
         self.stop.wake.clear()
         while self.finished:
             self.record_end(self.finished.popleft())
+
+    def set_alarm(self) -> None:
+        """Have the loop woken when there is something to look at. One that is set for earlier will do."""
+        pause = min(POLL_SECONDS, max(0.0, (self.frontier.next_wake() or float("inf")) - self.clock()))
+        loop = asyncio.get_running_loop()
+        if self.alarm is not None:
+            if loop.time() < self.alarm.when() <= loop.time() + pause:
+                return
+            self.alarm.cancel()
+        self.alarm = loop.call_later(pause, self.stop.wake.set)
 
     def end(self) -> ev.RunEnded:
         """Record how the run ended; the last line of a run in good order."""
@@ -286,6 +293,8 @@ class _Run:
 
     async def abandon(self) -> None:
         """Stop what still runs when the loop itself cannot go on."""
+        if self.alarm is not None:
+            self.alarm.cancel()
         self.interrupt(self.running)
         await asyncio.gather(*self.running, return_exceptions=True)
 

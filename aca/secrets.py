@@ -63,7 +63,8 @@ def places(data: object, environment: Mapping[str, str]) -> Iterator[tuple[tuple
     """(path, name of the variable) of every text in *data* that holds a secret of the *environment*."""
     names = [name for name in environment if name in VARIABLES or _is_secret(name)]
     secrets = {name: environment[name] for name in names if len(environment[name]) >= _SHORTEST}
-    if not any(secret in text for text in _said(data) for secret in secrets.values()):
+    said = "\0".join(_said(data)) if secrets else ""
+    if not any(secret in said for secret in secrets.values()):
         return  # as nearly always, and plans may be large
     for loc, text in _texts(data):
         yield from ((loc, name) for name, secret in secrets.items() if secret in text)

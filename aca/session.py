@@ -34,7 +34,7 @@ from aca.garbage import uncollected
 from aca.messages import Message
 from aca.plan import Plan
 from aca.progress import Checkpoint
-from aca.state import SessionState, fold
+from aca.state import MisplacedEventError, SessionState, fold
 
 HOME = ".aca"
 LIMITS_FILE = "rate_limit_state.json"
@@ -137,7 +137,11 @@ class Session:
     def state(self, until: int | None = None) -> SessionState:
         """The fold of its journal, or of the first *until* events. Raises DamagedJournalError."""
         with uncollected():
-            return fold(self.plan, journal.read(self.journal_path, until))
+            try:
+                return fold(self.plan, journal.read(self.journal_path, until))
+            except MisplacedEventError as error:
+                path, number = str(self.journal_path), error.seq
+                raise DamagedJournalError(path, number, str(error), number - 1) from error
 
     def take_up(self) -> SessionState:
         """``state`` for whoever holds the lock and is to write; what a crash left of a line is cut off."""

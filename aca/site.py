@@ -57,8 +57,8 @@ class Sites:
     slots: set[int] = field(default_factory=set)
     """Numbers of the attempts that run now; no two have the same."""
     looking: Looking = field(default_factory=Looking)
-    told: set[tuple[Permissions, tuple[str, ...]]] = field(default_factory=set)
-    """Permissions and who keeps agents to them, as far as the log has it."""
+    told: set[tuple[Permissions, str | None, bool]] = field(default_factory=set)
+    """What decides on who keeps agents to their permissions, where the log has that."""
 
     def __post_init__(self) -> None:
         self.workspaces: Mapping[str, Workspace] = {"inplace": Inplace(self.session, self.state)}
@@ -119,7 +119,8 @@ class Site:
         """The directory to work in. Raises SetupError, OutsideWorkspaceError or OSError."""
         self.ground = await self.workspace.open(self.task.id, self.number)
         await self.furnish(self.ground)
-        self.ground = await self.enclosed(self.ground, await finished(lambda: self._fixed(self.ground)))
+        if self.profile.docker is not None:
+            self.ground = await self.enclosed(self.ground, await finished(lambda: self._fixed(self.ground)))
         return self.place_on(self.ground)
 
     async def enclosed(self, ground: Ground, fixed: Collection[Path] = ()) -> Ground:
@@ -128,7 +129,7 @@ class Site:
 
     def _fixed(self, ground: Ground | None) -> list[Path]:
         """What is protected there, for an agent's container. A sandbox finds that out when it is made."""
-        if ground is None or self.profile.docker is None or self.task.kind != "agent":
+        if ground is None or self.task.kind != "agent":
             return []
         return [path for _, path in found(self.all.protection, ground.root)]
 
@@ -214,11 +215,12 @@ class Site:
 
     def _tell_rights(self) -> None:
         """Log them once, as most tasks have the same; every time where nothing is refused."""
-        permissions, keepers = self.profile.permissions, rights.keepers(self.all.state.plan, self.profile)
-        if permissions != "full" and (permissions, keepers) in self.all.told:
+        permissions = self.profile.permissions
+        decisive = (permissions, self.profile.provider, self.profile.docker is None)
+        if permissions != "full" and decisive in self.all.told:
             return
-        self.all.told.add((permissions, keepers))
-        kept_by = ", ".join(keepers)
+        self.all.told.add(decisive)
+        kept_by = ", ".join(rights.keepers(self.all.state.plan, self.profile))
         log.info("task %s, attempt %s: %s, kept by %s", self.task.id, self.number, permissions, kept_by)
 
     def _breaches(self, guard: Guard) -> tuple[str, ...]:

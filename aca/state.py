@@ -405,9 +405,23 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
 }
 
 
+class MisplacedEventError(LookupError):
+    """Event *seq*, sound by itself, is about something that there is not."""
+
+    def __init__(self, seq: int, missing: object) -> None:
+        self.seq = seq
+        super().__init__(f"it is about {missing}, which there is not")
+
+
 def fold(plan: Plan, events: Iterable[ev.Event]) -> SessionState:
-    """The state after *events*, which are those of one journal from its first line on."""
+    """The state after *events*, which are those of one journal from its first line on.
+
+    Raises MisplacedEventError.
+    """
     state = SessionState(plan)
-    for event in events:
-        state.apply(event)
+    try:
+        for event in events:
+            state.apply(event)
+    except LookupError as error:
+        raise MisplacedEventError(state.seq, error) from error
     return state

@@ -29,6 +29,8 @@ MOST = 20
 def hold(task: Task, running: Sequence[Task], learned: Learned) -> float | None:
     """Infinity where *task* may touch a file that a running one may: it has to wait for an end."""
     mine, *others = ((*one.touches, *learned.get(one.id, ())) for one in (task, *running))
+    if not mine:
+        return None
     theirs = [pattern for patterns in others for pattern in patterns]
     return inf if any(overlap(one, other) for one in mine for other in theirs) else None
 

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -25,24 +26,27 @@ SECONDS = 30.0
 
 def main() -> int:
     asked = _arguments()
-    names = list(CONTESTS) if ALL in asked.names or not asked.names else asked.names
+    names = list(CONTESTS) if ALL in asked.names or not asked.names else list(dict.fromkeys(asked.names))
     kept: dict[str, Any] = {**_circumstances(), "contests": []}
     print(f"{kept['machine']}\n")
-    for name in names:
-        for contest in _held(name, asked):
-            kept["contests"].append(contest)
-            if asked.json:  # each time: who loses patience has what there is by then
-                asked.json.write_text(json.dumps(kept, indent=1))
+    # All that is left is removed at the end: ext4 looks for free inodes among those that were freed just now.
+    with tempfile.TemporaryDirectory(prefix="aca-benchmark-", ignore_cleanup_errors=True) as folder:
+        for name in names:
+            for contest in _held(name, asked, Path(folder)):
+                kept["contests"].append(contest)
+                if asked.json:  # each time: who loses patience has what there is by then
+                    asked.json.write_text(json.dumps(kept, indent=1))
     return 1 if any(one["failed"] for one in kept["contests"]) else 0
 
 
-def _held(name: str, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _held(name: str, asked: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     """The contests of one benchmark, each printed and as data."""
     contests, sizes = CONTESTS[name]
     try:
-        for contest in contests(asked.sizes or sizes, asked.peers):
+        for number, contest in enumerate(contests(asked.sizes or sizes, asked.peers)):
             chosen = [one for one in contest.contenders if not asked.only or one.name in asked.only]
-            held = hold(replace(contest, contenders=chosen), asked.runs, asked.seconds)
+            place = folder / f"{name}-{number}"
+            held = hold(replace(contest, contenders=chosen), asked.runs, place, asked.seconds)
             for text in held.failed.values():
                 print(text, file=sys.stderr)
             missing = [*contest.missing, *(text.splitlines()[0] for text in held.failed.values())]

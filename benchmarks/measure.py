@@ -8,7 +8,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -100,26 +99,24 @@ class Held:
     failed: Mapping[str, str]
 
 
-def hold(contest: Contest, runs: int, seconds: float = math.inf) -> Held:
-    """Run the contenders in turn, *runs* times after one that does not count; whoever fails is out.
+def hold(contest: Contest, runs: int, folder: Path, seconds: float = math.inf) -> Held:
+    """Run the contenders in turn in *folder*, *runs* times after one that does not count; who fails is out.
 
     No further turn begins after so many *seconds*; where there was only the first one, that counts.
-    What a run leaves is removed after the last one: ext4 looks for free inodes among those freed just now.
     """
     turns: dict[str, list[Sample]] = {one.name: [] for one in contest.contenders}
     failed: dict[str, str] = {}
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="aca-benchmark-", ignore_cleanup_errors=True) as name:
-        for number in range(1 if contest.is_race else runs + 1):
-            left = [one for one in contest.contenders if one.name in turns]
-            for one, ended in _turn(left, Path(name) / str(number), is_race=contest.is_race):
-                if isinstance(ended, Sample):
-                    turns[one.name].append(ended)
-                else:
-                    failed[one.name] = str(ended)
-                    del turns[one.name]
-            if time.monotonic() - began > seconds:
-                break
+    for number in range(1 if contest.is_race else runs + 1):
+        left = [one for one in contest.contenders if one.name in turns]
+        for one, ended in _turn(left, folder / str(number), is_race=contest.is_race):
+            if isinstance(ended, Sample):
+                turns[one.name].append(ended)
+            else:
+                failed[one.name] = str(ended)
+                del turns[one.name]
+        if time.monotonic() - began > seconds:
+            break
     figures = [
         Figure(contest.title, name, contest.tasks, tuple(samples[1:] or samples))
         for name, samples in turns.items()

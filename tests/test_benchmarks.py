@@ -45,10 +45,10 @@ def test_a_benchmark_that_is_not_there_is_refused() -> None:
     assert "overhead" in ended.stderr
 
 
-def test_who_fails_is_out_and_the_others_go_on() -> None:
+def test_who_fails_is_out_and_the_others_go_on(tmp_path: Path) -> None:
     """One broken peer costs its own row, and why is told."""
     broken, sound = Contender("broken", lambda _: ["false"]), Contender("sound", lambda _: ["true"])
-    held = hold(Contest("a contest", [broken, sound]), runs=2)
+    held = hold(Contest("a contest", [broken, sound]), 2, tmp_path)
     assert [(figure.name, len(figure.samples)) for figure in held.figures] == [("sound", 2)]
     assert held.failed["broken"].startswith("broken ended with 1: false")
 

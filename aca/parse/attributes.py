@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aca.parse.keys import TASK_KEYS
 from aca.parse.references import is_elsewhere, looks_like_path, mask, targets
@@ -17,6 +17,7 @@ _ATTRIBUTE = re.compile(
     (?=[\s},])""",
     re.VERBOSE,
 )
+_CLOSING = re.compile(r"[\s,]*\}")
 _UNCLOSED_QUOTE = re.compile(r"""\s*[\w.-]+=(?:"(?:\\.|[^"\\])*|'[^']*)$""")
 _ARROW = re.compile(r"(?:^|(?<=\s))->\s+")
 
@@ -32,8 +33,7 @@ _NOT_HERE = {
 }
 
 
-@dataclass(frozen=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One entry of an attribute list; ``start`` is where it stands in the text, from 0."""
 
     key: str
@@ -107,7 +107,7 @@ def read_headline(text: str, is_file: Callable[[str], bool]) -> Headline:
 
 def _without_arrows(text: str, plain: str, headline: Headline, is_file: Callable[[str], bool]) -> str:
     """Cut the arrows at the end of *text*, as far as what they point to can be files."""
-    while arrows := list(_ARROW.finditer(plain[: len(text)])):
+    while arrows := list(_ARROW.finditer(plain[: len(text)])) if "->" in plain else []:
         start, end = arrows[-1].span()
         named = [(end + at, target) for at, target in targets(text[end:])]
         if "`" in text[end:] or not named or not all(_may_be_file(target, is_file) for _, target in named):
@@ -142,7 +142,7 @@ def _entries(text: str, position: int) -> tuple[list[Attribute], int, Mistake | 
     entries: list[Attribute] = []
     opened = position - 1
     while True:
-        if closing := re.compile(r"[\s,]*\}").match(text, position):
+        if closing := _CLOSING.match(text, position):
             return entries, closing.end(), None
         match = _ATTRIBUTE.match(text, position)
         if match is None:
@@ -158,8 +158,9 @@ def _attribute(match: re.Match[str]) -> Attribute:
         return Attribute("id", match["id"], start, width)
     if match["tag"]:
         return Attribute("tags", match["tag"], start, width)
-    if match["double"] is not None:
-        return Attribute(match["key"], re.sub(r'\\(["\\])', r"\1", match["double"]), start, width)
+    if (quoted := match["double"]) is not None:
+        value = re.sub(r'\\(["\\])', r"\1", quoted) if "\\" in quoted else quoted
+        return Attribute(match["key"], value, start, width)
     return Attribute(match["key"], match["single"] or (match["bare"] or "").rstrip(","), start, width)
 
 

@@ -27,6 +27,8 @@ def give_ids(tasks: Sequence[Task], above: Callable[[int], str]) -> None:
     does not matter; what is still alike is numbered.
     """
     slugs = {index: slug(str(task.get("title", ""))) for index, task in enumerate(tasks) if "id" not in task}
+    if not slugs:
+        return
     wanted = Counter(slugs.values())
     taken = {task["id"] for task in tasks if isinstance(task.get("id"), str)}
     numbers: Counter[str] = Counter()

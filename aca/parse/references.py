@@ -162,6 +162,8 @@ def mask(text: str) -> str:
 
 def in_text(lines: list[tuple[int, str]]) -> Iterator[Reference]:
     """The references in *lines*, numbered from 1; code blocks must be left out already."""
+    if not any("](" in line or "->" in line for _, line in lines):
+        return  # as nearly always
     for paragraph in _paragraphs(lines):
         text = "\n".join(line for _, line in paragraph)
         if "](" in text or "->" in text:

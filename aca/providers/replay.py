@@ -49,6 +49,8 @@ class Options(Model):
 def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What the script lacks for doing *tasks*. Raises InputError when it cannot be read."""
     read = script.load(workspace / options.script)
+    if script.EVERY in read.tasks:
+        return []
     found = (read.missing(task.id, task.title) for task in tasks)
     return [problem for problem in found if problem]
 
@@ -71,9 +73,9 @@ class Replay:
 
     async def work(self, assignment: Assignment, place: Place) -> AsyncIterator[Step]:
         """Play the steps the script has for this task and attempt."""
-        options = Options.model_validate(assignment.options)
         try:
-            steps = self._steps((assignment.workspace or place.root) / options.script, assignment)
+            path = (assignment.workspace or place.root) / assignment.options["script"]
+            steps = self._steps(path, assignment)
         except InputError as error:
             reason = "; ".join(map(str, error.problems))
             yield Result("failed", reason=reason, category="input")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from aca import journal
 from aca.errors import AcaError
+from aca.events import TaskStarted
 from aca.session import Session, listing
 from aca.state import fold
 from tests.faults.fuzz import aca
@@ -100,6 +103,20 @@ def test_commands_name_a_damaged_journal(
         if code == 7 and f"{ended.journal_path.name}:" not in printed:
             losses.wrong_states.append(f"no line is named: {printed}")
         tally.add((how, *command), losses)
+
+
+def test_an_event_of_a_task_that_there_is_not_is_damage(
+    ended: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checksum may be right; what is before it can be seen."""
+    monkeypatch.chdir(ended.workspace)
+    events = [
+        msgspec.structs.replace(e, task="x") if isinstance(e, TaskStarted) else e for e in ended.events()
+    ]
+    ended.journal_path.write_bytes(journal.lines(events))
+    code, printed = aca("status")
+    assert (code, "damaged here: it is about 'x', which there is not" in printed) == (7, True), printed
+    assert "sound" in aca("doctor", ended.id)[1]
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"{", b"[" * 10_000])

@@ -78,6 +78,7 @@ def test_what_cannot_be_read_as_text_is_told_too(
         ("t.json", '{"a": ' + "9" * 5000 + "}", "this holds a number that is too large"),
         ("t.toml", "retries = 0x" + "f" * 4000, "this number is too large"),
         ("t.toml", "retries = " + "9" * 5000, "this holds a number that is too large"),
+        ("t.toml", "#" * 130 + "\nretries = " + "9" * 500, "this number is too large"),
         ("t.toml", "a = " + "[" * 100_000, "this is nested too deeply"),
         ("t.md", "---\na: " + "[" * 10_000 + "\n---\n- a\n", "this is nested too deeply"),
         ("t.md", "---\nretries: 0x" + "f" * 4000 + "\n---\n- a\n", "this number is too large"),
