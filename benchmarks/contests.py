@@ -14,13 +14,13 @@ from pathlib import Path
 
 from benchmarks import peers, work
 from benchmarks.agents import agents
+from benchmarks.makespan import makespan
 from benchmarks.measure import Command, Contender, Contest
 from benchmarks.rates import rates
-from benchmarks.shapes import SHAPES, Graph, layered, lower_bound, sleeps
+from benchmarks.shapes import SHAPES, Graph, layered
 from benchmarks.tokens import tokens
 
 Make = Callable[[Graph, work.Commands], Contender]
-EIGHT = 8
 MANY = 1000
 """With more tasks than that, only the layered graph, and nobody who needs minutes for it."""
 PROGRAMS = ("doit", "pre-commit", "llm", "inspect", "snakemake", "prefect")
@@ -35,7 +35,7 @@ def overhead(sizes: list[int], peered: bool) -> Iterator[Contest]:
             if is_large and shape != "layered":
                 continue
             graph = made(count)
-            rivals: list[Make] = [work.aca, _bare, *([work.make, work.ninja] if peered else [])]
+            rivals: list[Make] = [work.aca, work.bare, *([work.make, work.ninja] if peered else [])]
             if peered and not is_large:
                 rivals.append(work.doit)
             if peered and not is_large and shape == "layered":
@@ -65,18 +65,6 @@ def resume(sizes: list[int], peered: bool) -> Iterator[Contest]:
         if not is_large:
             title = f"the rest of {count} commands, killed half-way"
             yield _contest(title, graph, map(_killed, builders), counts=False)
-
-
-def makespan(sizes: list[int], peered: bool) -> Iterator[Contest]:
-    """Tasks that sleep, eight at once. The bound says how soon it could be done by anyone."""
-    for count in sizes:
-        graph, seconds = layered(count, width=12), sleeps(count)
-        commands = [[peers.installed("sleep"), str(one)] for one in seconds]
-        bound = lower_bound(graph, seconds, EIGHT)
-        rivals = [work.aca(graph, commands, EIGHT), _bare(graph, commands, EIGHT)]
-        if peered:
-            rivals += [work.make(graph, commands, EIGHT), work.ninja(graph, commands, EIGHT)]
-        yield Contest(f"{count} tasks that sleep, at least {bound:.2f} s", rivals, count)
 
 
 def start(_sizes: list[int], peered: bool) -> Iterator[Contest]:
@@ -126,10 +114,6 @@ def _contest(title: str, graph: Graph, rivals: Iterable[Make], *, counts: bool =
 
 def _version(peer: str) -> Callable[[], Contender]:
     return lambda: _command(f"{peer} --version", [peers.program(peer), "--version"])
-
-
-def _bare(graph: Graph, commands: work.Commands, parallel: int = work.PARALLEL) -> Contender:
-    return work.program("bare asyncio loop", sys.executable, "bare_loop.py", str(parallel))(graph, commands)
 
 
 def _luigi(graph: Graph, commands: work.Commands) -> Contender:

@@ -29,6 +29,16 @@ def layered(count: int, width: int = 20, needs: int = 3) -> Graph:
     return graph
 
 
+def scattered(count: int, seed: int, needs: int = 3, far: int = 40) -> Graph:
+    """Each needs some of the *far* before it, *needs* at most."""
+    pick = random.Random(seed)  # noqa: S311 - likewise
+    graph: Graph = []
+    for number in range(count):
+        before = range(max(0, number - far), number)
+        graph.append(sorted(pick.sample(before, pick.randint(0, min(needs, number)))))
+    return graph
+
+
 SHAPES = {"chain": chain, "fan-out": fan, "layered": layered}
 
 

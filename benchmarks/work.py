@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,14 +25,14 @@ def true(graph: Graph) -> Commands:
     return [[path]] * len(graph)
 
 
-def aca(graph: Graph, commands: Commands, parallel: int = PARALLEL) -> Contender:
+def aca(graph: Graph, commands: Commands, parallel: int = PARALLEL, mode: str = "parallel") -> Contender:
     """aca with a command per task; its output is kept and every step journaled durably."""
     tasks = [
         {"id": f"t{number}", "title": f"Task {number}", "kind": "command", "command": list(commands[number]),
          "dependencies": [f"t{needed}" for needed in needs]}
         for number, needs in enumerate(graph)
     ]  # fmt: skip
-    return Contender("aca", _plan({"tasks": tasks}, parallel))
+    return Contender("aca", _plan({"tasks": tasks, "execution_mode": mode}, parallel))
 
 
 def replay(graph: Graph, parallel: int = PARALLEL) -> Contender:
@@ -72,6 +73,11 @@ def program(
         return Contender(name, prepare)
 
     return contender
+
+
+def bare(graph: Graph, commands: Commands, parallel: int = PARALLEL) -> Contender:
+    """What starts processes and nothing more."""
+    return program("bare asyncio loop", sys.executable, "bare_loop.py", str(parallel))(graph, commands)
 
 
 def write_graph(folder: Path, graph: Graph, commands: Commands, *, files: bool = False) -> None:
