@@ -14,9 +14,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from aca import process, servants
 from aca.errors import Problem
@@ -33,8 +34,7 @@ _SIGNALS = ("INT", "TERM")
 """What aca stops a child with. bubblewrap has to live through it, to tell how the child has ended."""
 
 
-@dataclass(frozen=True)
-class Bubblewrap:
+class Bubblewrap(msgspec.Struct, frozen=True):
     """The sandbox of one attempt."""
 
     writable: tuple[Path, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from aca.events import Usage
 from aca.plan import Budget, Plan, Task
@@ -17,8 +18,7 @@ EPSILON = 1e-9
 """Sums of dollars are no more exact than that."""
 
 
-@dataclass(frozen=True)
-class Cap:
+class Cap(msgspec.Struct, frozen=True):
     """Limits of the whole session or, where either is named, of a task or a role."""
 
     limits: Budget
@@ -58,16 +58,14 @@ class Cap:
         return state.spent
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why there is no room, and whose cap that is."""
 
     cap: Cap
     reason: str
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(msgspec.Struct, frozen=True):
     """How much may still be used; infinite where nothing limits it."""
 
     tokens: float = INFINITE
@@ -167,8 +165,7 @@ def shortage(state: SessionState, cap: Cap, call: Usage) -> str:
     return f"{gauges[0].name} {told}; {gauges[0].cure}"
 
 
-@dataclass(frozen=True)
-class _Gauge:
+class _Gauge(msgspec.Struct, frozen=True):
     """How far one limit of a cap is used up, in words."""
 
     kind: Literal["token", "cost"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -18,8 +17,7 @@ PLANNING = "(planning)"
 """In the place of a task, and of a role: nobody can call one so."""
 
 
-@dataclass(frozen=True)
-class Charge:
+class Charge(msgspec.Struct, frozen=True):
     """What one call used, or a whole agent in one attempt; None where nobody told."""
 
     session: str

@@ -6,9 +6,10 @@ A setting is a piece of plan. Each layer is plan-shaped data; laid over each oth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from aca.errors import InputError, Problem
 from aca.parse import Document, Loc, read_settings
@@ -48,8 +49,7 @@ NOT_SETTINGS = (
 """Parts of a plan that belong to one plan and are not settings."""
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(msgspec.Struct, frozen=True):
     """One source of settings: plan-shaped ``data``, and where it comes from."""
 
     name: str
@@ -69,13 +69,12 @@ class Layer:
         return Problem(message, cure, path=self.name)
 
 
-@dataclass
-class Merged:
+class Merged(msgspec.Struct):
     """All layers as one: ``data`` is plan-shaped, and each leaf knows the layer it came from."""
 
-    data: dict[str, Any] = field(default_factory=dict)
-    layers: dict[Loc, Layer] = field(default_factory=dict)
-    base: Layer = field(default_factory=lambda: Layer("default", {}))
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+    layers: dict[Loc, Layer] = msgspec.field(default_factory=dict)
+    base: Layer = msgspec.field(default_factory=lambda: Layer("default", {}))
 
     def layer(self, loc: Loc) -> Layer:
         """The layer that says what stands at *loc*, or at the nearest place above it."""

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import msgspec
 from pydantic import AfterValidator, Field, model_validator
 
 from aca.values import Memory, Model, Words, band
@@ -135,8 +136,7 @@ class Container:
     proxy_image: str
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(msgspec.Struct, frozen=True):
     """One of ``mounts``, read."""
 
     source: str

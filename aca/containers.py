@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from aca import providers, session
 from aca.container import Container, mount
@@ -226,8 +227,7 @@ def dock(one: Session, state: SessionState, environ: Mapping[str, str]) -> Dock 
 # -- what is left of it -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Leftovers:
+class Leftovers(msgspec.Struct, frozen=True):
     """Containers and networks of dead runs in a workspace."""
 
     engine: Engine

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from statistics import quantiles
+
+import msgspec
 
 from aca import graph, schedule
 from aca.plan import REPLAY, Limits, Plan, Task, profile
@@ -22,8 +23,7 @@ _Z90 = 1.2815515594
 """How many standard deviations the 90th percentile of a normal distribution lies above its mean."""
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True):
     """Two percentiles of an amount."""
 
     p50: float = 0.0
@@ -33,8 +33,7 @@ class Spread:
         return Spread(self.p50 * factor, self.p90 * factor)
 
 
-@dataclass(frozen=True)
-class Assumption:
+class Assumption(msgspec.Struct, frozen=True):
     """What is assumed of a task where nothing is known; ``per_point`` of its complexity."""
 
     seconds: Spread
@@ -50,8 +49,7 @@ ASSUMED: dict[str, Assumption] = {
 """No measurements: orders of magnitude, until something has been finished here. Approvals are no work."""
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """What one finished task took. Tokens and cost (USD) are None where the provider did not tell."""
 
     work: str
@@ -64,8 +62,7 @@ class Sample:
     """What it changed, by paths from the workspace."""
 
 
-@dataclass(frozen=True)
-class Guess:
+class Guess(msgspec.Struct, frozen=True):
     """What one task may take. ``samples`` is how many finished ones it is from; 0: it is assumed."""
 
     seconds: Spread
@@ -76,8 +73,7 @@ class Guess:
     """Patterns for what the same work has changed last, besides what the task says it touches."""
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(msgspec.Struct, frozen=True):
     """What the open tasks of a plan may take: each of them, and together."""
 
     tasks: dict[str, Guess]
@@ -148,7 +144,7 @@ class _Known:
 
     def guess(self, plan: Plan, task: Task) -> Guess:
         amounts, files = self._amounts(plan, task), self.touched(plan, task)
-        return replace(amounts, touches=files) if files else amounts
+        return msgspec.structs.replace(amounts, touches=files) if files else amounts
 
     def touched(self, plan: Plan, task: Task) -> tuple[str, ...]:
         """Patterns for what the same work changed when it was done last and changed anything."""

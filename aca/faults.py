@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
+
+import msgspec
 
 from aca.errors import did_you_mean
 from aca.plan import OWN, PARENT, ROLE, Plan, Task
@@ -23,8 +24,7 @@ _SHOWN = 60
 _is_id = re.compile(r"\w[\w.-]*").fullmatch
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """Something wrong at ``loc`` (a path into the plan's data, such as ``("tasks", 3, "role")``)."""
 
     loc: tuple[str | int, ...]

@@ -13,6 +13,8 @@ from functools import cache
 from operator import attrgetter
 from pathlib import Path
 
+import msgspec
+
 from aca.place import PRIVATE
 from aca.protection import Protection
 
@@ -28,8 +30,7 @@ _LARGE = frozenset({"objects", "refs", "logs", "lfs"})
 """What is in a submodule's and holds no settings."""
 
 
-@dataclass(frozen=True)
-class File:
+class File(msgspec.Struct, frozen=True):
     """A file small enough to be put back."""
 
     content: bytes

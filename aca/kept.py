@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from aca import events as ev
 from aca import session
@@ -27,8 +29,7 @@ INDEX = "index"
 """In ``file_changes`` of a session: the files as it has last seen them in place."""
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """What one attempt left, in *repository*: ``commit`` differs from ``base`` by the task's work."""
 
     repository: Repository
@@ -39,8 +40,7 @@ class Piece:
     """The event that tells of it; infinite where none does."""
 
 
-@dataclass(frozen=True)
-class Restored:
+class Restored(msgspec.Struct, frozen=True):
     """Files that were brought back, and the ref under which that is kept which they replaced, if any."""
 
     paths: list[str]

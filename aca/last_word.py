@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 REQUEST = """\
 # What you may hand in
@@ -26,8 +27,7 @@ Leave out what you have nothing for; most tasks need no such block."""
 _KEYS = ("subtasks", "proposals", "notes")
 
 
-@dataclass(frozen=True)
-class LastWord:
+class LastWord(msgspec.Struct, frozen=True):
     """``text`` without the block; ``wrong`` is why the block cannot be used, empty where it can."""
 
     text: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from aca.events import CheckResult
 from aca.plan import Task
@@ -29,28 +30,25 @@ Checking = Callable[[str, bool], Awaitable[tuple[CheckResult, ...]]]
 """``check(commit, joined)``: what the checks say of it; with *joined*, others' work is in it too."""
 
 
-@dataclass(frozen=True)
-class Merged:
+class Merged(msgspec.Struct, frozen=True):
     """The session's merged work, with a task's in it."""
 
     commit: str
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """Why a task's work was not taken: what does not fit, and what its agent is to know."""
 
     reason: str
     detail: str = ""
 
 
-@dataclass
-class Queue:
+class Queue(msgspec.Struct):
     """Takes the work of one task at a time. ``tip`` is what is merged so far."""
 
     trees: Worktrees
     tip: str
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _turn: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
     async def merge(
         self, task: Task, kept: Kept, summary: str, check: Checking, is_over: Callable[[], bool]

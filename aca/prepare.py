@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from pydantic import ValidationError
 
 from aca import config, contract, drift, parse, providers, rights, secrets, session, user_state
@@ -22,8 +23,7 @@ from aca.workspaces import choice as choice_of_place
 N = TypeVar("N")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What is to be planned: a file, and what the command line says on top of it.
 
     ``flags`` is a piece of plan; ``only`` and ``skip`` are task ids; ``allow_drift`` names fields of a
@@ -32,7 +32,7 @@ class Request:
 
     file: Path
     workspace: Path
-    flags: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, Any] = msgspec.field(default_factory=dict)
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     allow_drift: tuple[str, ...] = ()
@@ -40,15 +40,14 @@ class Request:
     require_approved: bool = False
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A plan that can run, and where each of its settings came from."""
 
     plan: Plan
     settings: config.Merged
     note: str = ""
     """What was decided that nobody has said, for people."""
-    moved: Mapping[str, str] = field(default_factory=dict)
+    moved: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What has moved since the plan was made and was allowed to: its field, and what to tell people."""
 
 
@@ -71,7 +70,7 @@ def prepare(request: Request, environ: Mapping[str, str], document: parse.Docume
     prepared = _with_workspace(prepared, request.workspace)
     if request.require_approved:
         drift.refuse_unapproved(prepared.plan, request.file, document.is_plan)
-    return replace(prepared, plan=contract.renewed(prepared.plan), moved=moved)
+    return msgspec.structs.replace(prepared, plan=contract.renewed(prepared.plan), moved=moved)
 
 
 def _moved(document: parse.Document, plan: Plan, request: Request) -> Mapping[str, str]:
@@ -86,7 +85,7 @@ def settled(prepared: Prepared, workspace: Path) -> Prepared:
     if plan.contract is None:
         now = drift.present(plan, workspace, used_providers(plan))
         plan = contract.settled(plan, now)
-    return replace(prepared, plan=plan)
+    return msgspec.structs.replace(prepared, plan=plan)
 
 
 def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
@@ -96,7 +95,7 @@ def _with_workspace(prepared: Prepared, workspace: Path) -> Prepared:
     if plan is not prepared.plan:
         prepared.settings.layers[("defaults", "workspace")] = config.Layer("found here: a git repository", {})
     notes = filter(None, (prepared.note, note, choice_of_place.unheeded(plan)))
-    return replace(prepared, plan=plan, note="\n".join(notes))
+    return msgspec.structs.replace(prepared, plan=plan, note="\n".join(notes))
 
 
 def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
@@ -104,7 +103,7 @@ def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
     plan = choice_of_place.built(prepared.plan, workspace)
     if plan is not prepared.plan:
         prepared.settings.layers[("docker", "build")] = config.Layer("found here: a Dockerfile", {})
-    return replace(prepared, plan=plan)
+    return msgspec.structs.replace(prepared, plan=plan)
 
 
 def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:

@@ -6,7 +6,7 @@ never free.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from aca.events import Usage
 from aca.plan import Plan, Price
@@ -19,8 +19,7 @@ ELSEWHERE = "cloud"
 MILLION = 1_000_000
 
 
-@dataclass(frozen=True)
-class Tariff:
+class Tariff(msgspec.Struct, frozen=True):
     """What a provider's model costs; ``own`` is what the plan says of it."""
 
     provider: str

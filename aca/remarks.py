@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from aca import events as ev
 from aca.plan import Task
@@ -34,8 +35,7 @@ class Arrivals:
             self._awaited.discard(arrival)
 
 
-@dataclass(frozen=True)
-class Remarks:
+class Remarks(msgspec.Struct, frozen=True):
     """``base.Messages`` of one attempt: what was said to its task, and to the groups the task is in."""
 
     state: SessionState

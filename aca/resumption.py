@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from aca import events as ev
 from aca import session
@@ -12,8 +13,7 @@ from aca.session import Session
 from aca.state import SessionState
 
 
-@dataclass(frozen=True)
-class Resumption:
+class Resumption(msgspec.Struct, frozen=True):
     """What ``aca resume`` goes on with: *origin* itself or, with ``until``, a fork of its first events.
 
     ``state`` is where that stands, with everything pending again that is to be.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 from pydantic import ValidationError
 
 from aca import bubblewrap, providers
@@ -134,7 +134,7 @@ def _with_git(one: Bubblewrap, top: Path, beside: Beside) -> Bubblewrap:
     """git works in a worktree, while what belongs to the repository stays as it is."""
     own, common = beside.own, beside.common
     new, known = quarantine.prepare(own)
-    return replace(
+    return msgspec.structs.replace(
         one,
         writable=(*one.writable, own),
         protected=(

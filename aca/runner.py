@@ -13,9 +13,10 @@ import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from aca import clean, containers, limits, patch, process, providers, rights, secrets, session, touches, work
 from aca import events as ev
@@ -49,8 +50,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Watchers:
+class Watchers(msgspec.Struct, frozen=True):
     """Who sees what: ``observers`` the events, ``step`` every step of an agent, ``notice`` remarks."""
 
     observers: Sequence[Observer] = ()

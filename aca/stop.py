@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+
+import msgspec
 
 from aca.errors import Exit
 
 
-@dataclass
-class Stop:
+class Stop(msgspec.Struct):
     """A wish to end the run, from anywhere: a signal, a limit, a closed quota window.
 
     ``interrupt`` cuts off what is running; otherwise it may finish, and only nothing new starts.
@@ -19,7 +19,7 @@ class Stop:
     reason: str = ""
     interrupt: bool = False
     until: float | None = None
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    wake: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     _when_idle: tuple[Exit, str, float] | None = None
 
     def request(self, code: Exit, reason: str, *, interrupt: bool, until: float | None = None) -> None:

@@ -8,9 +8,10 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+
+import msgspec
 
 from aca import process, providers
 from aca.place import Patience, Place
@@ -21,8 +22,7 @@ PROMPT = "This is a test of the connection. Reply with the one word: ready"
 LONGEST = 120.0
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came back: the provider's words, or why there are none."""
 
     ok: bool

@@ -6,8 +6,10 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from aca import events as ev
 from aca.errors import SessionError
@@ -103,8 +105,7 @@ def _head(workspace: Path) -> str:
     return found.head[:12] if found is not None else "nowhere"
 
 
-@dataclass(frozen=True)
-class Landed:
+class Landed(msgspec.Struct, frozen=True):
     """What became of a merge: ``how`` is ``fast-forward``, ``merge``, or ``nothing`` where all was there."""
 
     how: str

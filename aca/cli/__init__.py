@@ -48,7 +48,7 @@ def _run(arguments: list[str]) -> int:
         _complain("\n".join(f"aca: {one}" for one in unreadable))
         return Exit.USAGE
     try:
-        return int(program().main(arguments, prog_name="aca", standalone_mode=False) or 0)
+        return int(program(*arguments[:1]).main(arguments, prog_name="aca", standalone_mode=False) or 0)
     except typer.TyperException as error:
         _complain(f"aca: {_in_our_words(error)}")
         if (context := getattr(error, "ctx", None)) is not None:

@@ -27,23 +27,26 @@ def takes(*groups: type[Any]) -> Callable[[Command], Command]:
 
     The parameter that receives a group has the group's name in lower case.
     """
+    return lambda command: _Taking(command, groups)
 
-    def spread(command: Command) -> Command:
-        own = list(inspect.signature(command, eval_str=True).parameters.values())
-        kept = [parameter for parameter in own if parameter.annotation not in groups]
-        spreads = [field for group in groups for field in _parameters(group)]
 
-        @functools.wraps(command)
-        def wrapper(**given: Any) -> int:
-            made = {group.__name__.lower(): _gather(group, given) for group in groups}
-            return command(**given, **made)
+class _Taking:
+    """A command that takes groups. What its parameters are is looked up when it is called, or its help is."""
 
-        signature = inspect.Signature([*kept, *spreads])
-        wrapper.__signature__ = signature  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
-        return wrapper
+    def __init__(self, command: Command, groups: tuple[type[Any], ...]) -> None:
+        functools.update_wrapper(self, command)
+        self._command, self._groups = command, groups
 
-    return spread
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        own = inspect.signature(self._command, eval_str=True).parameters.values()
+        kept = [parameter for parameter in own if parameter.annotation not in self._groups]
+        spreads = [field for group in self._groups for field in _parameters(group)]
+        return inspect.Signature([*kept, *spreads])
+
+    def __call__(self, **given: Any) -> int:
+        made = {group.__name__.lower(): _gather(group, given) for group in self._groups}
+        return self._command(**given, **made)
 
 
 def _parameters(group: type[Any]) -> list[inspect.Parameter]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +37,8 @@ def providers(
 
 
 def _rows(plan: Plan, check: bool) -> Iterator[dict[str, Any]]:
+    from msgspec.structs import asdict
+
     from aca import providers
     from aca.providers.about import about
 
@@ -54,6 +55,8 @@ def _rows(plan: Plan, check: bool) -> Iterator[dict[str, Any]]:
 
 
 def _answer(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    from msgspec.structs import asdict
+
     from aca import trial
 
     Screen().remark(f"asking {name} ...")

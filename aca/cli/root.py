@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,27 +10,6 @@ import typer
 from typer.core import TyperGroup
 
 from aca import __version__
-from aca.cli import (
-    add,
-    answer,
-    cancel,
-    checkpoint,
-    config,
-    costs,
-    doctor,
-    gc,
-    init,
-    merge,
-    providers,
-    restore,
-    resume,
-    run,
-    schema,
-    send,
-    show,
-    status,
-)
-from aca.cli import plan as plan_commands
 from aca.cli.options import (
     Output,
     Planning,
@@ -61,7 +40,7 @@ Exit codes:
 
 
 class Commands(TyperGroup):
-    """All commands, each made when it is asked for: that takes longer than most of them work.
+    """All commands, each imported and made when it is asked for: that takes longer than most of them work.
 
     Names the nearest command where there is none of that name.
     """
@@ -72,10 +51,11 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             one = typer.Typer(**PLAIN)
-            one.command(cmd_name, context_settings=CONTEXTS.get(cmd_name))(COMMANDS[cmd_name])
+            command = getattr(import_module(f"aca.cli.{COMMANDS[cmd_name]}"), cmd_name)
+            one.command(cmd_name, context_settings=CONTEXTS.get(cmd_name))(command)
             self.commands[cmd_name] = typer.main.get_command(one)
         elif cmd_name in GROUPS and cmd_name not in self.commands:
-            self.commands[cmd_name] = typer.main.get_group(GROUPS[cmd_name])
+            self.commands[cmd_name] = typer.main.get_group(import_module(f"aca.cli.{cmd_name}").group)
             self.commands[cmd_name].name = cmd_name
         return self.commands.get(cmd_name)
 
@@ -92,8 +72,9 @@ def unknown(name: str, commands: list[str]) -> str:
     return f'there is no command "{name}"' + (f"; {cure}" if cure else "")
 
 
-def program() -> Any:
-    """The command line, ready to be run."""
+def program(first: str = "") -> Any:
+    """The command line, ready to be run. Where *first*, its first word, is a command, no option is in front
+    of it, and the root's are not made."""
     app = typer.Typer(
         cls=Commands,
         context_settings={
@@ -103,8 +84,9 @@ def program() -> Any:
         },
         **PLAIN,
     )
-    app.callback(invoke_without_command=True, epilog=EPILOG)(root)
-    return typer.main.get_command(app)
+    if first not in COMMANDS and first not in GROUPS:
+        app.callback(invoke_without_command=True, epilog=EPILOG)(root)
+    return typer.main.get_group(app)
 
 
 PLAIN: dict[str, Any] = {
@@ -112,28 +94,30 @@ PLAIN: dict[str, Any] = {
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
 }
-COMMANDS: dict[str, Callable[..., int]] = {
-    "run": run.run,
-    "resume": resume.resume,
-    "status": status.status,
-    "show": show.show,
-    "costs": costs.costs,
-    "approve": answer.approve,
-    "reject": answer.reject,
-    "merge": merge.merge,
-    "restore": restore.restore,
-    "add": add.add,
-    "send": send.send,
-    "cancel": cancel.cancel,
-    "pause": cancel.pause,
-    "init": init.init,
-    "doctor": doctor.doctor,
-    "config": config.config,
-    "providers": providers.providers,
-    "schema": schema.schema,
-    "gc": gc.gc,
+COMMANDS = {
+    "run": "run",
+    "resume": "resume",
+    "status": "status",
+    "show": "show",
+    "costs": "costs",
+    "approve": "answer",
+    "reject": "answer",
+    "merge": "merge",
+    "restore": "restore",
+    "add": "add",
+    "send": "send",
+    "cancel": "cancel",
+    "pause": "cancel",
+    "init": "init",
+    "doctor": "doctor",
+    "config": "config",
+    "providers": "providers",
+    "schema": "schema",
+    "gc": "gc",
 }
-GROUPS = {"checkpoint": checkpoint.group, "plan": plan_commands.group}
+"""Each with the file beside this one in which it is the function of its name."""
+GROUPS = ("checkpoint", "plan")
+"""What has commands of its own: ``group`` in its file."""
 CONTEXTS = {"run": {"auto_envvar_prefix": "ACA"}}
 """``aca run`` reads the variables of the root options, for it is the same command."""
 
@@ -181,6 +165,8 @@ def root(
         refuse_in_front(ctx)
         return 0
     if list_checkpoints:
+        from aca.cli import checkpoint
+
         return checkpoint.show_list(workspace, output.json)
     if task_file is not None and execution_plan is not None:
         task_file, execution_plan = _the_one_meant(ctx, task_file, execution_plan)
@@ -190,6 +176,8 @@ def root(
             ctx.fail("there is nothing to run: name a file with --task-file or --execution-plan")
         typer.echo(ctx.get_help())
         return 0
+    from aca.cli import run
+
     is_plan = execution_plan is not None
     return run.start(ctx, Path(file), is_plan, settings, selection, planning, workspace, output)
 

@@ -8,10 +8,11 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
 from typing import Any, Protocol
+
+import msgspec
 
 from aca.events import Usage
 from aca.limits.book import Asking, Book, Failure, Go, Hold, Shut
@@ -43,8 +44,7 @@ class Caller(Protocol):
         ...
 
 
-@dataclass
-class Keeper:
+class Keeper(msgspec.Struct):
     """One account of a provider, as this process uses it. Clock and sleep are in seconds."""
 
     provider: str
@@ -53,7 +53,7 @@ class Keeper:
     shelf: Shelf
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    alive: Callable[[str], bool] = field(default_factory=lambda: Living().alive)
+    alive: Callable[[str], bool] = msgspec.field(default_factory=lambda: Living().alive)
     is_shared: bool = True
     """Whether calls count: those of a provider that calls no model do not."""
 
@@ -83,8 +83,7 @@ class Keeper:
             book.close(reason, until, self.clock())
 
 
-@dataclass(frozen=True)
-class LimitedAccount:
+class LimitedAccount(msgspec.Struct, frozen=True):
     """The account of one attempt at *task* with *model*."""
 
     keeper: Keeper

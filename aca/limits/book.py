@@ -7,7 +7,6 @@ change it, so every change here is whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -46,8 +45,7 @@ Alive = Callable[[str], bool]
 """Whether a process, as ``owner`` names it, is still there."""
 
 
-@dataclass(frozen=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True):
     """Somebody who wants to call: who, for which task, with which model, and about how much."""
 
     id: str
@@ -58,15 +56,13 @@ class Asking:
     longest: int | None
 
 
-@dataclass(frozen=True)
-class Go:
+class Go(msgspec.Struct, frozen=True):
     """The call may be made. ``probe``: it is the only one, to see whether the account takes any."""
 
     probe: bool
 
 
-@dataclass(frozen=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """Not yet, for about ``expected`` seconds; ask again after ``seconds``, so that nothing is missed."""
 
     seconds: float
@@ -74,8 +70,7 @@ class Hold:
     reason: str
 
 
-@dataclass(frozen=True)
-class Shut:
+class Shut(msgspec.Struct, frozen=True):
     """Not for long: until ``until`` where that is known. One call may try at ``again``."""
 
     reason: str
@@ -85,8 +80,7 @@ class Shut:
     """Nobody is answered, as opposed to a window that is closed."""
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """A call came to nothing; ``blameless``: surely not because of what it asked for."""
 
     kind: Kind

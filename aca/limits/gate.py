@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from aca.limits.account import Keeper
 from aca.limits.book import Shut
@@ -25,8 +26,7 @@ Waits = Callable[[str, str, float], None]
 """Told of a task that waits: its id, for what, and about how many seconds."""
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Who does a task now. ``instead`` says why it is not the one the plan names first."""
 
     provider: str
@@ -34,8 +34,7 @@ class Choice:
     instead: str = ""
 
 
-@dataclass
-class Gate:
+class Gate(msgspec.Struct):
     """Holds tasks back, for one run of *plan*. ``groups`` are tasks that have no work of their own."""
 
     plan: Plan
@@ -45,8 +44,8 @@ class Gate:
     exits: Exits = lambda _reason, _again: None
     notice: Callable[[str], None] = lambda _text: None
     clock: Callable[[], float] = time.time
-    _refused: dict[tuple[str, str | None], str] = field(default_factory=dict)
-    _said: dict[str, float] = field(default_factory=dict)
+    _refused: dict[tuple[str, str | None], str] = msgspec.field(default_factory=dict)
+    _said: dict[str, float] = msgspec.field(default_factory=dict)
 
     def hold(self, task: Task) -> float | None:
         """None when *task* may begin, else when to ask again (Unix time); infinity: when something ended."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from aca.values import LATEST
 
@@ -23,8 +24,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-@dataclass(frozen=True)
-class PoolTold:
+class PoolTold(msgspec.Struct, frozen=True):
     """So much per minute, and so much of it left."""
 
     kind: str
@@ -32,8 +32,7 @@ class PoolTold:
     left: float
 
 
-@dataclass(frozen=True)
-class WindowTold:
+class WindowTold(msgspec.Struct, frozen=True):
     """A longer window: which share of it is used (None: not told), when it ends, and whether it is closed."""
 
     name: str

@@ -8,7 +8,6 @@ of the limit, and who wants more waits for that.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
 import msgspec
 
@@ -21,8 +20,7 @@ SLOTS = 240
 """What is used within one of them is remembered as used at its end."""
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(msgspec.Struct, frozen=True):
     """So much per minute, and as much as ``burst`` of it at once."""
 
     per_minute: float

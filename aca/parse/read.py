@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from aca.errors import InputError, Problem
 from aca.garbage import uncollected
-from aca.parse import frontmatter, json, keys, markdown, names, org, schemas, text, toml
-from aca.parse.compose import compose
+from aca.parse import json, keys, names, schemas
 from aca.parse.document import Document, Loc, Mark, Marks, Prose
 from aca.parse.explain import explain
-from aca.parse.outline import Outline
 from aca.parse.references import Shelf, Unfound
 from aca.parse.source import read_text
 from aca.plan import Checks
@@ -40,7 +39,7 @@ _STEP = 250
 _DIGITS = re.compile(rf"[0-9_:]{{{_STEP}}}")
 _HALF = re.compile("[\ud800-\udfff]")
 _MOST_BITS = 1024
-_SHARED = TypeAdapter(dict[str, Checks])
+_SHARED = TypeAdapter(dict[str, Checks], config=ConfigDict(defer_build=True))
 _PLAN_SCHEMA = "urn:aca:schema:plan"
 
 
@@ -72,8 +71,8 @@ def read_as(path: Path, content: str, *, base: Path) -> Document:
 def read_settings(path: Path, *, base: Path) -> Document:
     """Settings (``aca.toml``): what may stand at the top of a task file, and no tasks."""
     document = Document(str(path), read_text(path), "toml")
-    document.stands_at(lambda: _both(toml.marks(document.text), keys.canonical))
-    document.data = toml.load(document, document.text)
+    document.stands_at(lambda: _both(_toml().marks(document.text), keys.canonical))
+    document.data = _toml().load(document, document.text)
     _refuse_unusable(document)
     if document.data.pop("tasks", None) is not None:
         document.note(("tasks",), "settings have no tasks", "write them to a task file", "tasks")
@@ -96,6 +95,8 @@ def _kind_of_text(content: str) -> Kind:
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if _TOML.match(first):
         return "toml"
+    from aca.parse import org
+
     if org.is_org(content):
         return "org"
     return "markdown" if any(map(_MARKDOWN.match, lines)) else "text"
@@ -104,14 +105,10 @@ def _kind_of_text(content: str) -> Kind:
 # -- prose: Markdown, plain text, org -------------------------------------------------------------------
 
 
-_OUTLINES: dict[str, Callable[[list[str], int], Outline]] = {
-    "markdown": markdown.read_outline,
-    "text": text.read_outline,
-    "org": org.read_outline,
-}
-
-
 def _read_prose(document: Document, kind: Kind, shelf: Shelf) -> None:
+    from aca.parse import frontmatter, markdown, org, text  # here, for a plan in JSON needs none of it
+    from aca.parse.compose import compose
+
     document.data, above, first = frontmatter.take(document)
     settings = _both(above, keys.canonical)
     document.stands_at(lambda: settings)
@@ -121,7 +118,8 @@ def _read_prose(document: Document, kind: Kind, shelf: Shelf) -> None:
     _expand_settings(document, shelf)
     document.prose = Prose(dict(document.data), first + 1)
     is_org = kind != "markdown" and org.is_org(document.text)
-    outline = _OUTLINES["org" if is_org else "text" if kind == "org" else kind](list(document.lines), first)
+    form = org if is_org else markdown if kind == "markdown" else text
+    outline = form.read_outline(list(document.lines), first)
     if outline.too_deep is not None:
         raise document.refuse(Mark(outline.too_deep + 1), "lists are nested more than 100 deep here")
     compose(outline, document, shelf, settings)
@@ -133,9 +131,9 @@ def _read_prose(document: Document, kind: Kind, shelf: Shelf) -> None:
 
 
 def _read_data(document: Document, shelf: Shelf) -> None:
-    scan = json.marks if document.format == "json" else toml.marks
+    scan = json.marks if document.format == "json" else _toml().marks
     document.stands_at(lambda: _both(scan(document.text), keys.canonical))
-    data = json.load(document) if document.format == "json" else toml.load(document, document.text)
+    data = json.load(document) if document.format == "json" else _toml().load(document, document.text)
     if not isinstance(data, dict):
         raise document.refuse(Mark(1), "a plan is a table of keys, with a list of tasks", "")
     document.data = data
@@ -156,6 +154,13 @@ def _read_data(document: Document, shelf: Shelf) -> None:
     schemas.insert(document, shelf)
     if not document.is_plan:
         _finish(document)
+
+
+def _toml() -> ModuleType:
+    """Imported when there is any: nothing of it is needed for a plan in JSON."""
+    from aca.parse import toml
+
+    return toml
 
 
 def _refuse_unusable(document: Document) -> None:

@@ -18,6 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
+
 from aca import clean, contract, drift, journal, parse, prepare, secrets, session
 from aca.errors import Exit, InputError, PlanningError, Problem
 from aca.parse import Document
@@ -76,7 +78,9 @@ def plan(wish: Wish, request: Request, environ: Mapping[str, str], notice: Calla
     made, calls = planning.answered(notice)
     prepared = prepare.prepare(request, environ, made.composed.document)
     return Planned(
-        prepared=replace(prepared, plan=prepared.plan.model_copy(update={"planning": calls or ()})),
+        prepared=msgspec.structs.replace(
+            prepared, plan=prepared.plan.model_copy(update={"planning": calls or ()})
+        ),
         provider=planning.asked.defaults.provider or "",
         was_kept=calls is None,
         seconds=time.monotonic() - began,
@@ -127,7 +131,7 @@ def _basis(source: Document, request: Request, environ: Mapping[str, str]) -> Pr
 
 def _whole(request: Request) -> Request:
     """*request* for all of the tasks: what is left out of them is no matter of the model's."""
-    return replace(request, only=(), skip=(), require_approved=False)
+    return msgspec.structs.replace(request, only=(), skip=(), require_approved=False)
 
 
 def _placed(options: Mapping[str, dict[str, Any]], workspace: Path) -> dict[str, dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from aca.providers import declared, is_declared
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from aca.providers.declaration import Declaration
 
 
-@dataclass(frozen=True)
-class Capabilities:
+class Capabilities(msgspec.Struct, frozen=True):
     """What aca can do with a provider."""
 
     streaming: bool = False
@@ -35,8 +35,7 @@ class Capabilities:
     """It works with tools of aca, and hands things in by them; others write a block at the end."""
 
 
-@dataclass(frozen=True)
-class About:
+class About(msgspec.Struct, frozen=True):
     """A provider as ``aca providers`` shows it."""
 
     authenticates: str

@@ -169,8 +169,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="step", omit_d
 Step = Said | Used | Changed | Conversed | Noted | Proposed | Limited | Waiting | Result
 
 
-@dataclass(frozen=True)
-class Availability:
+class Availability(msgspec.Struct, frozen=True):
     """Whether a provider can be used here; ``cure`` tells how to get it when it cannot."""
 
     ok: bool

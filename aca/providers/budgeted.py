@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -36,15 +35,14 @@ LEAST_USD = 0.01
 """What a whole agent is allowed at least: about one turn of a small model."""
 
 
-@dataclass
-class Purse:
+class Purse(msgspec.Struct):
     """What the attempts of one run spend from: the session's state, and how many may run at once."""
 
     state: SessionState
     at_once: int
     closed: str = ""
     """Why no further call is made at all, once the session's own cap has refused one."""
-    _settled: asyncio.Event = field(default_factory=asyncio.Event)
+    _settled: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
     def settle(self) -> None:
         """A call is over: whoever waits for room may look again."""
@@ -56,8 +54,7 @@ class Purse:
         await self._settled.wait()
 
 
-@dataclass(frozen=True)
-class _Reserve:
+class _Reserve(msgspec.Struct, frozen=True):
     """What is set aside for one call."""
 
     usage: ev.Usage

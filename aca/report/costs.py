@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from aca import events as ev
 from aca.charges import PLANNING, Book, Charge, of_planning
@@ -63,7 +65,7 @@ def once(found: Mapping[str, Sequence[Charge]]) -> Iterator[Charge]:
     for a plan only with the first that carried it out."""
     paid: set[tuple[Charge, ...]] = set()
     for charges in found.values():
-        bill = tuple(replace(one, session="") for one in charges if one.task == PLANNING)
+        bill = tuple(msgspec.structs.replace(one, session="") for one in charges if one.task == PLANNING)
         is_paid = bill in paid
         paid.add(bill)
         for one in charges:

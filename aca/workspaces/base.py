@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from aca.events import ContainerUse, FileChange
 from aca.place import Enclosure
 
@@ -21,8 +23,7 @@ class TreeError(Exception):
     """What an attempt left cannot be kept, through what the task did; the message says why."""
 
 
-@dataclass(frozen=True)
-class Beside:
+class Beside(msgspec.Struct, frozen=True):
     """What git keeps for a tree outside of it."""
 
     own: Path
@@ -51,8 +52,7 @@ class Ground:
     """What holds in whatever is started there."""
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """What an attempt left, as a commit that stays; empty where it changed nothing in place.
 
     ``base`` is what it differs from by the task's work: in a worktree, the newest of the session's merged

@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from aca.errors import MachineError
 from aca.events import FileChange
 
@@ -157,8 +159,7 @@ def call(
     return subprocess.CompletedProcess(argv, child.returncode, out, err)
 
 
-@dataclass(frozen=True)
-class Joined:
+class Joined(msgspec.Struct, frozen=True):
     """What came of merging two commits: a tree, in which files that conflict hold both sides."""
 
     tree: str
@@ -398,6 +399,9 @@ def find(workspace: Path) -> Repository | None:
 
     A directory that the repository knows nothing of (ignored, or not committed yet) is not in it.
     """
+    at = workspace.resolve()
+    if not any((place / ".git").exists() for place in (at, *at.parents)):
+        return None  # git would look for the same, and takes longer
     arguments = (
         "rev-parse",
         "--path-format=absolute",

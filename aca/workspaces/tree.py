@@ -10,8 +10,9 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from aca.place import PRIVATE
 from aca.workspaces.base import TreeError
@@ -31,8 +32,7 @@ _UNREACHABLE = (
 )
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(msgspec.Struct, frozen=True):
     """A worktree of *repository* at *path*, whether it is there or not."""
 
     repository: Repository

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
 from tests.project import Project
 
-HEAVY = ["anthropic", "openai", "docker", "networkx", "msgspec", "rich", "yaml", "markdown_it", "psutil"]
+HEAVY = ["anthropic", "openai", "docker", "networkx", "rich", "yaml", "tomlkit", "markdown_it", "psutil"]
+HEAVY += ["asyncio", "msgspec", "pydantic"]
+OURS = ["aca.app", "aca.providers", "aca.cli.run", "aca.cli.status", "aca.cli.doctor"]
 
 
-def loaded(project: Project, *args: str) -> str:
-    """Which heavy modules are imported after ``aca ARGS``, as the list is written."""
+def loaded(project: Project, *args: str, of: Sequence[str] = HEAVY) -> str:
+    """Which modules *of* these are imported after ``aca ARGS``, as the list is written."""
     code = f"import sys\nfrom aca.cli import main\nmain({[*args]!r})\n"
-    code += f"print([name for name in {[*HEAVY, 'pydantic']!r} if name in sys.modules])"
+    code += f"print([name for name in {[*of]!r} if name in sys.modules])"
     argv = [sys.executable, "-c", code]
     env = project.env()
     done = subprocess.run(argv, cwd=project.root, env=env, capture_output=True, text=True, check=True)
@@ -42,6 +45,20 @@ def test_a_start_hardly_looks_for_garbage(project: Project) -> None:
 def test_help_of_a_command_imports_what_typer_needs_at_most(project: Project) -> None:
     """Typer loads pydantic as soon as anything is invoked; aca adds nothing to that."""
     assert loaded(project, "resume", "--help") in ("[]", "['pydantic']")
+
+
+def test_status_loads_nothing_that_carries_a_plan_out(project: Project) -> None:
+    """Nor any other command: to look at sessions takes values, and what reads them."""
+    kept = "['msgspec', 'pydantic', 'aca.cli.status']"
+    assert loaded(project, "status", of=[*HEAVY, *OURS]) == kept
+
+
+def test_a_run_of_commands_loads_no_agent_and_no_other_format(project: Project) -> None:
+    """A plan in JSON needs neither Markdown nor TOML, and commands no provider's package."""
+    project.write(
+        {"plan.json": '{"tasks": [{"id": "one", "title": "One", "kind": "command", "command": "true"}]}'}
+    )
+    assert loaded(project, "run", "plan.json", "-q") == "['psutil', 'asyncio', 'msgspec', 'pydantic']"
 
 
 def test_help_lists_commands_options_and_exit_codes(project: Project) -> None:

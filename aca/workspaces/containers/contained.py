@@ -6,8 +6,9 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from aca.container import HOME
 from aca.events import ContainerUse
@@ -39,8 +40,7 @@ _PEAKS = ("memory.peak", "memory/memory.max_usage_in_bytes")
 _TIMES = {"cpu.stat usage_usec": 1e6, "cpuacct/cpuacct.usage": 1e9}
 
 
-@dataclass(frozen=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """A directory outside, and what it is called inside."""
 
     outside: Path

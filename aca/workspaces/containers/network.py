@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from aca.workspaces.containers.engine import Engine, EngineError, Left, naming
 
@@ -20,8 +21,7 @@ GATEWAY = {"host.docker.internal": "host-gateway"}
 _NOBODY = "65534:65534"
 
 
-@dataclass(frozen=True)
-class Gated:
+class Gated(msgspec.Struct, frozen=True):
     """Such a network and its proxy."""
 
     name: str
