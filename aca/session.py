@@ -34,7 +34,7 @@ from aca.garbage import uncollected
 from aca.messages import Message
 from aca.plan import Plan
 from aca.progress import Checkpoint
-from aca.state import MisplacedEventError, SessionState, fold
+from aca.state import AnyState, MisplacedEventError, SessionState, fold
 
 HOME = ".aca"
 LIMITS_FILE = "rate_limit_state.json"
@@ -136,9 +136,13 @@ class Session:
 
     def state(self, until: int | None = None) -> SessionState:
         """The fold of its journal, or of the first *until* events. Raises DamagedJournalError."""
+        return self.folded(SessionState(self.plan), until)
+
+    def folded(self, state: AnyState, until: int | None = None) -> AnyState:
+        """The same, of a *state* that keeps more. Raises DamagedJournalError."""
         with uncollected():
             try:
-                return fold(self.plan, journal.read(self.journal_path, until))
+                return fold(state, journal.read(self.journal_path, until))
             except MisplacedEventError as error:
                 path, number = str(self.journal_path), error.seq
                 raise DamagedJournalError(path, number, str(error), number - 1) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from aca import events as ev
 from aca.plan import OWN, PARENT, ROLE, Plan, Task, talks_with
@@ -413,12 +413,14 @@ class MisplacedEventError(LookupError):
         super().__init__(f"it is about {missing}, which there is not")
 
 
-def fold(plan: Plan, events: Iterable[ev.Event]) -> SessionState:
-    """The state after *events*, which are those of one journal from its first line on.
+AnyState = TypeVar("AnyState", bound=SessionState)
+
+
+def fold(state: AnyState, events: Iterable[ev.Event]) -> AnyState:
+    """*state*, a new one, after *events*, which are those of one journal from its first line on.
 
     Raises MisplacedEventError.
     """
-    state = SessionState(plan)
     try:
         for event in events:
             state.apply(event)

@@ -52,12 +52,11 @@ def costs(
 
 def _charges(one: Session, screen: Screen, lenient: bool) -> list[Charge] | None:
     """Those of one session; with *lenient* None for one that cannot be read, and said so."""
-    from aca import journal
     from aca.report.costs import charges
     from aca.session import UNSOUND
 
     try:
-        return charges(one.plan, journal.read(one.journal_path))
+        return charges(one)
     except UNSOUND as error:
         if not lenient:
             raise

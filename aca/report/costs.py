@@ -11,9 +11,9 @@ import msgspec
 
 from aca import events as ev
 from aca.charges import PLANNING, Book, Charge, of_planning
-from aca.plan import Plan
 from aca.report import words
 from aca.report.spending import cost_text, document
+from aca.session import Session
 from aca.spent import Spent, add_usage
 
 HEAD = ("calls", "input", "output", "cached", "cost")
@@ -52,12 +52,10 @@ class Row:
         return (*(f"{amount:,}" for amount in amounts), cost_text(self.spent))
 
 
-def charges(plan: Plan, events: Iterable[ev.Event]) -> list[Charge]:
-    """Every charge of one journal, after those for its plan."""
-    book = Book(plan)
-    for event in events:
-        book.apply(event)
-    return [*of_planning(plan, book.session), *book.charges]
+def charges(one: Session) -> list[Charge]:
+    """Every charge of a session, after those for its plan. Raises what reading it raises."""
+    book = one.folded(Book(one.plan))
+    return [*of_planning(one.plan, book.session), *book.charges]
 
 
 def once(found: Mapping[str, Sequence[Charge]]) -> Iterator[Charge]:

@@ -71,15 +71,15 @@ class Attempt:
 
 def attempts(events: Iterable[ev.Event], task_id: str) -> list[Attempt]:
     """Every attempt at a task, first to last."""
-    found: list[Attempt] = []
+    found: dict[int, Attempt] = {}
     for event in events:
         if isinstance(event, ev.TaskStarted) and event.task == task_id:
-            found.append(Attempt(event.attempt, event.at))
-        elif isinstance(event, ev.CallEnded) and event.task == task_id:
-            found[event.attempt - 1].count(event)
-        elif isinstance(event, ev.AttemptEnded) and event.task == task_id and event.attempt:
-            found[event.attempt - 1].end(event)
-    return found
+            found[event.attempt] = Attempt(event.attempt, event.at)
+        elif isinstance(event, ev.CallEnded) and event.task == task_id and event.attempt in found:
+            found[event.attempt].count(event)
+        elif isinstance(event, ev.AttemptEnded) and event.task == task_id and event.attempt in found:
+            found[event.attempt].end(event)
+    return list(found.values())
 
 
 def waits_for(state: SessionState, task_id: str, now: float) -> Iterator[str]:

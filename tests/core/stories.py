@@ -120,7 +120,7 @@ class Story:
         self.seen.append(event)
 
     def state(self) -> SessionState:
-        return fold(self.plan, journal.read(self.path))
+        return fold(SessionState(self.plan), journal.read(self.path))
 
     def started(self) -> list[str]:
         """Task ids in the order in which they were started."""

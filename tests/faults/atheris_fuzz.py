@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["aca"]):
     from aca.parse import dump_text
     from aca.plan import Plan
     from aca.process import Ended
-    from aca.state import MisplacedEventError, fold
+    from aca.state import MisplacedEventError, SessionState, fold
     from tests.core.full_plan import APPROVED
     from tests.core.stories import Story, task
     from tests.faults import test_fuzz
@@ -50,7 +50,7 @@ def events(desk: Desk) -> Target:
     def read(data: bytes) -> None:
         lines = [journal._seal(line) for line in data.splitlines() if line.endswith(b"}")]
         with suppress(MisplacedEventError):
-            fold(story.plan, journal.read(desk.write("journal.jsonl", b"".join(lines))))
+            fold(SessionState(story.plan), journal.read(desk.write("journal.jsonl", b"".join(lines))))
 
     return read, [sound]
 

@@ -12,7 +12,7 @@ from aca import journal
 from aca.errors import AcaError
 from aca.events import TaskStarted
 from aca.session import Session, listing
-from aca.state import fold
+from aca.state import SessionState, fold
 from tests.faults.fuzz import aca
 from tests.faults.plans import RETRIES, RUN
 from tests.faults.sites import Site
@@ -36,7 +36,7 @@ def ended(tmp_path: Path) -> Session:
 def pictures(one: Session) -> set[str]:
     """Every state the session was ever in."""
     events = one.events()
-    return {str(fold(one.plan, events[:count]).states) for count in range(1, len(events) + 1)}
+    return {str(fold(SessionState(one.plan), events[:count]).states) for count in range(1, len(events) + 1)}
 
 
 def told(one: Session, data: bytes, right: set[str]) -> Losses:
