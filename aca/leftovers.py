@@ -156,10 +156,8 @@ def _adopted() -> list[int]:
 
 def _marked(belongs: Callable[[Collection[bytes]], bool]) -> set[int]:
     """Processes anywhere whose environment *belongs*, and their descendants."""
-    import psutil
-
-    spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    roots = {pid for pid in psutil.pids() if pid not in spared and belongs(_environment(pid))}
+    spared = {os.getpid(), *_ancestors()}
+    roots = {pid for pid in _pids() if pid not in spared and belongs(_environment(pid))}
     return roots.union(*(_tree(pid) for pid in roots)) - spared
 
 
@@ -177,6 +175,29 @@ def _environment(pid: int) -> Collection[bytes]:
 
 
 # -- the process table ----------------------------------------------------------------------------------
+
+
+def _pids() -> Iterable[int]:
+    """Every process that can be seen."""
+    if sys.platform == "linux":
+        with os.scandir("/proc") as entries:
+            return [int(entry.name) for entry in entries if entry.name.isdigit()]
+    import psutil
+
+    return psutil.pids()
+
+
+def _ancestors() -> Iterator[int]:
+    """Who started this process, who started that, and so on."""
+    if sys.platform == "linux":
+        pid = os.getppid()
+        while pid:
+            yield pid
+            pid = int((_stat(pid)[1:2] or [b"0"])[0])
+        return
+    import psutil
+
+    yield from (parent.pid for parent in psutil.Process().parents())
 
 
 def _tree(pid: int) -> Iterator[int]:

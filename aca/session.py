@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -169,7 +168,7 @@ class Session:
 
     def send(self, message: Message) -> str:
         """Leave *message* for the runner, whether one is alive now or later; returns its name."""
-        name = f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(2)}.json"
+        name = f"{time.time_ns()}-{os.getpid()}-{os.urandom(2).hex()}.json"
         journal.write_aside(self.path / "inbox" / name, msgspec.json.encode(message))
         return name
 

@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -133,7 +132,7 @@ class _Building:
     @cached_property
     def name(self) -> str:
         task = re.sub(r"[^a-zA-Z0-9_.-]+", "-", self.task_id)[:40]
-        return f"aca-{self.dock.session.id}-{task}-{self.attempt}-{secrets.token_hex(2)}"
+        return f"aca-{self.dock.session.id}-{task}-{self.attempt}-{os.urandom(2).hex()}"
 
     @cached_property
     def labels(self) -> dict[str, str]:
