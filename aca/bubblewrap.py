@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from aca import process, servants
+from aca import servants, spawn
 from aca.errors import Problem
 from aca.place import Place, Started
 
@@ -58,8 +58,8 @@ class Bubblewrap(msgspec.Struct, frozen=True):
         """Start *argv* inside. A program that is not there is missed here, and not by bubblewrap."""
         program = str(place.path / argv[0]) if "/" in argv[0] else argv[0]
         if shutil.which(program, path=place.env.get("PATH", os.defpath)) is None:
-            return await process.start_here(argv, place, stdin, stdout, stderr)  # which says how it is wrong
-        return await process.start_here(self.around(argv, place), place, stdin, stdout, stderr)
+            return await spawn.start_here(argv, place, stdin, stdout, stderr)  # which says how it is wrong
+        return await spawn.start_here(self.around(argv, place), place, stdin, stdout, stderr)
 
     def seen(self, path: Path) -> str:
         """Everything has its own name."""

@@ -60,7 +60,7 @@ class Book(SessionState):
 
     def _origin(self, event: ev.Event) -> str:
         origin, _, until = self.forked_from.partition(":")
-        return origin if origin and event.seq <= int(until) else ""
+        return origin if until.isdecimal() and event.seq <= int(until) else ""
 
 
 def of_planning(plan: Plan, session: str) -> Iterator[Charge]:

@@ -156,6 +156,10 @@ def exit_code(error: BaseException) -> Exit:
     return Exit.MACHINE if is_machine else Exit.BUG
 
 
+NOT_JSON = (ValueError, RecursionError)
+"""What readers of JSON raise: of what is none, is not UTF-8, does not fit its type, or is nested too deep."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``did you mean "build"?`` for the nearest of *known*, or an empty string."""
     names = list(known)

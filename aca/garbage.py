@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SELDOM = 50_000
-"""New objects until garbage is looked for, in place of Python's 700: nearly all that a start makes stays."""
+"""New objects until garbage is looked for, in place of Python's own hundreds: what a start makes stays."""
+_OWN = gc.get_threshold()
 
 
 def look_seldom() -> None:
-    """Let the whole process look for garbage seldom."""
+    """Look for garbage seldom, until what is there is ``here_to_stay``."""
     gc.set_threshold(SELDOM)
 
 
@@ -33,3 +34,4 @@ def here_to_stay() -> Iterator[None]:
     with uncollected():
         yield
         gc.freeze()
+        gc.set_threshold(*_OWN)

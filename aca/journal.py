@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from aca import leftovers
-from aca.errors import DamagedJournalError, MachineError, SessionError, SessionInUseError
+from aca.errors import NOT_JSON, DamagedJournalError, MachineError, SessionError, SessionInUseError
 from aca.events import FORMAT_VERSION, AnyEvent, Event, SessionCreated
 
 _encode = msgspec.json.Encoder().encode
@@ -128,7 +128,7 @@ def _parse(path: Path, number: int, line: bytes) -> AnyEvent:
         raise damaged("its checksum does not match")
     try:
         event = _decode(line)
-    except (ValueError, RecursionError) as error:  # msgspec's errors, and those of text that is not UTF-8
+    except NOT_JSON as error:
         raise damaged(f"not an event this aca knows ({error})") from None
     if event.seq != number:
         raise damaged(f"event {event.seq} stands where {number} belongs: lines are missing or repeated")

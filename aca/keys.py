@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from functools import cache
 
 SERVICE = "aca"
@@ -26,15 +27,9 @@ def cure(name: str) -> str:
     return f"set {name}, or keep it in the keyring: `keyring set {SERVICE} {name}`"
 
 
-def known(names: tuple[str, ...]) -> list[str]:
+def known(names: Collection[str]) -> list[str]:
     """Every value of these keys that this process has come across, wherever it is from."""
-    return [*_given(names), *filter(None, map(_read.get, names))]
-
-
-@cache
-def _given(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those in the environment, which stays as it was: this is asked for each step of an agent."""
-    return tuple(filter(None, map(os.environ.get, names)))
+    return [value for source in (os.environ, _read) for name in names if (value := source.get(name))]
 
 
 _read: dict[str, str] = {}

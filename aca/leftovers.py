@@ -24,8 +24,12 @@ _PAUSES = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0
 
 
 def become_subreaper() -> None:
-    """Let orphaned descendants become children of this process. Without effect outside Linux."""
+    """Let orphaned descendants become children of this process. Without effect outside Linux.
+
+    Whoever started us may have had the ends of children ignored: then none could be asked how it ended.
+    """
     global _adopting
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if sys.platform != "linux":
         return
     import ctypes

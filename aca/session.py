@@ -21,6 +21,7 @@ import msgspec
 
 from aca import __version__, journal
 from aca.errors import (
+    NOT_JSON,
     AcaError,
     DamagedJournalError,
     DriftError,
@@ -50,7 +51,7 @@ plan.json        the plan as it runs
 journal.jsonl    what happened, one JSON line per fact; everything else is derived from it
 lock             who is running the session now, empty when nobody is
 inbox/           messages to the runner (approvals, checkpoints)
-meta/            session.json: a readable picture of the state, rewritten now and then
+meta/            session.json: a picture of the state, a line for each task, rewritten now and then
 execution_logs/  task_logs/<task>/<attempt>...: prompt, steps and raw output of every attempt; system_logs/
 file_changes/    change_log.json: which files each task is known to have changed;
                  snapshots/<task>/<attempt>.patch: what an attempt changed
@@ -182,7 +183,7 @@ class Session:
         for name in names:
             try:
                 yield name, msgspec.json.decode((self.path / "inbox" / name).read_bytes(), type=Message)
-            except (ValueError, RecursionError):
+            except NOT_JSON:
                 yield name, None
 
     def forget(self, names: Iterable[str]) -> None:

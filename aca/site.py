@@ -57,8 +57,8 @@ class Sites:
     slots: set[int] = field(default_factory=set)
     """Numbers of the attempts that run now; no two have the same."""
     looking: Looking = field(default_factory=Looking)
-    told: set[tuple[Permissions, str | None, bool]] = field(default_factory=set)
-    """What decides on who keeps agents to their permissions, where the log has that."""
+    told: set[tuple[Permissions, tuple[str, ...]]] = field(default_factory=set)
+    """Permissions and who keeps agents to them, as far as the log has it."""
 
     def __post_init__(self) -> None:
         self.workspaces: Mapping[str, Workspace] = {"inplace": Inplace(self.session, self.state)}
@@ -215,12 +215,11 @@ class Site:
 
     def _tell_rights(self) -> None:
         """Log them once, as most tasks have the same; every time where nothing is refused."""
-        permissions = self.profile.permissions
-        decisive = (permissions, self.profile.provider, self.profile.docker is None)
-        if permissions != "full" and decisive in self.all.told:
+        permissions, keepers = self.profile.permissions, rights.keepers(self.all.state.plan, self.profile)
+        if permissions != "full" and (permissions, keepers) in self.all.told:
             return
-        self.all.told.add(decisive)
-        kept_by = ", ".join(rights.keepers(self.all.state.plan, self.profile))
+        self.all.told.add((permissions, keepers))
+        kept_by = ", ".join(keepers)
         log.info("task %s, attempt %s: %s, kept by %s", self.task.id, self.number, permissions, kept_by)
 
     def _breaches(self, guard: Guard) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from aca import events as ev
 from aca.plan import OWN, PARENT, ROLE, Plan, Task, talks_with
 from aca.progress import Checkpoint, Shared, Status, TaskState, together
@@ -249,8 +251,8 @@ class SessionState:
         self.messages.add(event.message)
 
     def _task_proposed(self, event: ev.TaskProposed) -> None:
-        task_id = event.proposal["id"]
         self._grow([event.proposal], f'proposed by the agent of "{event.task}"')
+        task_id = event.proposal["id"]
         state = self._move(task_id, "blocked", event, f"waits for approval: aca approve {task_id}")
         state.waits_for, state.proposed = "approval", True
         self.proposals.append(task_id)
@@ -405,12 +407,12 @@ _APPLY: dict[type[ev.Event], Callable[[SessionState, Any], None]] = {
 }
 
 
-class MisplacedEventError(LookupError):
-    """Event *seq*, sound by itself, is about something that there is not."""
+class MisplacedEventError(ValueError):
+    """Event *seq*, sound by itself, does not fit what was there before it; the message says why."""
 
-    def __init__(self, seq: int, missing: object) -> None:
+    def __init__(self, seq: int, why: str) -> None:
         self.seq = seq
-        super().__init__(f"it is about {missing}, which there is not")
+        super().__init__(why)
 
 
 AnyState = TypeVar("AnyState", bound=SessionState)
@@ -421,9 +423,20 @@ def fold(state: AnyState, events: Iterable[ev.Event]) -> AnyState:
 
     Raises MisplacedEventError.
     """
-    try:
-        for event in events:
+    for event in events:
+        try:
             state.apply(event)
-    except LookupError as error:
-        raise MisplacedEventError(state.seq, error) from error
+        except KeyError as error:
+            if not _names(event, error.args[0]):
+                raise
+            raise MisplacedEventError(event.seq, f"it is about {error}, which there is not") from error
+        except ValidationError as error:
+            raise MisplacedEventError(event.seq, f"what it adds is no task: {error}") from error
     return state
+
+
+def _names(event: ev.Event, key: object) -> bool:
+    """Whether *key* is what *event* says that it is about: a task, a call, or the group of a task it adds."""
+    call = getattr(event, "task", None), getattr(event, "call", None)
+    added = (*getattr(event, "tasks", ()), getattr(event, "proposal", {}))
+    return key == call or key in (call[0], *(task.get("parent_id") for task in added))

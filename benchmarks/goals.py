@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.makespan import OF_THE_BOUND
+from benchmarks.makespan import GRAPHS, MAKESPAN, OF_THE_BOUND
 from benchmarks.measure import Figure
 
 Rows = Mapping[tuple[str, str], Figure]
@@ -47,21 +47,20 @@ def _each(rows: Rows, contest: str) -> float:
     return figure.wall / figure.tasks * 1000
 
 
-def _makespans(rows: Rows, who: str) -> list[float]:
-    """The makespans of one contender in every graph, as shares of the lower bound."""
-    found = [figure for (contest, name), figure in rows.items() if "that sleep" in contest and name == who]
-    if not found:
-        raise KeyError(who)
-    return [figure.seen[OF_THE_BOUND] for figure in found]
+def _graphs(rows: Rows) -> list[str]:
+    """The titles of the contests about makespans."""
+    found = sorted({contest for contest, _ in rows if "tasks that sleep" in contest})
+    if len(found) < GRAPHS:
+        raise KeyError("a graph")
+    return found
 
 
 def _over_the_bound(rows: Rows) -> float:
-    return max(_makespans(rows, "aca"))
+    return max(rows[graph, "aca"].seen[OF_THE_BOUND] for graph in _graphs(rows))
 
 
 def _beside_ninja(rows: Rows) -> float:
-    pairs = zip(_makespans(rows, "aca"), _makespans(rows, "ninja"), strict=True)
-    return max(ours / theirs for ours, theirs in pairs)
+    return max(rows[graph, "aca"].seen[MAKESPAN] / rows[graph, "ninja"].wall for graph in _graphs(rows))
 
 
 def _limited(name: str, worst: Callable[[Sequence[float]], float]) -> Callable[[Rows], float]:

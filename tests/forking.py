@@ -98,7 +98,7 @@ def clean_environment() -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(Path(aca.__file__).parents[1]),
-        "PYTHONWARNINGS": "error,ignore:Pydantic serializer warnings",  # of SDKs, at nonsense
+        "PYTHONWARNINGS": "error",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
 

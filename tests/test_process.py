@@ -12,11 +12,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pytest
 
-from aca import leftovers, process
+from aca import leftovers, process, spawn
 from aca.place import OutsideWorkspaceError, Patience, Place
 from aca.process import Ended
 from tests.places import pid_in, place, running
@@ -52,6 +53,13 @@ def awaiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.delattr(os, "pidfd_open", raising=False)
 
 
+@pytest.fixture(params=["here", "elsewhere"])
+def starting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Both ways to start a child: in our own directory, and in another one."""
+    if request.param == "here":
+        monkeypatch.chdir(tmp_path)
+
+
 def run(command: str | tuple[str, ...], where: Place, timeout: float | None = None) -> tuple[Ended, str]:
     """Run *command* there; how it ended and what it printed."""
     output = where.root / "output"
@@ -70,6 +78,7 @@ def script(directory: Path, text: str, name: str = "script") -> str:
 # -- running --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("starting")
 def test_output_and_errors_are_appended_in_order(tmp_path: Path) -> None:
     """Whatever a command prints goes to the end of one file, in the order it was printed."""
     (tmp_path / "output").write_text("before\n")
@@ -78,11 +87,32 @@ def test_output_and_errors_are_appended_in_order(tmp_path: Path) -> None:
     assert (ended.exit_code, ended.timed_out) == (3, False)
 
 
-def test_an_argument_vector_is_not_interpreted(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("starting")
+@pytest.mark.parametrize("echo", ["echo", "/bin/echo"])
+def test_an_argument_vector_is_not_interpreted(tmp_path: Path, echo: str) -> None:
     """No shell comes between an argument vector and the program."""
-    assert run(("echo", "$HOME; `x`", "*"), place(tmp_path))[1] == "$HOME; `x` *\n"
+    assert run((echo, "$HOME; `x`", "*"), place(tmp_path))[1] == "$HOME; `x` *\n"
 
 
+@pytest.mark.usefixtures("starting", "awaiting")
+def test_a_signal_that_kills_is_told_by_its_number(tmp_path: Path) -> None:
+    """SIGPIPE too, which Python ignores and its children must not."""
+    assert run("kill -PIPE $$; echo still there", place(tmp_path)) == (Ended(-13, mock.ANY), "")
+
+
+@pytest.mark.usefixtures("starting")
+def test_a_child_gets_no_file_of_ours(tmp_path: Path) -> None:
+    """Neither what we have opened nor what we were started with."""
+    spawn._are_ours_kept.cache_clear()
+    ours, inherited = os.pipe()
+    os.set_inheritable(inherited, True)
+    ended, _ = run(f"test ! -e /dev/fd/{ours} && test ! -e /dev/fd/{inherited}", place(tmp_path))
+    os.close(ours)
+    os.close(inherited)
+    assert ended.exit_code == 0
+
+
+@pytest.mark.usefixtures("starting")
 def test_a_child_is_told_whose_it_is(tmp_path: Path) -> None:
     """Its environment names session, task and attempt, and it works in the task's directory."""
     where = place(tmp_path)
@@ -91,6 +121,7 @@ def test_a_child_is_told_whose_it_is(tmp_path: Path) -> None:
     assert directory == os.path.realpath(tmp_path)
 
 
+@pytest.mark.usefixtures("starting")
 def test_input_is_empty_unless_a_file_is_given(tmp_path: Path) -> None:
     """Nothing waits for a person to type: input is closed, or a file."""
     assert run("cat; echo end", place(tmp_path))[1] == "end\n"
@@ -106,10 +137,12 @@ def test_input_is_empty_unless_a_file_is_given(tmp_path: Path) -> None:
         (("no-such-program", "x"), 127, "no-such-program: command not found\n"),
         (("./plain",), 126, "cannot start ./plain: Permission denied\n"),
         (("./binary",), 126, "cannot start ./binary: Exec format error\n"),
-        (("echo", "x" * 200_000), 126, "cannot start echo: Argument list too long\n"),
-        (("echo", "\0"), 126, "cannot start echo: embedded null byte\n"),
+        (("./missing",), 127, "./missing: command not found\n"),
+        (("/bin/echo", "x" * 200_000), 126, "cannot start /bin/echo: Argument list too long\n"),
+        (("/bin/echo", "\0"), 126, "cannot start /bin/echo: embedded null byte\n"),
     ],
 )
+@pytest.mark.usefixtures("starting")
 def test_what_cannot_start_ends_as_in_a_shell(
     tmp_path: Path, command: tuple[str, ...], exit_code: int, reason: str
 ) -> None:

@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from aca import user_state
+from aca.errors import NOT_JSON
 from aca.limits.book import Book
 
 log = logging.getLogger(__name__)
@@ -173,5 +174,5 @@ def _decoded(row: tuple[bytes] | None) -> Book:
         return Book()
     try:
         return _decode(row[0])
-    except ValueError:  # of another aca, which knew other things
+    except NOT_JSON:  # of another aca, which knew other things
         return Book()

@@ -16,7 +16,7 @@ Task = dict[str, Any]
 
 
 def are_words(values: Sequence[object]) -> bool:
-    """Whether all of *values* are text."""
+    """Whether all of *values* are text, as parsers give it: exactly ``str``."""
     return {*map(type, values)} <= {str}
 
 

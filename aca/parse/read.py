@@ -118,8 +118,8 @@ def _read_prose(document: Document, kind: Kind, shelf: Shelf) -> None:
     _expand_settings(document, shelf)
     document.prose = Prose(dict(document.data), first + 1)
     is_org = kind != "markdown" and org.is_org(document.text)
-    form = org if is_org else markdown if kind == "markdown" else text
-    outline = form.read_outline(list(document.lines), first)
+    prose = markdown.read_outline if kind == "markdown" else text.read_outline
+    outline = (org.read_outline if is_org else prose)(list(document.lines), first)
     if outline.too_deep is not None:
         raise document.refuse(Mark(outline.too_deep + 1), "lists are nested more than 100 deep here")
     compose(outline, document, shelf, settings)

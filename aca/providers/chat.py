@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
@@ -54,6 +55,9 @@ from aca.values import Duration, Model
 
 if TYPE_CHECKING:
     import ssl
+
+# SDKs write out again what they have read, and warn where it is not of their types: that is none of a user's.
+warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
 
 TRIES = 4
 """How often a call is made before its trouble becomes that of the attempt."""

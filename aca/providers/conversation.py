@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from aca.errors import NOT_JSON
 from aca.events import Usage
 from aca.journal import write_aside
 from aca.providers.base import Assignment
@@ -208,5 +209,5 @@ def _read(path: Path) -> list[Message]:
     whole = path.read_bytes().split(b"\n")[:-1]
     try:
         return [msgspec.json.decode(line, type=Message) for line in whole]
-    except ValueError:  # somebody else wrote into it: there is no telling what was said
+    except NOT_JSON:  # somebody else wrote into it: there is no telling what was said
         return []

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from aca import output, process
-from aca.errors import Problem
+from aca.errors import NOT_JSON, Problem
 from aca.events import Usage
 from aca.journal import write_aside
 from aca.place import Needs, Place
@@ -208,7 +208,7 @@ def _told_before(assignment: Assignment, conversation: str | None) -> Usage | No
     """What the program said last, in an earlier attempt, of what this conversation had used."""
     if conversation is None:
         return None
-    with contextlib.suppress(FileNotFoundError, ValueError):
+    with contextlib.suppress(FileNotFoundError, *NOT_JSON):
         return msgspec.json.decode(_kept(assignment, conversation).read_bytes(), type=Usage)
     return None
 

@@ -400,7 +400,7 @@ def find(workspace: Path) -> Repository | None:
     A directory that the repository knows nothing of (ignored, or not committed yet) is not in it.
     """
     at = workspace.resolve()
-    if not any((place / ".git").exists() for place in (at, *at.parents)):
+    if not any(os.path.lexists(place / ".git") for place in (at, *at.parents)):
         return None  # git would look for the same, and takes longer
     arguments = (
         "rev-parse",

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from aca import touches
+from aca.errors import NOT_JSON
 from aca.events import FileChange
 from aca.journal import write_aside
 from aca.plan import profile
@@ -217,7 +218,7 @@ class Inplace(Open):
             self._file.unlink(missing_ok=True)
 
     def _written_down(self) -> AtWork:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, *NOT_JSON):
             return msgspec.json.decode(self._file.read_bytes(), type=AtWork)
         return AtWork()
 

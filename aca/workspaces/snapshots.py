@@ -59,6 +59,8 @@ class Snapshots:
     _stamps: dict[str, Stamp] = field(default_factory=dict)
     _skipped: frozenset[str] = frozenset()
     """Files, and directories with a ``/`` behind them, that git ignores."""
+    _outputs: frozenset[tuple[int, int]] = frozenset()
+    """Device and number of the files our own output goes to: no task's work, and they change all the time."""
     _tree: str = ""
     _has_begun: bool = False
 
@@ -67,6 +69,7 @@ class Snapshots:
     def _begin(self) -> None:
         """Start from what the index of an earlier run has, or the user's; a lock was left by a kill."""
         self._has_begun = True
+        self._outputs = frozenset(_outputs())
         self.index.with_name(f"{self.index.name}.lock").unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             if time.time() - self.index.stat().st_mtime > LASTS:
@@ -97,7 +100,9 @@ class Snapshots:
         found = {
             path: (said.st_ctime_ns, said.st_size, said.st_mode)
             for path, said in walk(root, enters)
-            if path not in skipped and (stat.S_ISREG(said.st_mode) or stat.S_ISLNK(said.st_mode))
+            if path not in skipped
+            and (stat.S_ISREG(said.st_mode) or stat.S_ISLNK(said.st_mode))
+            and (said.st_dev, said.st_ino) not in self._outputs
         }
         if len(found) > MOST_FILES:
             raise TooMuchError(f"there are more than {MOST_FILES:,} files")
@@ -136,7 +141,7 @@ class Snapshots:
                 self.left_out[path] = f"{size:,} bytes are more than {LARGEST:,}"
             elif not (full.is_symlink() or os.access(full, os.R_OK)):
                 self.left_out[path] = "it may not be read"
-            elif full != self.besides and not _is_output(full):
+            elif full != self.besides:
                 self.left_out.pop(path, None)
                 room -= size
                 yield path
@@ -225,9 +230,9 @@ def _is_below(path: str, folders: Collection[str]) -> bool:
     return False
 
 
-def _is_output(path: Path) -> bool:
-    """Whether it is where our own output goes to, which is no task's work."""
-    with suppress(OSError, ValueError):
-        found = path.stat()
-        return any(os.path.samestat(found, os.fstat(stream.fileno())) for stream in (sys.stdout, sys.stderr))
-    return False
+def _outputs() -> Iterator[tuple[int, int]]:
+    """Where what we print goes, as files are told apart."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            found = os.fstat(stream.fileno())
+            yield found.st_dev, found.st_ino

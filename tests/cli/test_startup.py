@@ -54,7 +54,7 @@ def test_status_loads_nothing_that_carries_a_plan_out(project: Project) -> None:
 
 
 def test_a_run_of_commands_loads_no_agent_and_no_other_format(project: Project) -> None:
-    """A plan in JSON needs neither Markdown nor TOML, and commands no provider's package."""
+    """A plan in JSON needs neither Markdown nor TOML, and commands no provider's package; Linux no psutil."""
     project.write(
         {"plan.json": '{"tasks": [{"id": "one", "title": "One", "kind": "command", "command": "true"}]}'}
     )

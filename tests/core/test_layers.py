@@ -34,7 +34,7 @@ LAYERS = [
         "stop",
         "user_state",
     ],
-    ["answers", "verdict", "last_word"],
+    ["answers", "verdict", "last_word", "spawn"],
     ["process", "patch", "reshape", "secrets", "estimate", "guard", "charges"],
     ["remedy", "bubblewrap"],
     ["journal", "logs", "messages"],

@@ -10,7 +10,7 @@ import pytest
 
 from aca import journal
 from aca.errors import AcaError
-from aca.events import TaskStarted
+from aca.events import TasksAdded, TaskStarted
 from aca.session import Session, listing
 from aca.state import SessionState, fold
 from tests.faults.fuzz import aca
@@ -117,6 +117,18 @@ def test_an_event_of_a_task_that_there_is_not_is_damage(
     code, printed = aca("status")
     assert (code, "damaged here: it is about 'x', which there is not" in printed) == (7, True), printed
     assert "sound" in aca("doctor", ended.id)[1]
+
+
+@pytest.mark.parametrize("task", [{"id": "x"}, {"id": "x", "title": "X", "wrong": 1}, {}])
+def test_an_addition_that_is_no_task_is_damage(
+    ended: Session, monkeypatch: pytest.MonkeyPatch, task: dict[str, object]
+) -> None:
+    """What was written there passed the validator once: this was not."""
+    monkeypatch.chdir(ended.workspace)
+    events = [*ended.events()[:-1], TasksAdded(seq=len(ended.events()), tasks=(task,), by="somebody")]
+    ended.journal_path.write_bytes(journal.lines(events))
+    code, printed = aca("status")
+    assert (code, "damaged here: what it adds is no task" in printed) == (7, True), printed
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"{", b"[" * 10_000])

@@ -10,9 +10,9 @@ import pytest
 
 from tests.parse.desk import Desk
 
-SMALL, LARGE = 100, 400
-MOST = 1.5
-"""How many more calls for each task the larger one may take: quadratic would be four times as many."""
+SMALL, LARGE = 100, 800
+MOST = 1.3
+"""How many more calls for each task the larger one may take: quadratic would be eight times as many."""
 
 
 def markdown(number: int) -> str:
