@@ -121,7 +121,7 @@ class Session:
             message = f"{self.path / 'plan.json'} was changed after the session began\n   {cure}"
             raise DriftError("plan.json", message)
         try:
-            return Plan.model_validate(json.loads(data))  # pydantic's own reading takes twice as long
+            return Plan.model_validate(json.loads(data))  # pydantic's own reading is slower
         except ValueError as error:
             why = str(error).splitlines()[0]
             raise SessionError(f"session {self.id} has a plan that this aca cannot read: {why}") from None

@@ -39,7 +39,8 @@ def _told(kept: Mapping[str, Any]) -> Iterator[str]:
     yield f"{kept['machine']}; commit {kept['commit']}, {kept['at']}.\n"
     yield from goals.table([figure for _, figures, _ in _contests(kept) for figure in figures])
     if len(growth := _growth(kept)) > 1:
-        yield f"The time of agent tasks grows with their number to the power of {_exponent(growth):.2f}.\n"
+        yield f"The time of agent tasks grows with their number to the power of {_exponent(growth):.2f}:\n"
+        yield "![What one agent task costs in plans of more and more](growth.svg)\n"
     last = ""
     for name, figures, missing in _contests(kept):
         if name != last:

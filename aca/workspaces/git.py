@@ -300,16 +300,16 @@ class Repository:
 
     def changes(self, old: str, new: str) -> tuple[FileChange, ...]:
         """What differs between two commits or trees, by paths from the top of the repository."""
-        said = self.run("diff-tree", "-r", "-z", "--no-renames", "--name-status", old, new)
-        fields = said.split("\0")[:-1]
-        pairs = zip(fields[::2], fields[1::2], strict=True)
-        return tuple(FileChange(path, _ACTIONS.get(status, "modified")) for status, path in pairs)
+        return tuple(change for change, _ in self.differences(old, new))
 
-    def entries(self, old: str, new: str) -> dict[str, str]:
-        """What *new* has of that in which two trees differ, as ``update-index --index-info`` takes it."""
+    def differences(self, old: str, new: str) -> list[tuple[FileChange, str]]:
+        """The same, each with what *new* has there, as ``update-index --index-info`` takes it."""
         fields = self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new).split("\0")[:-1]
-        pairs = zip(fields[::2], fields[1::2], strict=True)
-        return {path: " ".join(said.split(" ")[1:4:2]) for said, path in pairs}
+        found = []
+        for said, path in zip(fields[::2], fields[1::2], strict=True):
+            _, mode, _, name, status = said.split(" ")
+            found.append((FileChange(path, _ACTIONS.get(status, "modified")), f"{mode} {name}"))
+        return found
 
     def held(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
         """Mode and object of those of *paths* (from the top) that *commit* has."""

@@ -159,7 +159,7 @@ class Inplace(Open):
         key, repository = _key(task_id, attempt), self.snapshots.repository
         mine, base = self._claimed(task_id, key, told), self._running.pop(key)
         self._changed = {path: who - {key} for path, who in self._changed.items() if path not in mine}
-        tree = self.snapshots.joined(base, self.snapshots.tree, mine)
+        tree, changes = self.snapshots.joined(base, self.snapshots.tree, mine)
         if tree == base:
             self._rest()
             return self._kept("", "", (), told)
@@ -169,7 +169,7 @@ class Inplace(Open):
         repository.set_ref(kept_ref(self.session.id, task_id, attempt), commit)
         write_patch(self.session, task_id, attempt, repository.diff(before, commit))
         self._rest()
-        return self._kept(commit, before, seen_from(repository.prefix, repository.changes(base, tree)), told)
+        return self._kept(commit, before, seen_from(repository.prefix, changes), told)
 
     def _claimed(self, task_id: str, key: str, told: Collection[FileChange]) -> set[str]:
         """The changed files that are its work: what it touches or told of, and what nobody else does."""

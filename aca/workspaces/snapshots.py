@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aca.events import FileChange
 from aca.place import PRIVATE
 from aca.walk import walk
 from aca.workspaces.git import Repository
@@ -190,18 +191,18 @@ class Snapshots:
             self._tree = self.repository.here("write-tree", index=self.index).strip()
         return self._tree
 
-    def joined(self, base: str, now: str, paths: Collection[str]) -> str:
-        """The tree *base* with *paths*, from the workspace, as they are in the tree *now*."""
-        entries = self.repository.entries(base, now)
-        prefix = self.repository.prefix
-        mine = {path: entry for path, entry in entries.items() if path.removeprefix(prefix) in paths}
-        if len(mine) == len(entries):
-            return now
+    def joined(self, base: str, now: str, paths: Collection[str]) -> tuple[str, tuple[FileChange, ...]]:
+        """The tree *base* with *paths*, from the workspace, as in the tree *now*; and what that changes."""
+        found, prefix = self.repository.differences(base, now), self.repository.prefix
+        mine = [(change, held) for change, held in found if change.path.removeprefix(prefix) in paths]
+        changes = tuple(change for change, _ in mine)
+        if len(mine) == len(found):
+            return now, changes
         with self._scratch() as index:
             self.repository.here("read-tree", base, index=index)
-            told = "".join(f"{entry}\t{path}\0" for path, entry in mine.items())
+            told = "".join(f"{held}\t{change.path}\0" for change, held in mine)
             self.repository.here("update-index", "-z", "--index-info", stdin=told, index=index)
-            return self.repository.here("write-tree", index=index).strip()
+            return self.repository.here("write-tree", index=index).strip(), changes
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
