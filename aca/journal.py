@@ -116,8 +116,8 @@ def _seal(body: bytes) -> bytes:
 
 
 def _sound(line: bytes) -> bool:
-    body = line[:-_SEAL] + b"}"
-    return len(line) > _SEAL and line + b"\n" == _seal(body)
+    crc = zlib.crc32(b"}", zlib.crc32(line[:-_SEAL]))  # the seal stands where the brace was
+    return len(line) > _SEAL and line[-_SEAL:] == b',"crc":"%08x"}' % crc
 
 
 def _parse(path: Path, number: int, line: bytes) -> AnyEvent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,15 @@ def directory(environ: Mapping[str, str]) -> Path:
     base = environ.get(VARIABLE) or Path(environ.get("HOME") or "/tmp") / ".local" / "state"  # noqa: S108
     # Links resolved, because git tells its worktrees apart by their real paths.
     return Path(os.path.realpath(base)) / "aca"
+
+
+def worktrees(workspace: Path, environ: Mapping[str, str]) -> Path:
+    """Where the worktrees of all sessions of *workspace* are.
+
+    Not in the workspace, whose tools would look through it, nor in ``.aca`` for the same reason.
+    """
+    mark = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:8]
+    return directory(environ) / "worktrees" / f"{workspace.name}-{mark}"
 
 
 def problem(environ: Mapping[str, str]) -> Problem | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from aca import events as ev
+from aca import user_state
 from aca.errors import SessionError
 from aca.kept import FILES, INDEX, repositories
 from aca.session import HOME, UNSOUND, Session, listing
@@ -26,7 +27,6 @@ from aca.workspaces.worktree import (
     INTEGRATION,
     Worktrees,
     branch,
-    home,
     merged_ref,
     of_session,
     remove_empty,
@@ -185,7 +185,7 @@ def forget(one: Session) -> None:
 
 
 def _forget(one: Session, repository: Repository) -> None:
-    _remove_trees(repository, home(one.workspace, os.environ) / one.id)
+    _remove_trees(repository, user_state.worktrees(one.workspace, os.environ) / one.id)
     name, refs = branch(one.id), repository.refs(f"refs/aca/{one.id}/", branch(one.id))
     if name in refs and not _is_spent(repository, name, refs[name], refs.get(merged_ref(one.id), "")):
         del refs[name]
@@ -212,7 +212,7 @@ def tidy(workspace: Path) -> None:
 
 def reap(workspace: Path) -> None:
     """Remove the worktrees of sessions that are over or gone. What is not kept yet is kept first."""
-    folder = home(workspace, os.environ)
+    folder = user_state.worktrees(workspace, os.environ)
     repository = git.find(workspace) if folder.is_dir() else None
     if repository is None:
         return

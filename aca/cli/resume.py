@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,13 +42,13 @@ def resume(
     workspace: Workspace = Path(),
 ) -> int:
     """Go on where a session stopped. An older checkpoint becomes a session of its own."""
-    from aca import resumption, work
+    from aca import resumption
 
     carrying.check(output)
     screen = Screen(output)
     found = resumption.to_resume(workspace, name, failed)
     if not found.state.unfinished():
-        work.reap(workspace)  # a run that was killed at its very end has left its trees
+        _remove_left_trees(workspace)
         return _nothing_to_do(found, screen, settings.flags().get("workspace", {}).get("merge", False))
     from aca import app  # last: with it comes all that carries a plan out
 
@@ -56,11 +57,19 @@ def resume(
     return carrying.carry_out(one, found.state, screen, settings.flags(), failed=failed)
 
 
+def _remove_left_trees(workspace: Path) -> None:
+    """Those of a run that was killed at its very end."""
+    from aca import user_state
+
+    if user_state.worktrees(workspace, os.environ).is_dir():
+        from aca import work  # here, for this is seldom so
+
+        work.reap(workspace)
+
+
 def _nothing_to_do(found: Resumption, screen: Screen, is_to_be_merged: bool) -> int:
     """Say so, with the exit code the session ended with, or that of the merge which is asked for."""
     from aca.events import RunEnded
-    from aca.report.jsonl import JsonLines
-    from aca.report.summary import document
     from aca.verdict import verdict
 
     one, state = found.origin, found.state
@@ -70,9 +79,13 @@ def _nothing_to_do(found: Resumption, screen: Screen, is_to_be_merged: bool) -> 
     if is_to_be_merged and screen.output.json:
         ended = carrying.land(one, state, ended, screen)
     if screen.output.jsonl:
+        from aca.report.jsonl import JsonLines
+
         with JsonLines(screen.result, state, one, screen.remark) as lines:
             lines.ended = ended
     elif screen.output.json:
+        from aca.report.summary import document
+
         screen.document(document(state, ended, one))
     else:
         cure = "\n   aca resume --failed tries the failed ones again" if state.failed() else ""

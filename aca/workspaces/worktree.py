@@ -8,9 +8,7 @@ merged with what others have finished meanwhile; a command starts anew.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,15 +29,6 @@ MOST_LOST = 50
 """So many ignored files of an attempt are told of, at most."""
 INTEGRATION = ".integration"
 """The tree in which what is merged is checked; no task can be called so."""
-
-
-def home(workspace: Path, environ: Mapping[str, str]) -> Path:
-    """Where the worktrees of all sessions of *workspace* are: below the user's own directory for state.
-
-    Not in the workspace, whose tools would look through it, nor in ``.aca`` for the same reason.
-    """
-    mark = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:8]
-    return user_state.directory(environ) / "worktrees" / f"{workspace.name}-{mark}"
 
 
 def branch(session: str) -> str:
@@ -212,7 +201,8 @@ def of_session(session: Session, state: SessionState, environ: Mapping[str, str]
         why = f"where session {session.id} has its worktrees"
         raise MachineError(f"{session.workspace} is in no git repository any more, {why}")
     repository = replace(repository, session=session.id)
-    return Worktrees(repository, session, home(session.workspace, environ) / session.id, state)
+    folder = user_state.worktrees(session.workspace, environ) / session.id
+    return Worktrees(repository, session, folder, state)
 
 
 def remove_empty(folder: Path) -> None:
