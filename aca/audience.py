@@ -44,4 +44,5 @@ def refuse_settled(state: SessionState, task_id: str) -> None:
     """Raise SessionError when *task_id* has ended."""
     now = state.states[task_id]
     if now.settled:
-        raise SessionError(f'"{task_id}" is {now.status} already: {now.reason or now.summary}')
+        told = now.reason or now.summary
+        raise SessionError(f'"{task_id}" is {now.status} already' + (f": {told}" if told else ""))

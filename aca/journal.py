@@ -63,8 +63,8 @@ class Journal:
         """What went wrong, if anything; then the file is as it was before, or as somebody else left it."""
         try:
             now = os.fstat(self._file)
-            if now.st_nlink == 0:  # what is written would go nowhere
-                return MachineError(f"{self.path} is gone: something has removed it")
+            if not _is_file_at(self._file, self.path):  # what is written would be found by nobody
+                return MachineError(f"{self.path} is gone: something has removed it, or replaced it")
             if now.st_size != self._length:
                 return MachineError(f"{self.path}: somebody else has written to this journal")
             _write_all(self._file, data)

@@ -57,6 +57,11 @@ class Ended:
     silent: bool = False
     """It was stopped because it printed nothing for too long."""
 
+    @property
+    def how(self) -> str:
+        """The same for people: ``exit code 1``, ``killed by signal 9``."""
+        return f"killed by signal {-self.exit_code}" if self.exit_code < 0 else f"exit code {self.exit_code}"
+
 
 async def run(
     command: Command, place: Place, *, output: Path, stdin: Path | None = None, timeout: float | None = None

@@ -238,6 +238,7 @@ def _signals(stop: Stop, patience: Patience, notice: Callable[[str], None]) -> I
         signal.SIGINT: (Exit.INTERRUPTED, "Ctrl-C"),
         signal.SIGTERM: (Exit.TERMINATED, "SIGTERM"),
         signal.SIGHUP: (Exit.TERMINATED, "SIGHUP"),
+        signal.SIGQUIT: (Exit.TERMINATED, "SIGQUIT"),
     }
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         del wanted[signal.SIGHUP]  # started with nohup: to go on when the terminal closes is what is wanted

@@ -310,7 +310,7 @@ async def run_command(command: Command, place: Place, output: Path, timeout: flo
     ended = await process.run(command, place, output=output, timeout=timeout)
     if ended.exit_code == 0 and not ended.timed_out:
         return None
-    why = "timed out" if ended.timed_out else f"exit code {ended.exit_code}"
+    why = "timed out" if ended.timed_out else ended.how
     told = f"{_named(command)}: {why}\n{tail(output, place, OUTPUT_CHARS)}".rstrip()
     return CommandFailure(told, ended.timed_out)
 

@@ -38,7 +38,8 @@ def waiting(one: Session, task_id: str) -> SessionState:
         raise SessionError(f'session {one.id} has no task "{task_id}"\n   {cure}')
     task, now = state.tasks[task_id], state.states[task_id]
     if task.kind != "approval" and not (now.proposed and now.status == "blocked"):
-        raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval: {now.reason or now.status}')
+        raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval')
     if now.settled:
-        raise SessionError(f'"{task_id}" is {now.status} already: {now.summary or now.reason}')
+        told = now.summary or now.reason
+        raise SessionError(f'"{task_id}" is {now.status} already' + (f": {told}" if told else ""))
     return state

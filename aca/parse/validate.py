@@ -94,9 +94,11 @@ def _cuts(data: Any, locs: Iterable[Loc]) -> dict[str | int, Any]:
 
 
 def _is_news(fault: Fault, known: Collection[Loc]) -> bool:
-    """Not what comes of something that is told already: without its kind a task is an agent."""
+    """Not what comes of something that is told already: without its kind a task is an agent, say."""
     if fault.loc[2:3] in (("kind",), ("command",), ("backup",)):
         return not any((*fault.loc[:2], key) in known for key in ("kind", "command", "backup"))
+    if fault.loc == ("max_concurrent_tasks",):
+        return fault.loc not in known and ("execution_mode",) not in known
     return fault.loc not in known
 
 

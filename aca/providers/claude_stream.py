@@ -302,8 +302,7 @@ def _output(result: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _exit(ended: Ended) -> str:
-    code = ended.exit_code
-    return f" (killed by signal {-code})" if code < 0 else f" (exit code {code})"
+    return f" ({ended.how})"
 
 
 def _blocks(event: dict[str, Any]) -> Iterator[dict[str, Any]]:

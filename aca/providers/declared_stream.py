@@ -228,9 +228,7 @@ class Reading:
         return self._meant(meaning, reason or f"{self._name} failed without a reason", cure)
 
     def _broken_off(self, told: str, ended: Ended) -> str:
-        code = ended.exit_code
-        how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        return f"{self._name} ended without a result ({how})" + (f": {told}" if told else "")
+        return f"{self._name} ended without a result ({ended.how})" + (f": {told}" if told else "")
 
     def _meant(self, meaning: Meaning, reason: str, cure: str) -> Result:
         match meaning:

@@ -218,10 +218,9 @@ class _Playing:
         output = self.assignment.logs / "output.log"
         ended = await process.run(step.run, self.place, output=output)
         if ended.exit_code != 0:
-            why = f"exit code {ended.exit_code}"
             if step.must:
-                self.end(stop="failed", reason=f"{command}: {why}; see {output}", category="task")
-            yield Used("run", command, error=why)
+                self.end(stop="failed", reason=f"{command}: {ended.how}; see {output}", category="task")
+            yield Used("run", command, error=ended.how)
 
 
 def _unknown(assignment: Assignment, path: Path) -> Problem:

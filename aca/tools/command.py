@@ -46,8 +46,7 @@ class Run(Tool):
     def _how(self, ended: Ended) -> str:
         if ended.timed_out:
             return f"stopped: not done after {format_duration(self.timeout)}"
-        code = ended.exit_code
-        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        return ended.how
 
 
 def refuse(place: Place, command: str) -> None:

@@ -122,6 +122,8 @@ def git(
             ["git", *settings, *arguments], cwd, surroundings, stdin.encode("utf-8", "surrogateescape")
         )
     except OSError as error:
+        if not cwd.is_dir():
+            raise GitError(f"{cwd} is gone: something has removed it") from None
         why = f"git cannot be started: {error.strerror or error}"
         raise GitError(f"{why}\n   install it, or put it on the PATH") from None
     except subprocess.TimeoutExpired:

@@ -203,7 +203,8 @@ def test_75_when_the_quota_window_is_closed(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGQUIT, 143)],
 )
 def test_130_and_143_when_interrupted(project: Project, number: signal.Signals, code: int) -> None:
     """Polite, resumable, and nothing is left running."""

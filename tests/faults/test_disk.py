@@ -58,6 +58,15 @@ def test_a_task_that_removes_the_session_is_told(project: Project) -> None:
     assert "something has removed it" in outcome.stderr + outcome.stdout
 
 
+def test_a_task_that_replaces_the_session_by_a_copy_is_told(project: Project) -> None:
+    """What would be written from then on nobody would find."""
+    replace = "test -e done || (touch done; mv .aca old; cp -r old .aca; rm -r old)"
+    project.write({"tasks.md": f'1. Replace {{run="{replace}"}}\n2. Go on {{run="true"}}\n'})
+    outcome = project.run("run", "tasks.md", expect=7)
+    assert "something has removed it, or replaced it" in outcome.stderr + outcome.stdout
+    project.run("resume")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

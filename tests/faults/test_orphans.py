@@ -43,7 +43,8 @@ def test_what_a_killed_aca_left_is_ended_by_the_next_one(project: Project, first
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGQUIT, 143)],
 )
 def test_an_interrupted_aca_leaves_nobody(project: Project, number: signal.Signals, code: int) -> None:
     """And says how to go on."""
