@@ -240,8 +240,9 @@ def _signals(stop: Stop, patience: Patience, notice: Callable[[str], None]) -> I
         signal.SIGHUP: (Exit.TERMINATED, "SIGHUP"),
         signal.SIGQUIT: (Exit.TERMINATED, "SIGQUIT"),
     }
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        del wanted[signal.SIGHUP]  # started with nohup: to go on when the terminal closes is what is wanted
+    for number in (signal.SIGHUP, signal.SIGQUIT):  # what the terminal does is not to end it then
+        if signal.getsignal(number) is signal.SIG_IGN:
+            del wanted[number]
     for number in wanted:
         loop.add_signal_handler(number, interrupt, *wanted[number])
     try:
