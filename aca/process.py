@@ -42,7 +42,6 @@ LINGER = 10.0
 _DRAIN = 0.5
 """How long output is awaited from what still holds the pipe of a child that has ended."""
 _CHUNK = 1 << 16
-_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 Source = Path | int
 """What a child reads: a file, or the reading end of a pipe, which is the child's from then on."""
 
@@ -72,14 +71,12 @@ async def run(
     started ends as it would in a shell (127 not found, 126 not executable), the reason in *output*.
     """
     argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-    out = os.open(output, _APPENDING, 0o666)
-    try:
-        child = await _begin(argv, place, stdin, out, out)
-    except NotStartedError as error:
-        os.write(out, f"{error}\n".encode())
-        return Ended(error.exit_status, 0.0)
-    finally:
-        os.close(out)
+    with _append(output) as out:
+        try:
+            child = await _begin(argv, place, stdin, out.fileno(), out.fileno())
+        except NotStartedError as error:
+            out.write(f"{error}\n".encode())
+            return Ended(error.exit_status, 0.0)
     try:
         await asyncio.wait({child.exited}, timeout=timeout)
         timed_out = not child.exited.done()
