@@ -24,12 +24,9 @@ _PAUSES = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0
 
 
 def become_subreaper() -> None:
-    """Let orphaned descendants become children of this process. Without effect outside Linux.
-
-    Whoever started us may have had the ends of children ignored: then none could be asked how it ended.
-    """
+    """Let the ends of children be told, and on Linux orphaned descendants become children of this process."""
     global _adopting
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who starts us may have it ignored, and so all of them
     if sys.platform != "linux":
         return
     import ctypes

@@ -62,7 +62,7 @@ class _Strategies(_Part):
     backup: _Backup | None = Field(default=None, alias="Backup")
 
 
-class _Handler(_Part):
+class _Remedy(_Part):
     name: str = ""
     strategy: Literal["Skip"] | _Strategies
 
@@ -75,7 +75,7 @@ class _Setup(_Part):
     working_dir: str | None = None
     timeout: _Duration | None = None
     required: bool = True
-    error_handler: _Handler | None = None
+    error_handler: _Remedy | None = None
 
 
 class _Repository(_Part):
