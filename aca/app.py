@@ -11,13 +11,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from aca import containers, kept, parse, session
-from aca.collection import collect
-from aca.config import Merged
+from aca import containers, parse
 from aca.errors import DamagedJournalError, InputError, MachineError, Problem
-from aca.history import estimated
-from aca.plan import SCHEMA_ID, Plan
-from aca.prepare import (
+from aca.plans.plan import SCHEMA_ID, Plan
+from aca.plans.values import laid_over
+from aca.preparation.config import Merged
+from aca.preparation.prepare import (
     Prepared,
     Request,
     effective,
@@ -28,11 +27,13 @@ from aca.prepare import (
     used_providers,
     workspace_problems,
 )
-from aca.resumption import Resumption
 from aca.runner import Watchers, carry_out, end_orphans, left
-from aca.session import Session
-from aca.values import laid_over
-from aca.workspaces import choice, git
+from aca.sessions import session
+from aca.sessions.history import estimated
+from aca.sessions.resumption import Resumption
+from aca.sessions.session import Session
+from aca.workspaces import choice, git, kept
+from aca.workspaces.collection import collect
 
 __all__ = [
     "Prepared",

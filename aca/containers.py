@@ -8,13 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from aca import providers, session
-from aca.container import Container, mount
+from aca import providers
+from aca.core.state import SessionState
 from aca.errors import InputError, Problem
-from aca.plan import Plan, Task
+from aca.plans.container import Container, mount
+from aca.plans.plan import Plan, Task
 from aca.providers.base import Errand
-from aca.session import Session
-from aca.state import SessionState
+from aca.sessions import session
+from aca.sessions.session import Session
 from aca.workspaces import docker
 from aca.workspaces.containers.engine import (
     LABEL,

@@ -17,16 +17,17 @@ from typing import Any, Protocol
 
 import msgspec
 
-from aca import answers, budget, graph, remedy, schedule
-from aca import events as ev
+from aca.core import events as ev
+from aca.core import graph, schedule
+from aca.core.state import SessionState
 from aca.errors import Exit, MachineError
-from aca.journal import Journal
-from aca.messages import Message, absorb
-from aca.plan import Mode, Task
-from aca.retries import Retries
-from aca.state import SessionState
+from aca.plans.plan import Mode, Task
+from aca.rules import answers, budget, remedy
+from aca.rules.retries import Retries
+from aca.rules.verdict import verdict
+from aca.sessions.journal import Journal
+from aca.sessions.messages import Message, absorb
 from aca.stop import Stop
-from aca.verdict import verdict
 
 log = logging.getLogger(__name__)
 

@@ -18,28 +18,35 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aca import clean, containers, limits, patch, process, providers, rights, secrets, session, touches, work
-from aca import events as ev
-from aca.attempt import Attempts
-from aca.consultation import Agents, Watch
-from aca.derived import Derived
+from aca import containers, limits, providers
+from aca.attempts import rights
+from aca.attempts.attempt import Attempts
+from aca.attempts.consultation import Agents, Watch
+from aca.core import events as ev
+from aca.core import patch
+from aca.core.state import SessionState
 from aca.errors import Exit
 from aca.garbage import here_to_stay
-from aca.history import learned
-from aca.journal import Journal
 from aca.limits.gate import Gate
-from aca.logs import system_log
-from aca.place import Patience
-from aca.plan import Plan
-from aca.prepare import effective, used_providers
-from aca.providers import base
+from aca.plans import touches
+from aca.plans.plan import Plan
+from aca.plans.values import laid_over
+from aca.preparation.prepare import effective, used_providers
+from aca.processes import process
+from aca.providers import base, clean
 from aca.providers.budgeted import uncounted
-from aca.resumption import reopenings
 from aca.run import Observer, run
-from aca.session import Session
-from aca.state import SessionState
+from aca.safety import secrets
+from aca.safety.place import Patience
+from aca.sessions import session
+from aca.sessions.derived import Derived
+from aca.sessions.history import learned
+from aca.sessions.journal import Journal
+from aca.sessions.logs import system_log
+from aca.sessions.resumption import reopenings
+from aca.sessions.session import Session
 from aca.stop import Stop
-from aca.values import laid_over
+from aca.workspaces import lifecycle
 from aca.workspaces.docker import Dock
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
@@ -84,8 +91,8 @@ def carry_out(
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
             _keep_keys_apart(one, state)
             shutil.rmtree(one.scratch, ignore_errors=True)
-            trees = work.ready(one, state)
-            here = work.in_place(one, state, record and record.resolve(), watchers.notice)
+            trees = lifecycle.ready(one, state)
+            here = lifecycle.in_place(one, state, record and record.resolve(), watchers.notice)
             dock = containers.dock(one, state, os.environ)
             with one.writing(state) as written:
                 for event in reopenings(state) if failed else ():
@@ -160,7 +167,7 @@ async def _drive(
         observers += [recording] if recording is not None else []
         if trees is not None:
             attempts.sites.use(trees)
-            observers.append(work.Branch(trees))
+            observers.append(lifecycle.Branch(trees))
         return await run(
             state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
         )

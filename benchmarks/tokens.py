@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from aca.events import Usage
-from aca.prices import Tariff
-from aca.spent import add_usage
+from aca.core.events import Usage
+from aca.core.spent import add_usage
+from aca.providers.prices import Tariff
 from benchmarks import peers
 from benchmarks.measure import Command, Contender, Contest
 from tests.dialects import Block

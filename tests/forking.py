@@ -35,7 +35,15 @@ import aca
 from tests.forked import LENGTH, ask
 
 IMPORTED = (
-    *("aca.app", "aca.cli.root", "aca.planner", "aca.report.tree", "aca.schemas", "anthropic", "diskcache"),
+    *(
+        "aca.app",
+        "aca.cli.root",
+        "aca.planner",
+        "aca.report.tree",
+        "aca.preparation.schemas",
+        "anthropic",
+        "diskcache",
+    ),
     *("docker", "jsonschema", "markdown_it", "networkx", "ollama", "openai", "psutil", "tomlkit"),
 )
 """Of the modules only those that some commands import; whether others do not is for ``test_startup``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from aca.place import Patience, Place
+from aca.safety.place import Patience, Place
 
 
 def place(

@@ -18,9 +18,9 @@ from typing import Any
 
 import psutil
 
-from aca import journal, session
-from aca.events import AnyEvent
-from aca.session import Session
+from aca.core.events import AnyEvent
+from aca.sessions import journal, session
+from aca.sessions.session import Session
 from tests.forking import clean_environment, forks, needs_a_start
 
 SECONDS = 60.0

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from aca import bubblewrap
+from aca.processes import bubblewrap
 
 MODULES = Path(__file__).parent / "real" / "node_modules"
 CLAUDES = ("2.1.197", "2.1.329")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.model_server import ModelServer, text, tool
 from tests.project import Project
 from tests.real_parts import claude

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from aca import events as ev
-from aca import session
-from aca.attempt import Attempts
-from aca.consultation import Agents
+from aca.attempts.attempt import Attempts
+from aca.attempts.consultation import Agents
+from aca.core import events as ev
+from aca.core.state import SessionState
 from aca.limits.gate import Gate
-from aca.place import OutsideWorkspaceError
-from aca.plan import Plan
-from aca.state import SessionState
+from aca.plans.plan import Plan
+from aca.safety.place import OutsideWorkspaceError
+from aca.sessions import session
 from tests.core.stories import task
 from tests.places import place
 from tests.project import Outcome, Project

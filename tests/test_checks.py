@@ -6,9 +6,9 @@ import asyncio
 import os
 from pathlib import Path
 
-from aca.checks import KEPT, run_check
-from aca.events import CheckResult
-from aca.plan import Check
+from aca.attempts.checks import KEPT, run_check
+from aca.core.events import CheckResult
+from aca.plans.plan import Check
 from tests.places import place
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.cli.test_send import ADA, WAIT, WORDS, deliveries, sent
 from tests.model_server import Drip, Hang, ModelServer, text, tool
 from tests.project import Project, Running

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.contracts.models import KINDS
 from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from aca.providers.declaration import Declaration
 from tests.dialects import Block
 from tests.model_server import Failure, Hang, ModelServer, text, tool

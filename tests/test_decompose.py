@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.project import Project
 
 BIG = """\

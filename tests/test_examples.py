@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.pages import ROOT
 from tests.project import Outcome, Project
 from tests.workspaces.checkout import commit, git

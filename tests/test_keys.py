@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aca.secrets import VARIABLES
+from aca.safety.secrets import VARIABLES
 from tests.contracts.models import KEY, KINDS, every_kind
 from tests.model_server import ModelServer, text, tool
 from tests.project import Project

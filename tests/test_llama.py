@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from aca.events import Usage
+from aca.core.events import Usage
 from tests.llama_server import CONTEXT
 from tests.project import SECONDS, Project
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from aca import events as ev
-from aca import recap
-from aca.events import FileChange
+from aca.attempts import recap
+from aca.core import events as ev
+from aca.core.events import FileChange
 from aca.providers.base import Changed, Said, Used
 from tests.contracts.models import every_kind
 from tests.model_server import Failure, ModelServer, Turn, text, tool

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.contracts.models import KEY, KINDS
 from tests.model_server import Failure, Hang, ModelServer, Turn, text, tool
 from tests.project import Project

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.contracts.models import every_kind
 from tests.model_server import Hang, ModelServer, text, tool
 from tests.project import Project

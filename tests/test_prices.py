@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from aca.events import Usage
-from aca.plan import Plan, Price, Task
-from aca.prices import tariff
-from aca.retries import budget
+from aca.core.events import Usage
+from aca.plans.plan import Plan, Price, Task
+from aca.providers.prices import tariff
+from aca.rules.retries import budget
 
 MIXED = Usage(input_tokens=1000, output_tokens=100, cache_read_tokens=10_000, cache_write_tokens=500)
 OWN = {"special": Price(input=2, output=10), "cached": Price(input=2, output=10, cache_read=1, cache_write=3)}

@@ -17,9 +17,9 @@ from unittest import mock
 import psutil
 import pytest
 
-from aca import leftovers, process, spawn
-from aca.place import OutsideWorkspaceError, Patience, Place
-from aca.process import Ended
+from aca.processes import orphans, process, spawn
+from aca.processes.process import Ended
+from aca.safety.place import OutsideWorkspaceError, Patience, Place
 from tests.places import pid_in, place, running
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -29,7 +29,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pr
 @pytest.fixture(autouse=True)
 def searching(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever ran in this process before, it does not adopt orphans, and looks for them everywhere."""
-    monkeypatch.setattr(leftovers, "_adopting", False)
+    monkeypatch.setattr(orphans, "_adopting", False)
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_no_zombies_are_kept(tmp_path: Path, adopting: None) -> None:
     """Orphans that became children of this process are reaped."""
     before = set(psutil.Process().children())
     run("for n in 1 2 3; do setsid sleep 0.01 & setsid sleep 60 & done; sleep 0.05", place(tmp_path))
-    assert leftovers._adopted() == []
+    assert orphans._adopted() == []
     children = set(psutil.Process().children()) - before
     assert [child for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
 

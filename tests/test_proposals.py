@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from aca import events as ev
-from aca import last_word
+from aca.attempts import last_word
+from aca.core import events as ev
 from tests.project import Project
 
 ADA = {"USER": "ada", "LOGNAME": "ada"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project
 from tests.real_parts import codex, codex_environment

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.contracts.agents import PRELUDE
 from tests.contracts.models import KEY
 from tests.model_server import Hang, ModelServer, text, tool

@@ -11,15 +11,16 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from aca import container, plan, tools, values
-from aca import events as ev
+from aca import tools
 from aca.cli.options import DRIFT
 from aca.cli.root import program
-from aca.config import ENVIRONMENT
-from aca.drift import FIELDS
+from aca.core import events as ev
+from aca.core.estimate import ASSUMED, Spread
 from aca.errors import Exit
-from aca.estimate import ASSUMED, Spread
 from aca.parse.keys import FILE_KEYS, TASK_KEYS, TOP_KEYS
+from aca.plans import container, plan, values
+from aca.preparation.config import ENVIRONMENT
+from aca.preparation.drift import FIELDS
 from aca.providers import anthropic, base, claude_cli, claude_sdk, codex_cli, ollama, openai, replay
 from aca.providers.declaration import Declaration
 from aca.providers.script import VERBS, Step

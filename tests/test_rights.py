@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from aca.guard import Guard
-from aca.protection import Protection
+from aca.safety.guard import Guard
+from aca.safety.protection import Protection
 from tests.containers import SETTINGS, contained
 from tests.model_server import ModelServer, text, tool
 from tests.project import Outcome, Project

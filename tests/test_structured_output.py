@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.contracts.models import KINDS, every_kind
 from tests.model_server import Failure, ModelServer, Turn, text, tool
 from tests.project import Project

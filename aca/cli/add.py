@@ -15,7 +15,7 @@ from aca.cli.person import refuse_tasks, who
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.state import SessionState
+    from aca.core.state import SessionState
 
 Texts = list[str] | None
 _OF_AGENTS = ("ref", "provider", "model")
@@ -95,8 +95,8 @@ def add(
     workspace: Workspace = Path(),
 ) -> int:
     """Add a task to a session: a running one takes it up at once, others when they go on."""
-    from aca import addition, telling
-    from aca.messages import Addition
+    from aca.messaging import addition, delivery
+    from aca.sessions.messages import Addition
 
     refuse_tasks("add tasks as its person would")
     said.check_use()
@@ -106,7 +106,7 @@ def add(
         Screen().result(f"{said.id} is in session {one.id} already")
         return 0
     runner = one.runner()  # asked first: it may read this and be done before we look again
-    is_read = telling.tell(one, Addition(task, who(), keeps_id=said.id is not None))
+    is_read = delivery.tell(one, Addition(task, who(), keeps_id=said.id is not None))
     then = f"{runner} does it with the others" if is_read else "aca resume does it"
     Screen().result(f"{task['id']} is added to session {one.id}: {then}")
     return 0

@@ -61,7 +61,7 @@ def _workspace(arguments: list[str]) -> Path:
 
 
 def _write(name: str, text: str, workspace: Path) -> Path:
-    from aca.session import IGNORE
+    from aca.sessions.session import IGNORE
 
     home = workspace.resolve() / ".aca"
     try:

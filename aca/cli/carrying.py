@@ -13,10 +13,10 @@ from aca.cli.options import Output
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.events import RunEnded
+    from aca.core.events import RunEnded
+    from aca.core.state import SessionState
     from aca.report.base import Reporter
-    from aca.session import Session
-    from aca.state import SessionState
+    from aca.sessions.session import Session
 
 
 def check(output: Output) -> None:

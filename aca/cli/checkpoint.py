@@ -13,8 +13,8 @@ from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.progress import Checkpoint
-    from aca.session import Session
+    from aca.core.progress import Checkpoint
+    from aca.sessions.session import Session
 
 SECONDS = 5.0
 """How long a running aca may take to make the checkpoint before it is no longer waited for."""
@@ -26,12 +26,12 @@ def create(
     workspace: Workspace = Path(),
 ) -> int:
     """Name the place a session has reached, whether it runs or not."""
-    from aca import telling
-    from aca.messages import CheckpointRequest
+    from aca.messaging import delivery
+    from aca.sessions.messages import CheckpointRequest
 
     one = find_session(workspace, session)
     _refuse_name(one, name)
-    is_running = telling.tell(one, CheckpointRequest(name))
+    is_running = delivery.tell(one, CheckpointRequest(name))
     made = _made(one, name, SECONDS if is_running else 0.0)
     told = f"checkpoint {one.id}:{made.seq}" if made else "the checkpoint will be made by the running aca"
     Screen().result(f"{told}; aca resume {name} comes back to it")
@@ -45,7 +45,7 @@ def list_(workspace: Workspace = Path(), json: Json = False) -> int:
 
 def show_list(workspace: Path, json: bool) -> int:
     """The checkpoints of all sessions, oldest first."""
-    from aca import session
+    from aca.sessions import session
 
     screen = Screen()
     rows = [row for one in session.listing(workspace) for row in _rows(one, screen)]
@@ -59,7 +59,7 @@ def show_list(workspace: Path, json: bool) -> int:
 
 
 def _rows(one: Session, screen: Screen) -> list[dict[str, Any]]:
-    from aca.session import UNSOUND
+    from aca.sessions.session import UNSOUND
 
     try:
         state = one.state()

@@ -24,7 +24,7 @@ def config(
 ) -> int:
     """Show every setting, its value, and where that value comes from."""
     from aca import app
-    from aca.config import rows
+    from aca.preparation.config import rows
 
     if task_file is None:
         prepared = app.settings(workspace, os.environ)

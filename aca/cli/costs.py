@@ -12,8 +12,8 @@ from aca.cli.options import Json, Workspace, one_of
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.charges import Charge
-    from aca.session import Session
+    from aca.core.charges import Charge
+    from aca.sessions.session import Session
 
 By = Annotated[
     str | None,
@@ -36,8 +36,8 @@ def costs(
     json: Json = False,
 ) -> int:
     """Show what a session has used of models, and what that cost: by task, role, model or day."""
-    from aca import session
     from aca.report import costs
+    from aca.sessions import session
 
     if everything and name is not None:
         raise typer.BadParameter("--all means every session: name none", param_hint="--all")
@@ -53,7 +53,7 @@ def costs(
 def _charges(one: Session, screen: Screen, lenient: bool) -> list[Charge] | None:
     """Those of one session; with *lenient* None for one that cannot be read, and said so."""
     from aca.report.costs import charges
-    from aca.session import UNSOUND
+    from aca.sessions.session import UNSOUND
 
     try:
         return charges(one)

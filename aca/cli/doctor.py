@@ -20,7 +20,7 @@ from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.session import Session
+    from aca.sessions.session import Session
 
 PYTHON = (3, 11)
 
@@ -103,7 +103,7 @@ def _worktrees(workspace: Path) -> Iterator[Finding]:
 
 
 def _snapshots(workspace: Path) -> Iterator[Finding]:
-    from aca.kept import repositories
+    from aca.workspaces.kept import repositories
 
     if shutil.which("git") is None:
         lost = "nothing that tasks change can be shown, restored or rolled back"
@@ -128,7 +128,7 @@ def _containers(_: Path) -> Iterator[Finding]:
 
 
 def _home(workspace: Path) -> Iterator[Finding]:
-    from aca.session import HOME
+    from aca.sessions.session import HOME
 
     home = workspace / HOME
     if home.exists() and not os.access(home, os.W_OK | os.X_OK):
@@ -177,8 +177,10 @@ def _providers(workspace: Path) -> Iterator[Finding]:
 
 def _sandbox(workspace: Path) -> Iterator[Finding]:
     """Who keeps agents to their permissions, and which of the repository's settings they do not honour."""
-    from aca import app, bubblewrap, rights
+    from aca import app
+    from aca.attempts import rights
     from aca.errors import AcaError
+    from aca.processes import bubblewrap
 
     try:
         plan = app.settings(workspace, os.environ).plan
@@ -198,8 +200,8 @@ def _sandbox(workspace: Path) -> Iterator[Finding]:
 
 
 def _sessions(workspace: Path) -> Iterator[Finding]:
-    from aca import session
     from aca.errors import AcaError
+    from aca.sessions import session
 
     damaged = 0
     for one in session.listing(workspace):
@@ -213,7 +215,8 @@ def _sessions(workspace: Path) -> Iterator[Finding]:
 
 
 def _leftovers(workspace: Path) -> Iterator[Finding]:
-    from aca import process, session
+    from aca.processes import process
+    from aca.sessions import session
 
     pids = process.orphans([one.id for one in session.listing(workspace) if not one.is_running()])
     cure = "the next run in this workspace ends them, or: kill " + " ".join(map(str, sorted(pids)))
@@ -248,8 +251,8 @@ LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
 
 def _look_at(workspace: Path, name: str, json: bool) -> int:
     """Exit code 0 for a sound journal, 7 for a damaged one; told is what can be saved of it."""
-    from aca import session
     from aca.errors import DamagedJournalError, Exit
+    from aca.sessions import session
 
     one = session.find(workspace, name)
     try:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from aca.session import Session
-    from aca.state import SessionState
+    from aca.core.state import SessionState
+    from aca.sessions.session import Session
 
 SessionArgument = Annotated[
     str | None, typer.Argument(metavar="SESSION", help="Its id, or how the id begins; default: the newest.")
@@ -22,7 +22,7 @@ SessionOption = Annotated[
 
 def find_session(workspace: Path, name: str | None) -> Session:
     """The session called *name*, by default the newest. Raises SessionError."""
-    from aca import session
+    from aca.sessions import session
 
     return session.newest(workspace) if name is None else session.find(workspace, name)
 

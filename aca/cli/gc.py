@@ -27,7 +27,7 @@ def gc(
 ) -> int:
     """Remove old sessions. One that runs is never removed, one that could be resumed only with --force."""
     from aca import app
-    from aca.values import parse_duration
+    from aca.plans.values import parse_duration
 
     screen = Screen()
     report = app.collect(workspace, parse_duration(older_than), force, dry_run)

@@ -53,7 +53,8 @@ What is written here is context for every task: what the project is, where thing
 def init(workspace: Workspace = Path()) -> int:
     """Write a commented aca.toml, an example task file and .aca with the schema of plans; no file of yours is
     overwritten."""
-    from aca import schemas, session
+    from aca.preparation import schemas
+    from aca.sessions import session
 
     screen = Screen()
     ignore = workspace / session.HOME / ".gitignore"

@@ -10,7 +10,7 @@ from aca.cli.options import Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.session import Session
+    from aca.sessions.session import Session
 
 
 def merge(session: SessionArgument = None, workspace: Workspace = Path()) -> int:
@@ -21,9 +21,9 @@ def merge(session: SessionArgument = None, workspace: Workspace = Path()) -> int
 
 def merged(one: Session) -> str:
     """Merge it, and say what became of it. Raises SessionError."""
-    from aca import work
+    from aca.workspaces import lifecycle
 
-    landed = work.merge(one)
+    landed = lifecycle.merge(one)
     if landed.how == "nothing":
         return f"{landed.branch} has all of session {one.id} already"
     return f"{landed.branch} has the work of session {one.id} now ({landed.how}, {landed.commit[:10]})"

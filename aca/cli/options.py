@@ -84,7 +84,7 @@ def refuse_in_front(ctx: typer.Context) -> None:
 
 def duration(text: str | None) -> str | None:
     """A duration as the plan's own parser takes it."""
-    from aca.values import parse_duration
+    from aca.plans.values import parse_duration
 
     try:
         if text is not None:

@@ -13,7 +13,7 @@ import typer
 from aca.cli.finding import find_session, find_task
 
 if TYPE_CHECKING:
-    from aca.session import Session
+    from aca.sessions.session import Session
 
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Its id, or its title.")]
 SessionOption = Annotated[
@@ -28,8 +28,8 @@ def session_with(workspace: Path, session: str | None, task: str) -> Session:
 
 
 def _newest_open(workspace: Path, task: str) -> Session:
-    from aca import session
     from aca.errors import SessionError
+    from aca.sessions import session
 
     for one, state in session.sound(workspace, newest_must_be=True):
         with suppress(SessionError):

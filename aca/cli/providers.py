@@ -13,7 +13,7 @@ from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.plan import Plan
+    from aca.plans.plan import Plan
 
 
 def providers(
@@ -57,7 +57,7 @@ def _rows(plan: Plan, check: bool) -> Iterator[dict[str, Any]]:
 def _answer(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     from msgspec.structs import asdict
 
-    from aca import trial
+    from aca.providers import trial
 
     Screen().remark(f"asking {name} ...")
     return asdict(trial.try_out(name, given))

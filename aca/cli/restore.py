@@ -12,7 +12,7 @@ from aca.cli.options import Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.kept import Restored
+    from aca.workspaces.kept import Restored
 
 
 def restore(
@@ -31,7 +31,7 @@ def restore(
     workspace: Workspace = Path(),
 ) -> int:
     """Write the files a task changed into the workspace, as one of its attempts left them."""
-    from aca import kept
+    from aca.workspaces import kept
 
     one = find_session(workspace, session)
     if undo:

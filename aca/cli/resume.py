@@ -13,7 +13,7 @@ from aca.cli.options import Output, Settings, Workspace, takes
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.resumption import Resumption
+    from aca.sessions.resumption import Resumption
 
 
 @takes(Settings, Output)
@@ -42,7 +42,7 @@ def resume(
     workspace: Workspace = Path(),
 ) -> int:
     """Go on where a session stopped. An older checkpoint becomes a session of its own."""
-    from aca import resumption
+    from aca.sessions import resumption
 
     carrying.check(output)
     screen = Screen(output)
@@ -62,15 +62,15 @@ def _remove_left_trees(workspace: Path) -> None:
     from aca import user_state
 
     if user_state.worktrees(workspace, os.environ).is_dir():
-        from aca import work  # here, for this is seldom so
+        from aca.workspaces import lifecycle  # here, for this is seldom so
 
-        work.reap(workspace)
+        lifecycle.reap(workspace)
 
 
 def _nothing_to_do(found: Resumption, screen: Screen, is_to_be_merged: bool) -> int:
     """Say so, with the exit code the session ended with, or that of the merge which is asked for."""
-    from aca.events import RunEnded
-    from aca.verdict import verdict
+    from aca.core.events import RunEnded
+    from aca.rules.verdict import verdict
 
     one, state = found.origin, found.state
     code, reason = verdict(state)

@@ -45,7 +45,8 @@ def start(
     """Plan *file*, then print the plan, write it or run it, as the options say."""
     import os
 
-    from aca import app, work
+    from aca import app
+    from aca.workspaces import lifecycle
 
     carrying.check(output)
     planner.check(ctx, planning)
@@ -53,7 +54,7 @@ def start(
     if selection.pull:
         if selection.dry_run:
             ctx.fail("--pull and --dry-run are one too many: a dry run changes nothing")
-        screen.remark(work.pull(workspace))
+        screen.remark(lifecycle.pull(workspace))
     request = app.Request(
         file=file,
         workspace=workspace,
@@ -101,7 +102,9 @@ def spelled(path: Path | None, file: Path, option: str = "--dump-plan") -> Liter
 
 def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"], workspace: Path) -> None:
     """Write the plan to *path*, whole or not at all; the schema to which it refers is there before."""
-    from aca import journal, parse, schemas
+    from aca import parse
+    from aca.preparation import schemas
+    from aca.sessions import journal
 
     plan = schemas.for_editors(prepared.plan, path, workspace)
     journal.write_aside(path, parse.dump_text(plan, spelling).encode())
@@ -110,7 +113,7 @@ def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"], work
 def _warn(prepared: Prepared, workspace: Path, screen: Screen) -> None:
     """Of limits that the run may come to, before it costs anything."""
     from aca import app
-    from aca.plan import Limits
+    from aca.plans.plan import Limits
     from aca.report import estimates
 
     if prepared.plan.limits == Limits() or screen.output.quiet or screen.output.jsonl:

@@ -15,8 +15,8 @@ def schema(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(NAMES)}.")] = "plan",
 ) -> int:
     """Print a JSON schema."""
-    from aca import schemas
     from aca.errors import did_you_mean
+    from aca.preparation import schemas
 
     if name not in NAMES:
         cure = did_you_mean(name, NAMES) or f"there are {', '.join(NAMES)}"

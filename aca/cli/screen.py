@@ -17,7 +17,7 @@ from aca.errors import MachineError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aca.progress import Status
+    from aca.core.progress import Status
 
 
 class Screen:

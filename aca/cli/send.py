@@ -13,7 +13,7 @@ from aca.cli.person import SessionOption, TaskArgument, refuse_tasks, session_wi
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.audience import Audience
+    from aca.messaging.audience import Audience
 
 
 def send(
@@ -23,9 +23,10 @@ def send(
     workspace: Workspace = Path(),
 ) -> int:
     """Say something to the agent of a task: while it works if it can be told then, else with its next try."""
-    from aca import audience, secrets, telling
     from aca.errors import SessionError
-    from aca.messages import Remark
+    from aca.messaging import audience, delivery
+    from aca.safety import secrets
+    from aca.sessions.messages import Remark
 
     refuse_tasks("say what its person would")
     if not text.strip():
@@ -33,7 +34,7 @@ def send(
     one = session_with(workspace, session, task)
     task_id = find_task(one.state(), task)
     hears = audience.of(one, task_id)
-    is_read = telling.tell(one, Remark(task_id, secrets.struck_out(text), who()))
+    is_read = delivery.tell(one, Remark(task_id, secrets.struck_out(text), who()))
     Screen().result(f"sent to {task_id} in session {one.id}: {_when(hears, is_read)}")
     return 0
 

@@ -12,8 +12,8 @@ from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.session import Session
-    from aca.state import SessionState
+    from aca.core.state import SessionState
+    from aca.sessions.session import Session
 
 
 def show(
@@ -24,9 +24,9 @@ def show(
     json: Json = False,
 ) -> int:
     """Show every task, or why one waits, why it failed, and each attempt at it."""
-    from aca import journal
-    from aca.derived import snapshot
     from aca.report import story, tree
+    from aca.sessions import journal
+    from aca.sessions.derived import snapshot
 
     screen = Screen()
     one = find_session(workspace, session)
@@ -48,7 +48,7 @@ def show(
 
 
 def _show_diff(one: Session, state: SessionState, task: str | None, screen: Screen) -> int:
-    from aca import kept
+    from aca.workspaces import kept
 
     if task is None:
         raise typer.BadParameter("--diff is about one task: aca show TASK --diff")

@@ -15,8 +15,8 @@ from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.session import Session
-    from aca.state import SessionState
+    from aca.core.state import SessionState
+    from aca.sessions.session import Session
 
 OTHERS = 5
 """How many other sessions are listed below the newest."""
@@ -32,7 +32,7 @@ def status(
     json: Json = False,
 ) -> int:
     """Show how far a session is, what waits and why, and what was used."""
-    from aca import session
+    from aca.sessions import session
 
     screen = Screen()
     found = session.listing(workspace)
@@ -118,7 +118,7 @@ def _line(one: Session) -> str:
 
 def _brief(one: Session) -> dict[str, Any]:
     from aca.report.tree import leaf_counts
-    from aca.session import UNSOUND
+    from aca.sessions.session import UNSOUND
 
     try:
         state = one.state()
@@ -135,8 +135,8 @@ def _brief(one: Session) -> dict[str, Any]:
 
 
 def _document(one: Session) -> dict[str, Any]:
-    from aca.derived import snapshot
     from aca.report import allowance, spending
+    from aca.sessions.derived import snapshot
 
     state = one.state()
     ended = state.ended

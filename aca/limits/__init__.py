@@ -15,7 +15,7 @@ from typing import Any
 from aca.limits import identity, shared
 from aca.limits.account import Keeper
 from aca.limits.picture import picture
-from aca.plan import REPLAY, Plan, RateLimiting
+from aca.plans.plan import REPLAY, Plan, RateLimiting
 
 
 def keepers(plan: Plan, providers: Iterable[str], environ: Mapping[str, str]) -> dict[str, Keeper]:

@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from aca.events import Usage
+from aca.core.events import Usage
 from aca.limits import headers
 from aca.limits.estimate import Estimate
 from aca.limits.outage import Outage
 from aca.limits.rates import MINUTE, Pool, Rate
 from aca.limits.windows import OWN, Closure, Window, noted
-from aca.plan import RateLimiting
+from aca.plans.plan import RateLimiting
 from aca.providers.trouble import LONGEST_PAUSE, Kind
 
 FORGOTTEN = 10.0

@@ -9,8 +9,8 @@ import msgspec
 
 from aca.limits.account import Keeper
 from aca.limits.book import Shut
-from aca.plan import REPLAY, Plan, Task, profile
-from aca.values import format_duration
+from aca.plans.plan import REPLAY, Plan, Task, profile
+from aca.plans.values import format_duration
 
 ASKED_AGAIN = 30.0
 """Seconds after which it is looked again, whatever was said: another aca may have found out more."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from aca.values import LATEST
+from aca.plans.values import LATEST
 
 KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
 CLAIMS = {"5h": "five_hour", "7d": "seven_day"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from aca import keys, secrets
+from aca.safety import keys, secrets
 
 _PLACES: dict[str, tuple[str, str]] = {
     "anthropic": ("base_url", "ANTHROPIC_BASE_URL"),

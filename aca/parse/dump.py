@@ -8,7 +8,7 @@ import msgspec
 import tomli_w
 
 from aca.errors import InputError
-from aca.plan import SCHEMA_ID, Plan, dump
+from aca.plans.plan import SCHEMA_ID, Plan, dump
 
 
 def dump_text(plan: Plan, spelling: Literal["json", "toml"]) -> str:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from aca.errors import did_you_mean
 from aca.parse.document import Loc
-from aca.wording import words
+from aca.plans.wording import words
 
 _DEEPEST = 12
 _NOWHERE = object()

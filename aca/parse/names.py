@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from aca.parse.document import Document
-from aca.values import slug
+from aca.plans.values import slug
 
 _LONGEST_JOINED = 100
 

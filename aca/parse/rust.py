@@ -16,7 +16,7 @@ from aca.errors import InputError
 from aca.parse import names
 from aca.parse.document import Document, Loc
 from aca.parse.explain import explain
-from aca.values import format_duration
+from aca.plans.values import format_duration
 
 _COMPLEXITY = {"Trivial": 1, "Simple": 3, "Moderate": 5, "Complex": 8, "Epic": 10}
 _MOST_RETRIES = 100

@@ -7,15 +7,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aca import graph
-from aca import plan as model
+from aca.core import graph
 from aca.errors import InputError, Problem
-from aca.faults import Fault, faults
 from aca.garbage import uncollected
 from aca.parse.document import Loc
 from aca.parse.explain import Complaint, explain, value_at
 from aca.parse.keys import TASK_KEYS, TOP_KEYS
-from aca.plan import Plan, Task
+from aca.plans import plan as model
+from aca.plans.faults import Fault, faults
+from aca.plans.plan import Plan, Task
 
 _KEPT: dict[str | int, Any] = {}
 """Nothing is cut."""

@@ -11,7 +11,7 @@ import tomli_w
 from aca.parse import toml
 from aca.parse.document import Document
 from aca.parse.keys import TASK_KEYS
-from aca.plan import Plan, dump
+from aca.plans.plan import Plan, dump
 
 Data = dict[str, Any]
 _SCHEMA = re.compile(r"\A((?:[ \t]*(?:#.*)?\n)*?)#:schema .*")

@@ -20,16 +20,21 @@ from typing import Any, get_args
 
 import msgspec
 
-from aca import clean, contract, drift, journal, parse, prepare, secrets, session
+from aca import parse
 from aca.errors import Exit, InputError, PlanningError, Problem
 from aca.parse import Document
-from aca.plan import REPLAY, Permissions, Plan, PlanningCall, Workspace
 from aca.planner import cache, draft
 from aca.planner.ask import UnusableError, ask
 from aca.planner.compose import Bounds, Composed, compose
 from aca.planner.question import MOST_CHARS, Material
 from aca.planner.repository import look
-from aca.prepare import Prepared, Request
+from aca.plans import contract
+from aca.plans.plan import REPLAY, Permissions, Plan, PlanningCall, Workspace
+from aca.preparation import drift, prepare
+from aca.preparation.prepare import Prepared, Request
+from aca.providers import clean
+from aca.safety import secrets
+from aca.sessions import journal, session
 
 TASK = "planner"
 """The id of the one task that is done to make a plan: a replay script has the answer under it."""

@@ -22,20 +22,23 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from aca import events as ev
-from aca import limits, output, parse, process, providers, session
-from aca.charges import Book, as_planning
-from aca.consultation import Agents, Consultation
+from aca import limits, parse, providers
+from aca.attempts.consultation import Agents, Consultation
+from aca.attempts.site import Site, Sites
+from aca.core import events as ev
+from aca.core.charges import Book, as_planning
+from aca.core.spent import money
 from aca.errors import Exit, InputError, MachineError, PlanningError, Problem
 from aca.limits.gate import Gate
-from aca.place import Patience
-from aca.plan import Plan, PlanningCall
 from aca.planner import draft
 from aca.planner.cache import own
+from aca.plans import output
+from aca.plans.plan import Plan, PlanningCall
+from aca.processes import process
 from aca.providers import base
-from aca.session import Session
-from aca.site import Site, Sites
-from aca.spent import money
+from aca.safety.place import Patience
+from aca.sessions import session
+from aca.sessions.session import Session
 from aca.workspaces.base import Ground
 
 T = TypeVar("T")

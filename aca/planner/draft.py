@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 from pydantic import ConfigDict
 
-from aca.plan import Kind, Mode
-from aca.values import Model
+from aca.plans.plan import Kind, Mode
+from aca.plans.values import Model
 
 
 class _Said(Model):

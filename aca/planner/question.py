@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from aca import prompt
+from aca.attempts import prompt
 from aca.parse import Document
 from aca.planner.compose import written_by_hand
 from aca.planner.repository import Repository, is_secretive

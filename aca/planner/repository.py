@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
-from aca import schemas
-from aca.place import PRIVATE
-from aca.plan import SCHEMA_ID
+from aca.plans.plan import SCHEMA_ID
+from aca.preparation import schemas
+from aca.safety.place import PRIVATE
 from aca.workspaces import git
 from aca.workspaces.git import GitError
 

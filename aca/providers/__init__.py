@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from aca.errors import InputError, Problem, did_you_mean
+from aca.plans.values import Model
+from aca.plans.wording import words
 from aca.providers.base import Availability, Errand, Provider
-from aca.values import Model
-from aca.wording import words
 
 if TYPE_CHECKING:
     from aca.providers.declaration import Declaration

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 
-from aca.events import Usage
+from aca.core.events import Usage
 from aca.providers.trouble import Kind
 
 

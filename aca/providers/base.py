@@ -14,11 +14,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from aca.events import Category, FileChange, Usage
-from aca.place import Place
-from aca.plan import Permissions
+from aca.core.events import Category, FileChange, Usage
+from aca.plans.plan import Permissions
 from aca.providers.account import Account, Unlimited
 from aca.providers.messages import Messages, Silence
+from aca.safety.place import Place
 
 
 @dataclass(frozen=True)

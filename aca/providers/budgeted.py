@@ -13,17 +13,17 @@ from typing import Any
 
 import msgspec
 
-from aca import budget
-from aca import events as ev
-from aca.plan import Plan, Task
-from aca.prices import Tariff, tariff
+from aca.core import events as ev
+from aca.core.spent import add_usage
+from aca.core.state import SessionState
+from aca.plans.plan import Plan, Task
 from aca.providers import model_of
 from aca.providers.about import about
 from aca.providers.account import Account, Call, SpentError
 from aca.providers.base import Errand
+from aca.providers.prices import Tariff, tariff
 from aca.providers.trouble import UNREACHED, Kind
-from aca.spent import add_usage
-from aca.state import SessionState
+from aca.rules import budget
 
 BYTES_PER_TOKEN = 3.5
 """Of prompts and code, for a first estimate; the answers tell how many tokens it really was."""

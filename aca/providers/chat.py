@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 import msgspec
 from pydantic import Field, ValidationError
 
-from aca import output, secrets
-from aca.events import Usage
-from aca.place import Place
+from aca.core.events import Usage
+from aca.core.spent import add_usage
+from aca.plans import output
+from aca.plans.values import Duration, Model
 from aca.providers.account import ClosedError, SpentError
 from aca.providers.base import (
     Assignment,
@@ -48,10 +49,10 @@ from aca.providers.conversation import (
     Request,
 )
 from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, UNREACHED, ModelError
-from aca.spent import add_usage
+from aca.safety import secrets
+from aca.safety.place import Place
 from aca.tools import KINDS, offered
 from aca.tools.base import BROKEN, Bench, Tool, ToolResult, reason
-from aca.values import Duration, Model
 
 if TYPE_CHECKING:
     import ssl

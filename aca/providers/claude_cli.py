@@ -11,15 +11,15 @@ from typing import Any
 
 from pydantic import Field
 
-from aca import process
 from aca.errors import Problem
-from aca.place import Place
-from aca.process import NotStartedError
+from aca.plans.values import Duration, Model, Words
+from aca.processes import process
+from aca.processes.process import NotStartedError
 from aca.providers import claude_rights
 from aca.providers.base import Assignment, Availability, Conversed, Errand, Result, Step
 from aca.providers.claude_stream import Reading
 from aca.providers.programs import GO_ON, CommandLine, find, in_containers, look
-from aca.values import Duration, Model, Words
+from aca.safety.place import Place
 
 INSTALL = "install it with `npm install -g @anthropic-ai/claude-code` and run it once to log in"
 MODES = {"read-only": "dontAsk", "workspace-write": "acceptEdits", "full": "bypassPermissions"}

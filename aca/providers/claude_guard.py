@@ -12,7 +12,7 @@ import sys
 
 def main(root: str, *rules: str) -> int:
     sys.path.insert(0, __file__.rpartition("/aca/")[0])
-    from aca.protection import Protection
+    from aca.safety.protection import Protection
 
     asked = json.load(sys.stdin)
     command, directory = str(asked["tool_input"].get("command", "")), str(asked.get("cwd", root))

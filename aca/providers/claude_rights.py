@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from aca.place import Needs, Place
-from aca.protection import Protection
 from aca.providers import claude_guard
 from aca.providers.programs import directories
+from aca.safety.place import Needs, Place
+from aca.safety.protection import Protection
 
 FIXED = ("settings.json", "settings.local.json", "CLAUDE.md", "agents", "commands", "hooks", "skills")
 """What in claude's own directory says what it does, the next time too."""

@@ -16,16 +16,16 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from aca import process
+from aca.core.events import MessageSent
 from aca.errors import Problem
-from aca.events import MessageSent
-from aca.place import Place
-from aca.process import NotStartedError
+from aca.processes import process
+from aca.processes.process import NotStartedError
 from aca.providers import claude_cli
 from aca.providers.base import Assignment, Availability, Conversed, Errand, Result, Step
 from aca.providers.claude_wire import Wire
 from aca.providers.messages import spoken
 from aca.providers.programs import CommandLine, find, in_containers, look
+from aca.safety.place import Place
 
 if TYPE_CHECKING:
     from claude_agent_sdk import PermissionResultDeny, ToolPermissionContext

@@ -15,13 +15,13 @@ from typing import Any
 
 import msgspec
 
-from aca.events import Category, FileChange, Usage
-from aca.place import Place
-from aca.prices import Tariff
-from aca.process import Ended
+from aca.core.events import Category, FileChange, Usage
+from aca.core.spent import add_usage, told_cost, told_tokens
+from aca.plans.values import LATEST, format_duration
+from aca.processes.process import Ended
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
-from aca.spent import add_usage, told_cost, told_tokens
-from aca.values import LATEST, format_duration
+from aca.providers.prices import Tariff
+from aca.safety.place import Place
 
 WRITING_TOOLS = ("Write", "Edit", "MultiEdit", "NotebookEdit")
 _DETAILS = ("file_path", "notebook_path", "command", "path", "pattern", "url", "query", "description")

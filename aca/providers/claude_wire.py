@@ -1,7 +1,7 @@
 """The two ends of a claude that listens while it works: what is written to it, and what it says.
 
 Claude's SDK speaks the control protocol over this (who may use which tool); what the agent does goes past
-the SDK, as it is, to whoever reads the stream. The process is ours (``aca.process``), not the SDK's, whose
+the SDK, as it is, to whoever reads the stream. The process is ours (``process``), not the SDK's, whose
 own would be in no process group and would leave behind what the agent started.
 """
 
@@ -14,7 +14,7 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aca.process import Child
+from aca.processes.process import Child
 
 Told = tuple[bytes, dict[str, Any]]
 """A line, and the JSON object in it; empty where there is none."""

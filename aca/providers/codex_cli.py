@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import Field
 
 from aca.errors import Problem
-from aca.place import Place
+from aca.plans.values import Duration, Model, Words
 from aca.providers import declared_cli
 from aca.providers.base import Assignment, Availability, Errand, Step
 from aca.providers.declaration import Declaration
 from aca.providers.programs import CommandLine, find, in_containers, look
-from aca.values import Duration, Model, Words
+from aca.safety.place import Place
 
 NAME = "codex-cli"
 INSTALL = "install it with `npm install -g @openai/codex` and run `codex login`"

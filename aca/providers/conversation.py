@@ -15,11 +15,11 @@ from typing import Any
 
 import msgspec
 
+from aca.core.events import Usage
 from aca.errors import NOT_JSON
-from aca.events import Usage
-from aca.journal import write_aside
 from aca.providers.base import Assignment
 from aca.providers.messages import Messages, in_prompt, spoken
+from aca.sessions.journal import write_aside
 from aca.tools.base import Tool
 
 GO_ON = """\

@@ -19,9 +19,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from aca.events import Category
-from aca.plan import Permissions
-from aca.values import Duration, Model
+from aca.core.events import Category
+from aca.plans.plan import Permissions
+from aca.plans.values import Duration, Model
 
 Scalar = str | int | float | bool
 Meaning = Category | Literal["denied", "quota", "lost"]

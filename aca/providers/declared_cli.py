@@ -15,16 +15,17 @@ from typing import Any
 
 import msgspec
 
-from aca import output, process
+from aca.core.events import Usage
 from aca.errors import NOT_JSON, Problem
-from aca.events import Usage
-from aca.journal import write_aside
-from aca.place import Needs, Place
-from aca.process import NotStartedError
+from aca.plans import output
+from aca.processes import process
+from aca.processes.process import NotStartedError
 from aca.providers.base import Assignment, Availability, Errand, Result, Step
 from aca.providers.declaration import Declaration, Rights
 from aca.providers.declared_stream import Reading
 from aca.providers.programs import GO_ON, directories, find, in_containers, look
+from aca.safety.place import Needs, Place
+from aca.sessions.journal import write_aside
 
 Options = Declaration
 _READ_ONLY = re.compile(r"read-only file system|EROFS", re.IGNORECASE)

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from aca.events import Category, FileChange, Usage
-from aca.place import Place
-from aca.process import Ended
+from aca.core.events import Category, FileChange, Usage
+from aca.core.spent import add_usage, told_cost, told_tokens
+from aca.plans.values import format_duration
+from aca.processes.process import Ended
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from aca.providers.declaration import Declaration, Meaning, Sign, Tokens, Tool, find
-from aca.spent import add_usage, told_cost, told_tokens
-from aca.values import format_duration
+from aca.safety.place import Place
 
 _LONGEST = 200
 _HTTP = r"(status|http|code|error)\W{0,12}"

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from aca.events import MessageSent
+from aca.core.events import MessageSent
 
 INTRODUCTION = "A person says, while you work on the task:"
 

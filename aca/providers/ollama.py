@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from aca import keys
+from aca.core.events import Usage
 from aca.errors import Problem, did_you_mean
-from aca.events import Usage
+from aca.plans.values import Duration
 from aca.providers import chat
 from aca.providers.base import Availability, Errand
 from aca.providers.chat import Wire
 from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
 from aca.providers.trouble import ModelError, understanding
+from aca.safety import keys
 from aca.tools.base import Tool
-from aca.values import Duration
 
 PATIENCE = 3.0
 """Seconds within which a server that is there says so."""

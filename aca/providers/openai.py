@@ -13,14 +13,15 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from aca import keys, output
+from aca.core.events import Usage
 from aca.errors import Problem
-from aca.events import Usage
+from aca.plans import output
 from aca.providers import chat
 from aca.providers.base import Availability, Errand
 from aca.providers.chat import Wire
 from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
 from aca.providers.trouble import ModelError, cut, lowered, understanding
+from aca.safety import keys
 from aca.tools.base import Tool
 
 KEY = "OPENAI_API_KEY"

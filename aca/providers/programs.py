@@ -12,8 +12,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from aca.place import Place
 from aca.providers.base import Availability, Errand
+from aca.safety.place import Place
 
 GO_ON = """\
 You were interrupted while you worked on this task. What you did until then is above; a command that was

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from aca.place import Place
 from aca.providers.base import Assignment, Availability, Provider, Step
 from aca.providers.recording import Recording
+from aca.safety.place import Place
 
 
 class Recorded:

@@ -15,15 +15,15 @@ from pathlib import Path
 import msgspec
 import tomli
 
-from aca import events as ev
-from aca import journal
+from aca.core import events as ev
+from aca.core.state import SessionState
 from aca.errors import InputError, Problem
-from aca.place import Place
 from aca.providers import base, retold, script
 from aca.providers.base import Assignment, Changed, Result, Step
 from aca.providers.tree import Difference, Tree, difference
-from aca.session import Session
-from aca.state import SessionState
+from aca.safety.place import Place
+from aca.sessions import journal
+from aca.sessions.session import Session
 
 log = logging.getLogger(__name__)
 

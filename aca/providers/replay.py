@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 from pydantic import Field
 
-from aca import process
+from aca.core.events import FileChange, Usage
+from aca.core.spent import add_usage
 from aca.errors import InputError, Problem
-from aca.events import FileChange, Usage
-from aca.place import Place
+from aca.plans.values import Model, command_text
+from aca.processes import process
 from aca.providers import script
 from aca.providers.base import (
     Assignment,
@@ -33,10 +34,9 @@ from aca.providers.base import (
     Step,
     Used,
 )
-from aca.spent import add_usage
+from aca.safety.place import Place
 from aca.tools import files
 from aca.tools.base import BROKEN, reason
-from aca.values import Model, command_text
 
 
 class Options(Model):

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from aca import events as ev
+from aca.core import events as ev
 from aca.providers import base
 from aca.providers.tree import Difference
-from aca.secrets import struck_out
+from aca.safety.secrets import struck_out
 
 Entry = dict[str, Any]
 _BARE = re.compile(r"[A-Za-z0-9_-]+")

@@ -39,10 +39,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from aca.core.events import Category
 from aca.errors import InputError, Problem, did_you_mean
-from aca.events import Category
-from aca.values import Command, Duration, Model
-from aca.wording import words
+from aca.plans.values import Command, Duration, Model
+from aca.plans.wording import words
 
 
 class Step(Model):

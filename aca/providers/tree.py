@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from aca.place import Place
+from aca.safety.place import Place
 from aca.tools.files import LEFT_ALONE
 from aca.walk import walk
 

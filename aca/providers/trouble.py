@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-from aca import secrets
-from aca.events import Category
+from aca.core.events import Category
+from aca.safety import secrets
 
 Kind = Literal["transient", "quota", "authentication", "permission", "request", "context", "refusal"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aca import graph
-from aca.estimate import Estimate
-from aca.plan import Plan, dump
+from aca.core import graph
+from aca.core.estimate import Estimate
+from aca.plans.plan import Plan, dump
 from aca.report import estimates, spending, words
 
 

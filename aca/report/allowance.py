@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aca.report import words
-from aca.session import LIMITS_FILE, Session
+from aca.sessions.session import LIMITS_FILE, Session
 
 
 def allowances(one: Session, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:

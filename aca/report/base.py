@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
-from aca import events as ev
+from aca.core import events as ev
+from aca.core.state import SessionState
 from aca.providers.base import Step
-from aca.state import SessionState
 
 Write = Callable[[str], None]
 """Takes one line, without its newline."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from aca import events as ev
-from aca.charges import PLANNING, Book, Charge, of_planning
+from aca.core import events as ev
+from aca.core.charges import PLANNING, Book, Charge, of_planning
+from aca.core.spent import Spent, add_usage
 from aca.report import words
 from aca.report.spending import cost_text, document
-from aca.session import Session
-from aca.spent import Spent, add_usage
+from aca.sessions.session import Session
 
 HEAD = ("calls", "input", "output", "cached", "cost")
 

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator, Sized
 from typing import Any
 
-from aca.difference import Change, Difference
-from aca.plan import Task
+from aca.plans.difference import Change, Difference
+from aca.plans.plan import Task
+from aca.plans.values import command_text
 from aca.report import words
-from aca.values import command_text
 
 
 def headline(found: Difference) -> str:

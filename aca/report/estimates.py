@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from aca.estimate import ASSUMED, Assumption, Estimate, Guess, Spread, above, row_of
-from aca.plan import REPLAY, Plan
+from aca.core.estimate import ASSUMED, Assumption, Estimate, Guess, Spread, above, row_of
+from aca.plans.plan import REPLAY, Plan
 from aca.report import words
 
 _DIGITS = 2

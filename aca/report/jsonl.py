@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from aca import __version__, clean
-from aca import events as ev
+from aca import __version__
+from aca.core import events as ev
+from aca.core.state import SessionState
 from aca.errors import exit_code
+from aca.providers import clean
 from aca.providers.base import Step
 from aca.report.base import Reporter, Write
-from aca.session import Session
-from aca.state import SessionState
+from aca.sessions.session import Session
 
 
 class JsonLines(Reporter):

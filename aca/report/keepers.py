@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from aca import rights
-from aca.plan import Plan, Task, profile
+from aca.attempts import rights
+from aca.plans.plan import Plan, Task, profile
 from aca.report import words
 
 

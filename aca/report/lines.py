@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from functools import singledispatchmethod
 from pathlib import Path
 
-from aca import events as ev
-from aca.plan import Task, profile
+from aca.core import events as ev
+from aca.core.state import SessionState
+from aca.plans.plan import Task, profile
 from aca.providers.base import Said, Step, Used, Waiting
 from aca.report import words
 from aca.report.base import Reporter, Tally, Write
 from aca.report.spending import usage_text
-from aca.state import SessionState
 
 OUTPUT_LINES = 20
 OUTPUT_BYTES = 16 * 1024

@@ -18,15 +18,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from aca import events as ev
-from aca.progress import Status
+from aca.core import events as ev
+from aca.core.progress import Status
+from aca.core.state import SessionState
 from aca.providers.base import Changed, Said, Step, Used, Waiting
 from aca.report import words
 from aca.report.base import Reporter, Tally
 from aca.report.lines import remarks, used_text, worker
 from aca.report.spending import running_total
 from aca.report.tree import label, walk
-from aca.state import SessionState
 
 REFRESH_PER_SECOND = 4
 RECENT = 8

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 
-from aca import events as ev
-from aca import graph, schedule
-from aca.plan import Plan, Task
-from aca.state import SessionState
+from aca.core import events as ev
+from aca.core import graph, schedule
+from aca.core.state import SessionState
+from aca.plans.plan import Plan, Task
 
 
 def order(plan: Plan) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aca import events as ev
-from aca.plan import REPLAY, Plan, profile
+from aca.core import events as ev
+from aca.core.spent import Spent, usage_of
+from aca.core.state import SessionState
+from aca.plans.plan import REPLAY, Plan, profile
 from aca.report import words
-from aca.spent import Spent, usage_of
-from aca.state import SessionState
 
 
 def spending(state: SessionState) -> str:

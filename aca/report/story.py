@@ -11,19 +11,19 @@ from typing import Any
 
 import msgspec
 
-from aca import events as ev
-from aca.plan import profile
-from aca.progress import TaskState
+from aca.core import events as ev
+from aca.core.progress import TaskState
+from aca.core.spent import add_usage
+from aca.core.state import SessionState
+from aca.plans.plan import profile
+from aca.plans.touches import outside
+from aca.plans.values import command_text, format_memory
 from aca.report import keepers, words
 from aca.report.lines import worker
 from aca.report.spending import usage_text
 from aca.report.summary import short_path
 from aca.report.tree import label, roll_up
-from aca.session import Session
-from aca.spent import add_usage
-from aca.state import SessionState
-from aca.touches import outside
-from aca.values import command_text, format_memory
+from aca.sessions.session import Session
 
 _OUTCOMES: dict[type[ev.Event], str] = {
     ev.TaskCompleted: "completed",

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aca import events as ev
-from aca.budget import limits_cost
-from aca.derived import snapshot
+from aca.core import events as ev
+from aca.core.progress import Status
+from aca.core.state import SessionState
 from aca.errors import Exit
-from aca.plan import Plan
-from aca.progress import Status
+from aca.plans.plan import Plan
+from aca.plans.touches import outside
 from aca.report import spending, words
 from aca.report.spending import replayed
 from aca.report.tree import counts_text, leaf_counts
-from aca.session import Session
-from aca.state import SessionState
-from aca.touches import outside
+from aca.rules.budget import limits_cost
+from aca.sessions.derived import snapshot
+from aca.sessions.session import Session
 
 LISTED = 12
 """How many files or failed tasks are named; the rest is counted."""

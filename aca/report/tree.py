@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 
-from aca import graph
-from aca.estimate import Estimate, Guess
-from aca.plan import Budget, Plan, Task, profile
-from aca.progress import STATUSES, Status
+from aca.core import graph
+from aca.core.estimate import Estimate, Guess
+from aca.core.progress import STATUSES, Status
+from aca.core.state import SessionState
+from aca.plans.plan import Budget, Plan, Task, profile
+from aca.plans.values import command_text, format_duration
 from aca.report import estimates, rehearsal, words
 from aca.report.spending import replayed
-from aca.state import SessionState
-from aca.values import command_text, format_duration
 
 SHOWN = 60
 """How many tasks of a large plan are shown, unless all are asked for."""

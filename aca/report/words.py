@@ -6,11 +6,11 @@ import re
 import time
 from collections.abc import Mapping
 
-from aca.container import Container
-from aca.plan import Plan
-from aca.progress import Status, TaskState
-from aca.spent import money as money
-from aca.values import format_memory
+from aca.core.progress import Status, TaskState
+from aca.core.spent import money as money
+from aca.plans.container import Container
+from aca.plans.plan import Plan
+from aca.plans.values import format_memory
 
 GLYPHS: dict[Status, str] = {
     "pending": "·",

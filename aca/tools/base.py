@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
+from aca.core.events import FileChange
 from aca.errors import MACHINE_ERRORS
-from aca.events import FileChange
-from aca.place import OutsideWorkspaceError, Place
-from aca.values import Model
+from aca.plans.values import Model
+from aca.safety.place import OutsideWorkspaceError, Place
 
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM}
 """Said of one file, and a reason for the model to leave it alone rather than for aca to stop."""

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from aca import process, secrets
-from aca.place import Place
-from aca.process import Ended
+from aca.plans.values import format_duration
+from aca.processes import process
+from aca.processes.process import Ended
+from aca.safety import secrets
+from aca.safety.place import Place
 from aca.tools.base import Bench, Tool, ToolError, ToolResult
-from aca.values import format_duration
 
 HEAD, TAIL = 8_000, 22_000
 """How many bytes of the beginning and of the end of a long output are shown."""

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from aca.events import FileChange
-from aca.place import Place
+from aca.core.events import FileChange
+from aca.plans.values import Model
+from aca.safety.place import Place
 from aca.tools.base import Bench, Tool, ToolError, ToolResult
-from aca.values import Model
 
 LEFT_ALONE = (".git", ".aca")
 """Directories that tools never write to: the history, and our own record of what happened."""

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from aca import process, secrets
+from aca.plans.values import format_duration
+from aca.processes import process
+from aca.safety import secrets
 from aca.tools.base import Bench, Tool, ToolError, ToolResult
-from aca.values import format_duration
 
 SCAN = Path(__file__).with_name("scan.py")
 MOST_FILES = 1000

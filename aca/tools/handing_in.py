@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from aca.plans.values import Model
 from aca.tools.base import Bench, Tool, ToolResult
-from aca.values import Model
 
 
 class NewTask(Model):

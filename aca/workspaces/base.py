@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from aca.events import ContainerUse, FileChange
-from aca.place import Enclosure
+from aca.core.events import ContainerUse, FileChange
+from aca.safety.place import Enclosure
 
 T = TypeVar("T")
 QUICK = 0.05

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from aca.faults import Fault, stays_inside
-from aca.plan import Place, Plan, Task, profile
+from aca.plans.faults import Fault, stays_inside
+from aca.plans.plan import Place, Plan, Task, profile
 from aca.workspaces import git
 
 _TAKEN = "refs/heads/aca"

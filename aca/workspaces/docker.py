@@ -19,11 +19,11 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aca.container import ASSIGNMENT, HOME, REPOSITORY, WORKSPACE, Container, mount
-from aca.events import ContainerUse, FileChange
-from aca.place import PRIVATE
-from aca.session import Session
-from aca.state import SessionState
+from aca.core.events import ContainerUse, FileChange
+from aca.core.state import SessionState
+from aca.plans.container import ASSIGNMENT, HOME, REPOSITORY, WORKSPACE, Container, mount
+from aca.safety.place import PRIVATE
+from aca.sessions.session import Session
 from aca.workspaces import git
 from aca.workspaces.base import Ground, Kept, Workspace, finished
 from aca.workspaces.containers.contained import ALIVE, Contained, View, passes

@@ -17,8 +17,8 @@ from typing import Literal
 
 import msgspec
 
+from aca.core.events import FileChange
 from aca.errors import MachineError
-from aca.events import FileChange
 
 OLDEST = (2, 38)
 """The first git that merges without a working tree (``git merge-tree --write-tree``)."""

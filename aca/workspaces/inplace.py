@@ -17,14 +17,14 @@ from pathlib import Path
 
 import msgspec
 
-from aca import touches
+from aca.core.events import FileChange
+from aca.core.progress import TaskState
+from aca.core.state import SessionState
 from aca.errors import NOT_JSON
-from aca.events import FileChange
-from aca.journal import write_aside
-from aca.plan import profile
-from aca.progress import TaskState
-from aca.session import Session, write_patch
-from aca.state import SessionState
+from aca.plans import touches
+from aca.plans.plan import profile
+from aca.sessions.journal import write_aside
+from aca.sessions.session import Session, write_patch
 from aca.workspaces.base import Ground, Kept, Looking, Open, about, finished, kept_ref, seen_from
 from aca.workspaces.git import GitError
 from aca.workspaces.snapshots import Snapshots, Stamp, TooMuchError

@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aca.events import FileChange
-from aca.place import PRIVATE
+from aca.core.events import FileChange
+from aca.safety.place import PRIVATE
 from aca.walk import walk
 from aca.workspaces.git import Repository
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from aca.place import PRIVATE
+from aca.safety.place import PRIVATE
 from aca.workspaces.base import TreeError
 from aca.workspaces.git import GitError, Repository, git
 from aca.workspaces.quarantine import absorb

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from aca import user_state
+from aca.core.events import FileChange
+from aca.core.state import SessionState
 from aca.errors import MachineError
-from aca.events import FileChange
-from aca.session import Session, write_patch
-from aca.state import SessionState
+from aca.sessions.session import Session, write_patch
 from aca.workspaces.base import Beside, Ground, Kept, Open, TreeError, about, finished, kept_ref, seen_from
 from aca.workspaces.git import Repository, find
 from aca.workspaces.tree import Tree, copy_into, trees_below

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from aca import events as ev
-from aca.messages import Addition
+from aca.core import events as ev
+from aca.sessions.messages import Addition
 from tests.project import Project
 
 ADA = {"USER": "ada", "LOGNAME": "ada"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aca import events as ev
-from aca.session import Session
+from aca.core import events as ev
+from aca.sessions.session import Session
 from tests.project import Project
 
 TASKS = """\

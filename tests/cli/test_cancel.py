@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from aca.run import POLL_SECONDS
 from tests.project import Project, Running
 

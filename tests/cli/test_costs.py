@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aca.events import TaskCompleted
+from aca.core.events import TaskCompleted
 from tests.project import Project
 
 SCRIPT = """\

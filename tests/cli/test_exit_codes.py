@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.project import Outcome, Project, Running
 
 SLOW = '- [ ] Quick {#quick run="true"}\n- [ ] Slow {#slow needs=quick run="test -f go || sleep 60"}\n'
@@ -99,7 +99,7 @@ def test_3_in_the_middle_of_a_run_loses_nothing(project: Project) -> None:
     )
     env = sabotage(
         project,
-        "import aca.site\nasync def broken(*_): raise KeyError(1)\naca.site.run_check = broken\n",
+        "from aca.attempts import site\nasync def broken(*_): raise KeyError(1)\nsite.run_check = broken\n",
     )
     project.run("--task-file", "tasks.md", env=env, expect=3)
     project.run("resume")

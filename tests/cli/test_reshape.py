@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca import graph, reshape
-from aca.faults import faults
-from aca.plan import Plan
+from aca.core import graph, reshape
+from aca.plans.faults import faults
+from aca.plans.plan import Plan
 from tests.core.stories import plans, task
 from tests.project import Project
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from aca import events as ev
-from aca import journal, session
-from aca.plan import Plan, Task
+from aca.core import events as ev
+from aca.plans.plan import Plan, Task
+from aca.sessions import journal, session
 from tests.project import Project
 
 SCRIPT = """

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.project import Outcome, Project
 
 SCRIPT = """

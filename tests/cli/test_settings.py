@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aca.config import ENVIRONMENT
+from aca.preparation.config import ENVIRONMENT
 from tests.project import Project
 
 TABLE: list[tuple[str, list[str], str, object]] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from aca.messages import Remark
+from aca.sessions.messages import Remark
 from tests.project import Project
 
 SCRIPT = """

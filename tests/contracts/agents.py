@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from aca import providers
-from aca.place import Patience, Place
-from aca.plan import Permissions
+from aca.plans.plan import Permissions
 from aca.providers.base import Assignment, Provider, Result, Step
+from aca.safety.place import Patience, Place
 from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool
 from tests.places import place
 from tests.real_parts import CLAUDES, claude, claude_environment, claude_sdk

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aca import providers
-from aca.place import Patience
+from aca.safety.place import Patience
 from tests.contracts.agents import LEAVE, Agent, located, workspace
 from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool
 from tests.real_parts import codex, codex_environment

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from aca.events import FileChange, Usage
-from aca.place import Patience
+from aca.core.events import FileChange, Usage
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
+from aca.safety.place import Patience
 from tests.contracts.agents import Agent, ending
 from tests.contracts.cli_agents import FAKES, KINDS, fake_codex, real_codex
 from tests.contracts.cli_agents import declared as declared_agent
@@ -95,7 +95,7 @@ def test_a_program_that_stays_after_its_end_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """That it is done counts, though it does not exit by itself."""
-    monkeypatch.setattr("aca.process.LINGER", 0.3)
+    monkeypatch.setattr("aca.processes.process.LINGER", 0.3)
     with FAKES[kind]("lingers", tmp_path) as agent:
         _, result = act(agent)
     assert (result.stop, result.text) == ("done", "done")

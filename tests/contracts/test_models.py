@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from aca.events import FileChange, Usage
+from aca.core.events import FileChange, Usage
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from tests.contracts.models import EDIT, KEY, KINDS, Scene, act, acting, every_kind, used
 from tests.model_server import Drip, Failure, Hang, Turn, text, tool

@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import pytest
 
-from aca.events import FileChange, Usage
-from aca.place import Patience
+from aca.core.events import FileChange, Usage
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
+from aca.safety.place import Patience
 from tests.contracts import agents, cli_agents
 from tests.contracts.agents import LEAVE, REAL, Agent, ending, faked
 from tests.places import pid_in, processes_of, running
@@ -193,7 +193,7 @@ def test_a_program_that_stays_after_its_result_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The result counts, though the program does not exit by itself."""
-    monkeypatch.setattr("aca.process.LINGER", 0.3)
+    monkeypatch.setattr("aca.processes.process.LINGER", 0.3)
     with faked("lingers", tmp_path) as agent:
         _, result = act(agent)
     assert (result.stop, result.text) == ("done", "done")

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from aca import parse, process, session, work
-from aca.place import Patience, Place
-from aca.plan import Plan, Task
-from aca.site import Site, Sites
+from aca import parse
+from aca.attempts.site import Site, Sites
+from aca.plans.plan import Plan, Task
+from aca.processes import process
+from aca.safety.place import Patience, Place
+from aca.sessions import session
+from aca.workspaces import lifecycle
 from aca.workspaces.containers.engine import connect
 from aca.workspaces.docker import Dock
 from tests.containers import IMAGE, engine, ours
@@ -69,8 +72,8 @@ async def opened(project: Project, kind: str, logs: Path) -> AsyncIterator[Opene
     one = session.create(project.root, parse.dump_text(made, "json"), commit)
     state = one.state()
     sites = Sites(one, state, Patience(20, 20))
-    sites.share(work.in_place(one, state, None, print))
-    if (trees := work.ready(one, state)) is not None:
+    sites.share(lifecycle.in_place(one, state, None, print))
+    if (trees := lifecycle.ready(one, state)) is not None:
         sites.use(trees)
     if kind.startswith("docker"):
         sites.dock = Dock(connect(os.environ), one, state)

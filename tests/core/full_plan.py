@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from aca import contract
-from aca import plan as model
-from aca.plan import GivenStatus, Plan, dump
+from aca.plans import contract
+from aca.plans import plan as model
+from aca.plans.plan import GivenStatus, Plan, dump
 
 FULL: dict[str, Any] = {
     "$schema": "urn:aca:schema:plan:1",

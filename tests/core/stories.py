@@ -11,12 +11,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from aca import events as ev
-from aca import journal
-from aca.messages import Message
-from aca.plan import Mode, Plan, Task
+from aca.core import events as ev
+from aca.core.state import SessionState, fold
+from aca.plans.plan import Mode, Plan, Task
 from aca.run import Hold, Tell, run
-from aca.state import SessionState, fold
+from aca.sessions import journal
+from aca.sessions.messages import Message
 from aca.stop import Stop
 
 MODES: list[Mode] = ["sequential", "parallel", "intelligent"]

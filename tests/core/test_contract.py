@@ -10,9 +10,9 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 
-from aca import contract
-from aca import plan as model
-from aca.plan import GivenStatus, Plan, dump
+from aca.plans import contract
+from aca.plans import plan as model
+from aca.plans.plan import GivenStatus, Plan, dump
 from tests.core.full_plan import APPROVED, CHANGEABLE, FULL, changed, is_named, places, written
 from tests.core.stories import plans, task
 
@@ -31,7 +31,7 @@ def test_the_full_plan_says_everything() -> None:
 
 def _is_table(annotation: object) -> bool:
     """Whether what it holds has names of its own."""
-    return any(word in str(annotation) for word in ("aca.plan.", "aca.container.", "dict["))
+    return any(word in str(annotation) for word in ("aca.plans.plan.", "aca.plans.container.", "dict["))
 
 
 @pytest.mark.parametrize("at", CHANGEABLE, ids=written)

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.difference import Change, difference
-from aca.plan import Limits, Plan
+from aca.plans.difference import Change, difference
+from aca.plans.plan import Limits, Plan
 from aca.report import differences
 from tests.core.stories import plans, task
 

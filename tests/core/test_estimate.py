@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.estimate import ASSUMED, FEWEST, Sample, Spread, above, estimate, kind_of, together, work_of
-from aca.plan import Defaults, Limits, Plan, Task
+from aca.core.estimate import ASSUMED, FEWEST, Sample, Spread, above, estimate, kind_of, together, work_of
+from aca.plans.plan import Defaults, Limits, Plan, Task
 from tests.core.stories import plans, task
 
 amounts = st.floats(0.1, 1e6)

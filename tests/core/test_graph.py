@@ -7,8 +7,8 @@ import time
 
 from hypothesis import given
 
-from aca import graph
-from aca.plan import Plan
+from aca.core import graph
+from aca.plans.plan import Plan
 from tests.core.stories import plans, task
 
 

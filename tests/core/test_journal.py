@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aca import events as ev
-from aca import journal
+from aca.core import events as ev
 from aca.errors import DamagedJournalError, MachineError, SessionInUseError
+from aca.sessions import journal
 from tests.core.stories import unique
 
 patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

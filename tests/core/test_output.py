@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca import output
+from aca.plans import output
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),

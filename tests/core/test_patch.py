@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.patch import MAX_DEPTH, MAX_SUBTASKS, subtasks
-from aca.plan import Plan, Role, Task, profile
-from aca.state import SessionState
+from aca.core.patch import MAX_DEPTH, MAX_SUBTASKS, subtasks
+from aca.core.state import SessionState
+from aca.plans.plan import Plan, Role, Task, profile
 from tests.core.stories import task
 
 ROLES = {

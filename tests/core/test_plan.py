@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca import plan as p
-from aca import values
-from aca.container import Docker
-from aca.faults import faults, stays_inside
+from aca.plans import plan as p
+from aca.plans import values
+from aca.plans.container import Docker
+from aca.plans.faults import faults, stays_inside
 from tests.core.stories import task
 
 

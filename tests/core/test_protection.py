@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.protection import COMMANDS, PATHS, Protection, protection
+from aca.safety.protection import COMMANDS, PATHS, Protection, protection
 
 ROOT = "/home/ann/project"
 DENIED = {

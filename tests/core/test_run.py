@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aca import events as ev
-from aca import journal
+from aca.core import events as ev
+from aca.core.state import SessionState
 from aca.errors import Exit, MachineError
-from aca.messages import Addition, Answer, CheckpointRequest
-from aca.plan import Defaults, Limits, Plan, Task
-from aca.retries import delay
-from aca.state import SessionState
+from aca.plans.plan import Defaults, Limits, Plan, Task
+from aca.rules.retries import delay
+from aca.rules.verdict import verdict
+from aca.sessions import journal
+from aca.sessions.messages import Addition, Answer, CheckpointRequest
 from aca.stop import Stop
-from aca.verdict import verdict
 from tests.core.stories import Clock, Memory, Story, done, plans, task, unique
 
 patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aca.plan import Mode, Plan
-from aca.schedule import LOOKAHEAD, choose
+from aca.core.schedule import LOOKAHEAD, choose
+from aca.plans.plan import Mode, Plan
 from tests.core.stories import Story, task
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.plan import Plan
-from aca.touches import MOST, hold, learn, outside, overlap
+from aca.plans.plan import Plan
+from aca.plans.touches import MOST, hold, learn, outside, overlap
 from tests.core.stories import task
 
 MEET = [

@@ -20,12 +20,12 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["aca"]):
-    from aca import journal
+    from aca.core.state import MisplacedEventError, SessionState, fold
     from aca.errors import AcaError
     from aca.parse import dump_text
-    from aca.plan import Plan
-    from aca.process import Ended
-    from aca.state import MisplacedEventError, SessionState, fold
+    from aca.plans.plan import Plan
+    from aca.processes.process import Ended
+    from aca.sessions import journal
     from tests.core.full_plan import APPROVED
     from tests.core.stories import Story, task
     from tests.faults import test_fuzz

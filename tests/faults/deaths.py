@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any, Literal
 
-from aca import journal
-from aca.journal import Journal
+from aca.sessions import journal
+from aca.sessions.journal import Journal
 from aca.workspaces import git
 
 When = Literal["before", "torn", "after"]

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from aca import events as ev
-from aca import kept
+from aca.core import events as ev
+from aca.workspaces import kept
 from tests.containers import SETTINGS, containers_of, engine
 from tests.faults.sites import Site
 from tests.model_server import ModelServer, text, tool

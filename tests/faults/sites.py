@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from aca import events as ev
-from aca import journal
-from aca.session import Session, listing
+from aca.core import events as ev
+from aca.sessions import journal
+from aca.sessions.session import Session, listing
 from tests.faults.deaths import count
 from tests.faults.tally import Losses
 from tests.forking import forks

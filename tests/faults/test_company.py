@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.project import SECONDS, Project, Running
 
 WAIT = "touch begun; until test -e go; do sleep 0.02; done"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.containers import PROXY, SETTINGS, contained, networks, ours, with_proxy
 from tests.faults.tally import Losses, Tally
 from tests.project import Project

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aca import journal
+from aca.core.events import TasksAdded, TaskStarted
+from aca.core.state import SessionState, fold
 from aca.errors import AcaError
-from aca.events import TasksAdded, TaskStarted
-from aca.session import Session, listing
-from aca.state import SessionState, fold
+from aca.sessions import journal
+from aca.sessions.session import Session, listing
 from tests.faults.fuzz import aca
 from tests.faults.plans import RETRIES, RUN
 from tests.faults.sites import Site

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.project import Project
 
 

@@ -16,10 +16,10 @@ import tomli_w
 import yaml
 from hypothesis import strategies as st
 
-from aca.place import Place
-from aca.process import Ended
+from aca.processes.process import Ended
 from aca.providers import claude_stream, codex_cli, declared_stream
-from aca.session import listing
+from aca.safety.place import Place
+from aca.sessions.session import listing
 from tests.faults.fuzz import aca, fuzz, judged
 from tests.faults.mutation import ODD, broken, mutated
 from tests.faults.tally import Losses, Tally

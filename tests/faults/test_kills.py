@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aca.messages import Addition
+from aca.sessions.messages import Addition
 from tests.faults.plans import RESUME, RUN, STORIES, Story
 from tests.faults.sites import Memory, Site
 from tests.faults.tally import Tally

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aca.events import Usage
+from aca.core.events import Usage
 from aca.limits.account import Keeper, LimitedAccount
 from aca.limits.shared import SharedFile
 from aca.limits.windows import Window
-from aca.plan import RateLimiting
+from aca.plans.plan import RateLimiting
 from aca.providers.account import Account
 
 MINUTE = 60.0

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from aca.events import Usage
+from aca.core.events import Usage
 from aca.limits import identity, shared
 from aca.limits.account import Keeper, LimitedAccount, Living, owner
 from aca.limits.book import FORGOTTEN, Asking, Book, Failure, Go, Hold, Shut
 from aca.limits.shared import Private, SharedFile
-from aca.plan import RateLimiting
+from aca.plans.plan import RateLimiting
 from tests.limits.strict_server import Nobody
 
 NOW = 1_800_000_000.0

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from aca import events as ev
-from aca import journal
 from aca import run as loop
-from aca.events import Usage
+from aca.core import events as ev
+from aca.core.events import Usage
+from aca.core.state import SessionState
 from aca.limits import gate
 from aca.limits.account import Keeper, LimitedAccount
 from aca.limits.gate import Gate
 from aca.limits.shared import SharedFile
-from aca.plan import Defaults, Plan, Task
+from aca.plans.plan import Defaults, Plan, Task
 from aca.providers.account import ClosedError
 from aca.run import Tell, run
-from aca.state import SessionState
+from aca.sessions import journal
 from tests.core.stories import Memory
 from tests.limits import virtual
 from tests.limits.strict_server import Nobody

@@ -8,7 +8,7 @@ from aca.limits.account import Keeper
 from aca.limits.book import Asking, Failure, Go
 from aca.limits.gate import Gate
 from aca.limits.shared import Private
-from aca.plan import Defaults, Plan, RateLimiting, Task
+from aca.plans.plan import Defaults, Plan, RateLimiting, Task
 
 ZERO = 1_800_000_000.0
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.model_server import Failure, ModelServer
 from tests.project import Outcome, Project
 

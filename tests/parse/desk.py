@@ -8,7 +8,7 @@ import pytest
 
 from aca import parse
 from aca.errors import InputError
-from aca.plan import Plan, Task
+from aca.plans.plan import Plan, Task
 
 
 class Desk:

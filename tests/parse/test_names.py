@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.values import slug
+from aca.plans.values import slug
 from tests.parse.desk import Desk
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aca import parse
 from aca.errors import InputError
-from aca.plan import Plan
+from aca.plans.plan import Plan
 from tests.parse.desk import Desk
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from aca import output
 from aca.planner.draft import schema
+from aca.plans import output
 from tests.contracts.models import KEY, every_kind
 from tests.model_server import Failure, ModelServer, Turn, text, tool
 from tests.planner.answers import draft, task

@@ -10,12 +10,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aca import events as ev
-from aca.plan import Limits, Plan, Price
-from aca.prices import Tariff
+from aca.core import events as ev
+from aca.core.state import SessionState
+from aca.plans.plan import Limits, Plan, Price
 from aca.providers.account import SpentError, Unlimited
 from aca.providers.budgeted import Budgeted, Purse
-from aca.state import SessionState
+from aca.providers.prices import Tariff
 from tests.core.stories import task
 
 GIVEN = 7 / 2

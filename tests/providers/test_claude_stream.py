@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from aca.events import FileChange, Usage
-from aca.place import Patience, Place
-from aca.process import Ended
+from aca.core.events import FileChange, Usage
+from aca.processes.process import Ended
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from aca.providers.claude_stream import Reading
+from aca.safety.place import Patience, Place
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "claude"
 HOMES = {"2.1.197": "/home/user/project/w1", "2.1.329": "/home/user/project/w7"}

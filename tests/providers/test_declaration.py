@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aca.events import Usage
-from aca.process import Ended
+from aca.core.events import Usage
+from aca.processes.process import Ended
 from aca.providers import declared_cli
 from aca.providers.base import Changed, Conversed, Errand, Result, Said, Step, Used
 from aca.providers.declaration import Declaration, find

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.events import MessageSent
+from aca.core.events import MessageSent
 from aca.providers.base import Assignment
 from aca.providers.conversation import Asked, Conversation
 

@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from aca import providers
+from aca.core.events import FileChange, Usage
 from aca.errors import InputError
-from aca.events import FileChange, Usage
 from aca.providers import script
 from aca.providers.base import Assignment, Changed, Conversed, Errand, Result, Said, Step, Used
 from aca.providers.replay import Replay

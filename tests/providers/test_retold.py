@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.events import FileChange, Usage
+from aca.core.events import FileChange, Usage
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
 from aca.providers.retold import retold, toml, value
 from aca.providers.tree import Content, Difference

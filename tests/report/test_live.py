@@ -8,11 +8,11 @@ import time
 import pytest
 from rich.console import Console
 
-from aca import events as ev
-from aca.plan import Plan, Task
+from aca.core import events as ev
+from aca.core.state import SessionState
+from aca.plans.plan import Plan, Task
 from aca.providers.base import Changed, Said, Step, Used
 from aca.report.live import LiveTree
-from aca.state import SessionState
 
 
 class Watched:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from aca import events as ev
-from aca.plan import Defaults, Plan, Task
+from aca.core import events as ev
+from aca.core.state import SessionState
+from aca.plans.plan import Defaults, Plan, Task
 from aca.report.spending import document, replayed, running_total, spending
-from aca.state import SessionState
 
 
 def used(*usages: ev.Usage | None, provider: str = "claude-cli") -> SessionState:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from aca import events as ev
-from aca.plan import Plan, Task
+from aca.core import events as ev
+from aca.core.state import SessionState
+from aca.plans.plan import Plan, Task
 from aca.report import rehearsal, tree, words
-from aca.state import SessionState
 
 
 def command(name: str, **more: object) -> Task:

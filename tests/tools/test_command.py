@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aca import secrets
+from aca.safety import secrets
 from aca.tools import command
 from tests.places import pid_in, running
 from tests.tools.bench import use

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from aca.events import FileChange
-from aca.place import OutsideWorkspaceError
+from aca.core.events import FileChange
+from aca.safety.place import OutsideWorkspaceError
 from aca.tools import read
 from aca.tools.base import BROKEN, ToolError, reason
 from tests.tools.bench import use, write

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aca.container import Docker
-from aca.events import ContainerUse
-from aca.values import format_memory, parse_memory
+from aca.core.events import ContainerUse
+from aca.plans.container import Docker
+from aca.plans.values import format_memory, parse_memory
 from aca.workspaces.containers.contained import used
 from aca.workspaces.containers.proxy import entries, is_allowed
 

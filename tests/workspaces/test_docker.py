@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.containers import (
     IMAGE,
     PROXY,

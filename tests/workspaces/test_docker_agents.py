@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.containers import PROXY, SETTINGS, contained, engine, gateway, networks, ours, with_proxy
 from tests.model_server import Hang, ModelServer, text, tool
 from tests.project import Project

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from aca import events as ev
+from aca.core import events as ev
 from tests.project import Project
 from tests.workspaces.checkout import commit, git, kept, left, merged, repository, seen, tasks, worktrees
 

@@ -23,7 +23,7 @@ def approve(
     workspace: Workspace = Path(),
 ) -> int:
     """Approve a plan as it is: --require-approved runs nothing else."""
-    from aca.approval import approve as record
+    from aca.preparation.approval import approve as record
     from aca.report.words import counted, one_line
 
     refuse_tasks("approve plans")

@@ -31,7 +31,7 @@ def diff(
     workspace: Workspace = Path(),
 ) -> int:
     """Compare two plans or task files: settings, tasks, what they need, what is said to agents."""
-    from aca.difference import difference
+    from aca.plans.difference import difference
     from aca.report import differences
 
     found = difference(read(before, workspace).plan, read(after, workspace).plan)

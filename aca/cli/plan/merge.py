@@ -13,8 +13,8 @@ from aca.cli.plan.split import OutputOption, PlanArgument, target
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.faults import Fault
-    from aca.plan import Plan
+    from aca.plans.faults import Fault
+    from aca.plans.plan import Plan
 
 
 def merge(
@@ -27,7 +27,8 @@ def merge(
     workspace: Workspace = Path(),
 ) -> int:
     """Merge tasks into one: it needs and is checked by all that they were, and has the first one's id."""
-    from aca import reshape, rewriting
+    from aca.core import reshape
+    from aca.preparation import rewriting
 
     merged: list[str] = []
 

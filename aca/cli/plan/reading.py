@@ -16,7 +16,8 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A task file 
 
 def read(file: Path, workspace: Path) -> Prepared:
     """The plan in *file* as it would run; what has moved since it was made is in ``moved``."""
-    from aca import app, drift
+    from aca import app
+    from aca.preparation import drift
 
     request = app.Request(file=file, workspace=workspace, allow_drift=drift.FIELDS)
     return app.prepare(request, os.environ)

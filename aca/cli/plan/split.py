@@ -32,7 +32,8 @@ def split(
     workspace: Workspace = Path(),
 ) -> int:
     """Split a task into what its description lists, or into its paragraphs; it becomes their group."""
-    from aca import reshape, rewriting
+    from aca.core import reshape
+    from aca.preparation import rewriting
 
     into = target(file, output)
     plan = rewriting.rewrite(

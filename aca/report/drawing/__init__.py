@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aca.plan import Plan
+from aca.plans.plan import Plan
 from aca.report.drawing.dot import dot
 from aca.report.drawing.mermaid import mermaid
 from aca.report.drawing.picture import Picture, picture

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from aca import graph
-from aca.plan import Plan, Task
+from aca.core import graph
+from aca.plans.plan import Plan, Task
 from aca.report import words
 
 LABEL = 40

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from aca.container import HOME
-from aca.events import ContainerUse
-from aca.place import Place, Started
+from aca.core.events import ContainerUse
+from aca.plans.container import HOME
+from aca.safety.place import Place, Started
 from aca.workspaces.base import finished
 from aca.workspaces.containers.engine import Engine, EngineError, Left
 from aca.workspaces.containers.execution import Execution, run

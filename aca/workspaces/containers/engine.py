@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from aca import leftovers, servants
 from aca.errors import MachineError
+from aca.processes import daemons, orphans
 
 LABEL = "aca"
 """On every container, network and image of ours; its value is the workspace."""
@@ -42,7 +42,7 @@ def address(environ: Mapping[str, str]) -> str:
             return given
         why = f"DOCKER_HOST is {given}: containers there would not see the files here"
         raise EngineError(f"{why}\n   let it name an engine on this machine, such as {_unix(environ)}")
-    for path in servants.engines(environ):
+    for path in daemons.engines(environ):
         if Path(path).exists():
             return f"unix://{path}"
     cure = "start Docker (`sudo systemctl start docker`) or podman (`systemctl --user start podman.socket`)"
@@ -50,7 +50,7 @@ def address(environ: Mapping[str, str]) -> str:
 
 
 def _unix(environ: Mapping[str, str]) -> str:
-    return f"unix://{servants.engines(environ)[0]}"
+    return f"unix://{daemons.engines(environ)[0]}"
 
 
 def connect(environ: Mapping[str, str]) -> Engine:
@@ -253,11 +253,11 @@ def _lives(left: Left, running: Collection[str]) -> bool:
 
 def owner() -> str:
     """This process, named for good: its id, when it began, and the machine's uptime."""
-    return f"{os.getpid()} {leftovers.started(os.getpid())} {leftovers.boot_id()}"
+    return f"{os.getpid()} {orphans.started(os.getpid())} {orphans.boot_id()}"
 
 
 def is_alive(named: str) -> bool:
     """Whether the process that ``owner`` has *named* still runs."""
     pid, _, rest = named.partition(" ")
     began, _, boot = rest.partition(" ")
-    return pid.isdigit() and boot == leftovers.boot_id() and str(leftovers.started(int(pid))) == began
+    return pid.isdigit() and boot == orphans.boot_id() and str(orphans.started(int(pid))) == began

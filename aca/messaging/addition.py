@@ -1,0 +1,62 @@
+"""What a person adds to a session, looked at before it is sent: nobody is to hear of a mistake too late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from aca.core import patch
+from aca.core.state import SessionState
+from aca.errors import Problem, SessionError
+from aca.parse.explain import explain
+from aca.plans.plan import Task
+from aca.plans.values import slug
+from aca.preparation.config import Merged
+from aca.preparation.prepare import Prepared, effective, provider_problems, refuse_secrets
+from aca.sessions.session import Session
+
+
+def complete(one: Session, said: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """The task that *said* (plan data) becomes in the session; None where it is there already, under the id
+    that it says. Without one its id is made of its title, and of a number where that is taken.
+
+    Raises SessionError with all that is wrong, InputError where it holds a secret.
+    """
+    keeps_id = "id" in said
+    said = {"id": slug(said["title"]) or "task", **said}
+    refuse_secrets(said, lambda loc, message, cure: Problem(f"{loc[0]}: {message}", cure), environ)
+    _refuse(_misspelt(said))
+    state = one.state()
+    state.plan = effective(one.plan, state.overrides)
+    if keeps_id and patch.is_there(state, said):
+        return None
+    task, faults = patch.addition(state, said, keeps_id=keeps_id)
+    _refuse(Problem(fault.message, fault.cure) for fault in faults)
+    _refuse(_impossible(one, state, task))
+    return task
+
+
+def _refuse(found: Iterable[Problem]) -> None:
+    if told := [*found]:
+        raise SessionError("\n".join(map(str, told)))
+
+
+def _misspelt(said: Mapping[str, Any]) -> Iterator[Problem]:
+    """What no task could have."""
+    try:
+        Task.model_validate(said)
+    except ValidationError as error:
+        for found in explain(error, Task, said, {}):
+            yield Problem(found.message, found.cure)
+
+
+def _impossible(one: Session, state: SessionState, task: Mapping[str, Any]) -> Iterator[Problem]:
+    """What keeps the task from being done here."""
+    for ref in task.get("file_refs", ()):
+        if not (one.workspace / ref).is_file():
+            yield Problem(f'there is no file "{ref}" in the workspace')
+    alone = Task.model_validate({**task, "parent_id": None, "dependencies": ()})
+    plan = state.plan.model_copy(update={"tasks": (alone,)})
+    yield from provider_problems(Prepared(plan, Merged()), one.workspace)

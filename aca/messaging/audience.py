@@ -1,0 +1,48 @@
+"""Who hears what a person says of a task, and whether there still is anybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aca.core.state import SessionState
+from aca.errors import SessionError
+from aca.plans.plan import profile
+from aca.preparation.prepare import effective
+from aca.providers.about import about
+from aca.sessions.session import Session
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The agent of a task."""
+
+    provider: str
+    live: bool
+    """Whether it can be told while it works."""
+    at_work: bool
+    """Whether it works now."""
+
+
+def of(one: Session, task_id: str) -> Audience:
+    """Who would hear what is said to *task_id*. Raises SessionError where that is nobody."""
+    state = one.state()
+    task = state.tasks[task_id]
+    refuse_settled(state, task_id)
+    if children := state.children.get(task_id):
+        raise SessionError(
+            f'"{task_id}" is a group, which no agent does: send to one of {", ".join(children)}'
+        )
+    plan = effective(one.plan, state.overrides)
+    provider = profile(plan, task).provider
+    if task.kind != "agent" or provider is None:
+        raise SessionError(f'"{task_id}" is of kind {task.kind}: there is no agent to hear anything')
+    can = about(provider, plan.providers.get(provider, {})).can
+    return Audience(provider, can.live, state.states[task_id].status == "in_progress" and one.is_running())
+
+
+def refuse_settled(state: SessionState, task_id: str) -> None:
+    """Raise SessionError when *task_id* has ended."""
+    now = state.states[task_id]
+    if now.settled:
+        told = now.reason or now.summary
+        raise SessionError(f'"{task_id}" is {now.status} already' + (f": {told}" if told else ""))

@@ -1,0 +1,1 @@
+"""What nobody may reach, change or read: paths, protected files, keys."""
