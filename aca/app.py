@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from aca import containers, parse
+from aca import parse
 from aca.errors import DamagedJournalError, InputError, MachineError, Problem
 from aca.plans.plan import SCHEMA_ID, Plan
 from aca.plans.values import laid_over
@@ -32,7 +32,7 @@ from aca.sessions import session
 from aca.sessions.history import estimated
 from aca.sessions.resumption import Resumption
 from aca.sessions.session import Session
-from aca.workspaces import choice, git, kept
+from aca.workspaces import choice, git, images, kept, leftovers
 from aca.workspaces.collection import collect
 
 __all__ = [
@@ -65,7 +65,7 @@ def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = l
 def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
     """What keeps a plan from being done here, found out without calling anybody."""
     plan = prepared.plan
-    of_containers = containers.problems(plan, workspace, os.environ)
+    of_containers = images.problems(plan, workspace, os.environ)
     return [*_faults(prepared, workspace), *of_containers]
 
 
@@ -74,7 +74,7 @@ def _faults(prepared: Prepared, workspace: Path) -> list[Problem]:
 
 
 def _provide(plan: Plan, workspace: Path, notice: Callable[[str], None]) -> None:
-    containers.provide(plan, used_providers(plan), workspace, os.environ, notice)
+    images.provide(plan, used_providers(plan), workspace, os.environ, notice)
 
 
 # -- resume -------------------------------------------------------------------------------------------
@@ -134,6 +134,6 @@ def _refuse_unfit(found: Resumption, overrides: Mapping[str, Any], notice: Calla
 def left_containers(workspace: Path, *, remove: bool) -> list[str]:
     """The containers that killed acas left behind, which are gone with *remove*; none without an engine."""
     try:
-        return containers.names_left(workspace, os.environ, remove=remove)
+        return leftovers.names(workspace, os.environ, remove=remove)
     except MachineError:
         return []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aca import containers, limits, providers
+from aca import limits, providers
 from aca.attempts import rights
 from aca.attempts.attempt import Attempts
 from aca.attempts.consultation import Agents, Watch
@@ -46,7 +46,7 @@ from aca.sessions.logs import system_log
 from aca.sessions.resumption import reopenings
 from aca.sessions.session import Session
 from aca.stop import Stop
-from aca.workspaces import lifecycle
+from aca.workspaces import docker, leftovers, lifecycle
 from aca.workspaces.docker import Dock
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
@@ -93,7 +93,7 @@ def carry_out(
             shutil.rmtree(one.scratch, ignore_errors=True)
             trees = lifecycle.ready(one, state)
             here = lifecycle.in_place(one, state, record and record.resolve(), watchers.notice)
-            dock = containers.dock(one, state, os.environ)
+            dock = docker.dock(one, state, os.environ)
             with one.writing(state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
@@ -107,7 +107,7 @@ def carry_out(
             process.end_everything()
             if dock is not None:
                 dock.engine.close()
-            containers.reap(one.workspace, os.environ, watchers.notice, mine=one)
+            leftovers.reap(one.workspace, os.environ, watchers.notice, mine=one)
 
 
 def _recording(path: Path, one: Session) -> Recording:
@@ -264,4 +264,4 @@ def end_orphans(workspace: Path, notice: Callable[[str], None], mine: Session | 
     dead = [one.id for one in session.listing(workspace) if one == mine or not one.is_running()]
     if pids := process.end_orphans(dead):
         notice(f"ended {len(pids)} process(es) that an earlier aca left behind: {pids}")
-    containers.reap(workspace, os.environ, notice, mine)
+    leftovers.reap(workspace, os.environ, notice, mine)

@@ -117,11 +117,11 @@ def _snapshots(workspace: Path) -> Iterator[Finding]:
 
 
 def _containers(_: Path) -> Iterator[Finding]:
-    from aca import containers
     from aca.errors import MachineError
+    from aca.workspaces.containers.engine import name_of_engine
 
     try:
-        yield Finding("containers", True, f"{containers.engine_name(os.environ)} answers")
+        yield Finding("containers", True, f"{name_of_engine(os.environ)} answers")
     except MachineError as error:
         why, *cures = str(error).split("\n   ")
         yield Finding("containers", False, why, "\n".join(cures), False)
@@ -226,11 +226,11 @@ def _leftovers(workspace: Path) -> Iterator[Finding]:
 
 
 def _left_containers(workspace: Path) -> Iterator[Finding]:
-    from aca import containers
     from aca.errors import MachineError
+    from aca.workspaces import leftovers
 
     try:
-        names = containers.names_left(workspace, os.environ)
+        names = leftovers.names(workspace, os.environ)
     except MachineError:
         return  # told already
     detail = f"of dead sessions there are {', '.join(names)}" if names else "none"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -76,7 +75,7 @@ def as_planning(charges: Sequence[Charge]) -> tuple[PlanningCall, ...]:
         PlanningCall.model_validate(
             {
                 "by": one.model,
-                "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.at)),
+                "at": datetime.fromtimestamp(one.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "usage": None if one.usage is None else msgspec.structs.asdict(one.usage),
                 "estimated": one.estimated,
             }

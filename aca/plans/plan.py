@@ -152,8 +152,8 @@ class Workspace(Model):
 
 
 class Protect(Model):
-    """What agents may not do, whatever their permissions. Adds to the defaults (``protection``); an entry
-    with ``!`` in front takes the default of that name out."""
+    """What agents may not do, whatever their permissions. Adds to the defaults (the reference has them); an
+    entry with ``!`` in front takes the default of that name out."""
 
     paths: Words = ()
     """Files and directories that are not written to: a name anywhere, or a path from the workspace."""

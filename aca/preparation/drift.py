@@ -6,13 +6,13 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from aca import __version__, containers, parse, providers
+from aca import __version__, parse, providers
 from aca.errors import DriftError
 from aca.plans import contract
 from aca.plans.plan import Contract, Plan
 from aca.providers.about import is_program
 from aca.sessions import session
-from aca.workspaces import git
+from aca.workspaces import git, images
 from aca.workspaces.git import GitError
 
 FIELDS = ("approval", "source", "base_commit", "tools", "references")
@@ -46,7 +46,7 @@ def _tools(plan: Plan, used: Collection[str]) -> dict[str, str]:
     for name in sorted(used):
         if (version := _version(plan, name)) is not None:
             found[name] = version
-    return found | containers.images(plan, os.environ)
+    return found | images.digests(plan, os.environ)
 
 
 def _version(plan: Plan, name: str) -> str | None:
@@ -137,7 +137,7 @@ def _since(base: str, plan: Plan, file: Path, workspace: Path) -> str:
 
 def _of_tools(plan: Plan) -> str:
     said = dict(plan.contract.tools) if plan.contract else {}
-    here = {"aca": __version__, **containers.images(plan, os.environ)}
+    here = {"aca": __version__, **images.digests(plan, os.environ)}
     now = {name: here.get(name) or _version(plan, name) for name in said}
     moved = [
         f"{name} {now[name]} instead of {said[name]}" for name in said if now[name] not in (None, said[name])

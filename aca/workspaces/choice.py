@@ -70,6 +70,11 @@ def uses(plan: Plan, kind: Place) -> bool:
     return any(profile(plan, task).workspace == kind for task in _to_do(plan))
 
 
+def uses_containers(plan: Plan) -> bool:
+    """Whether some task that is to be done works in a container, or may come to."""
+    return plan.docker.is_on or any(task.docker for task in _to_do(plan))
+
+
 def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     """What keeps *plan* from being done in the places it names."""
     if uses(plan, "worktree"):

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,8 +26,20 @@ from aca.safety.place import PRIVATE
 from aca.sessions.session import Session
 from aca.workspaces import git
 from aca.workspaces.base import Ground, Kept, Workspace, finished
+from aca.workspaces.choice import uses_containers
 from aca.workspaces.containers.contained import ALIVE, Contained, View, passes
-from aca.workspaces.containers.engine import ATTEMPT, LABEL, OWNER, SESSION, TASK, Engine, Left, naming, owner
+from aca.workspaces.containers.engine import (
+    ATTEMPT,
+    LABEL,
+    OWNER,
+    SESSION,
+    TASK,
+    Engine,
+    Left,
+    connect,
+    naming,
+    owner,
+)
 from aca.workspaces.containers.network import GATEWAY, Gated, close_gated, open_gated
 from aca.workspaces.tree import Tree
 
@@ -69,6 +81,11 @@ class Dock:
         """The home of the agent that does the task; those that share a conversation share it."""
         shared = self.state.shared_by(self.state.tasks[task_id]) or f"task:{task_id}"
         return self.session.path / "homes" / re.sub(r"[^\w.-]", "-", shared)
+
+
+def dock(one: Session, state: SessionState, environ: Mapping[str, str]) -> Dock | None:
+    """Where the session's containers are made; None where it needs none. Raises EngineError."""
+    return Dock(connect(environ), one, state) if uses_containers(state.plan) else None
 
 
 def tag(container: Container, workspace: Path) -> str:

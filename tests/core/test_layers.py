@@ -5,72 +5,30 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 import aca
 
 ROOT = Path(aca.__file__).parent
 LAYERS = [
-    ["errors"],
-    ["values", "output", "protection", "wording", "user_state", "garbage"],
-    ["container"],
-    ["plan"],
-    ["faults", "contract"],
-    ["events", "difference"],
-    ["spent", "progress"],
-    ["state", "schedule", "touches"],
-    [
-        "graph",
-        "place",
-        "walk",
-        "leftovers",
-        "keys",
-        "budget",
-        "prices",
-        "retries",
-        "servants",
-        "stop",
-        "user_state",
-    ],
-    ["answers", "verdict", "last_word", "spawn"],
-    ["process", "patch", "reshape", "secrets", "estimate", "guard", "charges"],
-    ["remedy", "bubblewrap"],
-    ["journal", "logs", "messages"],
-    ["session", "tools"],
-    ["run", "prompt", "checks", "providers", "parse", "history", "workspaces", "derived"],
-    ["kept"],
-    ["recap", "remarks", "merge", "work", "containers", "rights"],
-    ["site", "limits", "clean"],
-    ["accounting"],
-    ["consultation"],
-    ["attempt", "config", "trial", "drift"],
-    ["prepare", "schemas"],
-    ["planner", "telling"],
-    ["approval", "resumption", "collection", "addition", "rewriting"],
-    ["runner"],
-    ["app", "audience"],
-    ["report"],
+    ["errors", "garbage", "walk", "safety"],
+    ["plans", "user_state", "stop"],
+    ["core", "processes"],
+    ["rules", "sessions", "tools", "parse"],
+    ["run", "providers"],
+    ["limits", "workspaces"],
+    ["attempts"],
+    ["preparation", "report"],
+    ["planner", "messaging", "runner"],
+    ["app"],
     ["cli"],
     ["__main__"],
 ]
-"""From the bottom up: a module may import from its own line (within one folder) and those above it."""
-CORE = [
-    "errors",
-    "values",
-    "output",
-    "protection",
-    "container",
-    "plan",
-    "faults",
-    "contract",
-    "difference",
-    "events",
-    "spent",
-    "progress",
-]
-CORE += ["progress", "state", "schedule", "touches", "graph", "budget", "estimate"]
+"""From the bottom up: a file or folder may import from the lines above its own, and a folder from itself."""
+PURE = ["plans", "core"]
+"""Folders of values and questions."""
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
 LAZY = {
     "networkx",
@@ -92,6 +50,7 @@ LAZY = {
 }
 
 
+@cache
 def modules() -> dict[str, Path]:
     return {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 
@@ -119,34 +78,59 @@ def test_every_module_has_its_place_in_the_layers() -> None:
     assert {unit(path) for path in modules()} <= placed
 
 
-@pytest.mark.parametrize("path", modules())
-def test_imports_point_down(path: str) -> None:
+def test_imports_point_down() -> None:
     """No module imports one from a layer above its own, nor a neighbour in its own."""
     height = {name: level for level, layer in enumerate(LAYERS) for name in layer}
-    mine = unit(path)
-    if mine == "__init__":
-        return
-    for name in imports(modules()[path], top_level=False):
-        parts = name.split(".")
-        if parts[0] != "aca" or len(parts) < 2 or parts[1] not in height or parts[1] == mine:
-            continue
-        assert height[parts[1]] < height[mine], f"{path} imports aca.{parts[1]}"
+    wrong = [
+        f"{path} imports aca.{other}"
+        for path in modules()
+        for other in _units_needed(path) - {unit(path)}
+        if height[other] >= height.get(unit(path), len(LAYERS))
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("name", CORE)
-def test_the_core_does_no_io_and_is_not_async(name: str) -> None:
-    """The core is values and questions."""
-    tree = ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8"))
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
-    assert not imports(ROOT / f"{name}.py", top_level=False) & IMPURE
+def _units_needed(path: str) -> set[str]:
+    """The files and folders of aca that it imports from, wherever it does so."""
+    names = (name.split(".") for name in imports(modules()[path], top_level=False))
+    return {parts[1] for parts in names if parts[0] == "aca" and len(parts) > 1} & {*map(unit, modules())}
 
 
-@pytest.mark.parametrize("path", modules())
-def test_heavy_packages_are_imported_only_when_used(path: str) -> None:
+def test_values_do_no_io_and_are_not_async() -> None:
+    """What they say follows from what they are."""
+    for path in (path for path in modules() if unit(path) in PURE):
+        tree = ast.parse(modules()[path].read_text(encoding="utf-8"))
+        waits = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
+        assert not waits, path
+        assert not imports(modules()[path], top_level=False) & IMPURE, path
+
+
+def test_no_imports_go_in_circles() -> None:
+    """Nor within a folder, by whatever way."""
+    TopologicalSorter({name: _needed(name) for name in dotted()}).prepare()
+
+
+@cache
+def dotted() -> dict[str, Path]:
+    """The modules by the names they are imported by."""
+    return {
+        f"aca.{path.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}": file
+        for path, file in modules().items()
+    }
+
+
+def _needed(name: str) -> set[str]:
+    """The modules that it imports. One that is taken out of a folder does not stand for the folder."""
+    found = (imports(dotted()[name], top_level=True) & dotted().keys()) - {name}
+    return {one for one in found if not any(other.startswith(f"{one}.") for other in found)}
+
+
+def test_heavy_packages_are_imported_only_when_used() -> None:
     """No module pulls in an SDK or networkx by being imported."""
-    roots = {found.split(".")[0] for found in imports(modules()[path], top_level=True)}
-    allowed = {"yaml"} if path == "parse/yaml.py" else set()  # which is imported only when used
-    assert not roots & (LAZY - allowed)
+    for path, file in modules().items():
+        roots = {found.split(".")[0] for found in imports(file, top_level=True)}
+        allowed = {"yaml"} if path == "parse/yaml.py" else set()  # which is imported only when used
+        assert not roots & (LAZY - allowed), path
 
 
 def test_importing_aca_does_nothing() -> None:

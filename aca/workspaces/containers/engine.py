@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,8 @@ _CALL = 60.0
 _GONE, _UNDER_WAY = 404, 409
 """HTTP statuses: there is no such thing (any more); it is being removed."""
 _HERE = ("localhost", "127.0.0.1", "::1")
+Notice = Callable[[str], None]
+"""Hears what is done on the way."""
 _WITHOUT = "or let the tasks work without containers: --no-docker"
 
 
@@ -63,6 +65,14 @@ def connect(environ: Mapping[str, str]) -> Engine:
     except docker.errors.DockerException as error:
         raise EngineError(_silent(where, str(error))) from None
     return Engine(client)
+
+
+def name_of_engine(environ: Mapping[str, str]) -> str:
+    """Which engine there is, such as ``Docker 20.10.24``. Raises EngineError."""
+    engine = connect(environ)
+    name = engine.name
+    engine.close()
+    return name
 
 
 def _silent(where: str, told: str) -> str:

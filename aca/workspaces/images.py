@@ -1,35 +1,21 @@
-"""The containers of a run: what they need is there before it begins, and nothing of them is left after it."""
+"""The images of containers: there before a run begins, and fit for what is to be done in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from aca import providers
-from aca.core.state import SessionState
 from aca.errors import InputError, Problem
 from aca.plans.container import Container, mount
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
 from aca.providers.base import Errand
-from aca.sessions import session
-from aca.sessions.session import Session
-from aca.workspaces import docker
-from aca.workspaces.containers.engine import (
-    LABEL,
-    OWNER,
-    Engine,
-    EngineError,
-    Left,
-    connect,
-    naming,
-    owner,
-)  # fmt: skip
-from aca.workspaces.docker import Dock
+from aca.workspaces import leftovers
+from aca.workspaces.choice import uses_containers
+from aca.workspaces.containers.engine import LABEL, OWNER, Engine, EngineError, Notice, connect, naming, owner
+from aca.workspaces.docker import binds, tag
 
-Notice = Callable[[str], None]
 Used = Mapping[str, list[Errand]]
 """Provider name -> the tasks that it may have to do."""
 
@@ -40,28 +26,16 @@ _TOOL = "image {}"
 _LOOK = 'for name in sleep "$@"; do command -v "$name" >/dev/null || echo "$name"; done'
 
 
-def are_used(plan: Plan) -> bool:
-    """Whether some task works in a container, or may come to."""
-    return plan.docker.is_on or any(task.docker for task in _to_do(plan))
-
-
-def _to_do(plan: Plan) -> Iterator[Task]:
-    return (task for task in plan.tasks if task.status == "pending" and task.kind != "approval")
-
-
-# -- before it begins ---------------------------------------------------------------------------------
-
-
 def provide(plan: Plan, used: Used, workspace: Path, environ: Mapping[str, str], notice: Notice) -> None:
     """Have every image that *plan* needs: built, pulled, and with the programs in it that do its tasks.
 
     Raises InputError with all that is wrong, EngineError when there is no engine.
     """
-    if not are_used(plan):
+    if not uses_containers(plan):
         return
     if found := list(_missing_mounts(plan, workspace)):
         raise InputError(found)
-    left = leftovers(workspace, environ)
+    left = leftovers.find(workspace, environ)
     engine = left.engine
     try:
         left.remove()  # what was being looked into when aca was killed has no session yet
@@ -73,7 +47,7 @@ def provide(plan: Plan, used: Used, workspace: Path, environ: Mapping[str, str],
 
 def problems(plan: Plan, workspace: Path, environ: Mapping[str, str]) -> list[Problem]:
     """What would keep containers from being made, found out without making or pulling anything."""
-    if not are_used(plan):
+    if not uses_containers(plan):
         return []
     found = list(_missing_mounts(plan, workspace))
     try:
@@ -106,9 +80,9 @@ def _pulled(plan: Plan) -> list[str]:
     return [*names, settings.proxy_image] if settings.allow_hosts else names
 
 
-def images(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
+def digests(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
     """``image NAME`` -> what it is here, by its content, of each that *plan* names and that is here."""
-    if not are_used(plan):
+    if not uses_containers(plan):
         return {}
     try:
         engine = connect(environ)
@@ -145,7 +119,7 @@ def _provide_all(
     if container.build is not None and (wrong := _build(engine, container, workspace, notice)):
         yield wrong
         return
-    yield from _unfit(engine, docker.tag(container, workspace), container, _programs(plan, used), workspace)
+    yield from _unfit(engine, tag(container, workspace), container, _programs(plan, used), workspace)
 
 
 def _build(engine: Engine, container: Container, workspace: Path, notice: Notice) -> Problem | None:
@@ -154,7 +128,7 @@ def _build(engine: Engine, container: Container, workspace: Path, notice: Notice
     context, file = (path, "Dockerfile") if path.is_dir() else (workspace, container.build)
     if not (context / file).is_file():
         return Problem(f"docker.build: there is no {context / file}", "name a Dockerfile, or an image")
-    name = docker.tag(container, workspace)
+    name = tag(container, workspace)
     notice(f"building the image {name} from {context / file}")
     try:
         engine.build(context, file, name, {LABEL: str(workspace)})
@@ -212,76 +186,6 @@ def _not_in(
     with naming("looking into it"):
         said = engine.client.containers.run(
             name, ["-c", _LOOK, "sh", *programs], entrypoint=["/bin/sh"], remove=True, network_mode="none",
-            labels={LABEL: str(workspace), OWNER: owner()}, mounts=docker.binds(container, workspace),
+            labels={LABEL: str(workspace), OWNER: owner()}, mounts=binds(container, workspace),
         )  # fmt: skip
     return bytes(said).decode(errors="replace").split()
-
-
-# -- while it runs ------------------------------------------------------------------------------------
-
-
-def dock(one: Session, state: SessionState, environ: Mapping[str, str]) -> Dock | None:
-    """Where the session's containers are made; None where it needs none. Raises EngineError."""
-    return Dock(connect(environ), one, state) if are_used(state.plan) else None
-
-
-# -- what is left of it -------------------------------------------------------------------------------
-
-
-class Leftovers(msgspec.Struct, frozen=True):
-    """Containers and networks of dead runs in a workspace."""
-
-    engine: Engine
-    found: list[Left]
-
-    def remove(self) -> None:
-        """Remove them all. Raises EngineError."""
-        for one in self.found:
-            self.engine.remove(one)
-
-
-def leftovers(workspace: Path, environ: Mapping[str, str], mine: Session | None = None) -> Leftovers:
-    """What dead runs have left; the caller holds the lock of *mine*. Raises EngineError."""
-    engine = connect(environ)
-    running = {one.id for one in session.listing(workspace) if one != mine and one.is_running()}
-    return Leftovers(engine, engine.left(workspace, running, mine.id if mine else ""))
-
-
-def names_left(workspace: Path, environ: Mapping[str, str], *, remove: bool = False) -> list[str]:
-    """What they are called, and with *remove* were called. Raises EngineError."""
-    left = leftovers(workspace, environ)
-    if remove:
-        left.remove()
-    left.engine.close()
-    return [f"{one.kind} {one.name}" for one in left.found]
-
-
-def engine_name(environ: Mapping[str, str]) -> str:
-    """Which engine there is, such as ``Docker 20.10.24``. Raises EngineError."""
-    engine = connect(environ)
-    name = engine.name
-    engine.close()
-    return name
-
-
-def reap(workspace: Path, environ: Mapping[str, str], notice: Notice, mine: Session | None = None) -> None:
-    """Remove what killed runs have left, where there may be anything: no engine is asked otherwise."""
-    dead = [one for one in _marked(workspace) if one == mine or not one.is_running()]
-    if not dead:
-        return
-    try:
-        left = leftovers(workspace, environ, mine)
-        left.remove()
-        left.engine.close()
-    except EngineError as error:
-        notice(f"containers of an earlier run may be left: {error}")
-        return
-    for one in dead:
-        docker.over(one)
-    if left.found:
-        told = ", ".join(f"{one.kind} {one.name}" for one in left.found)
-        notice(f"removed what an earlier aca left behind: {told}")
-
-
-def _marked(workspace: Path) -> Collection[Session]:
-    return [one for one in session.listing(workspace) if (one.path / docker.MARK).exists()]
