@@ -125,6 +125,10 @@ class SessionError(AcaError):
     """A session, task or checkpoint cannot be used as asked."""
 
 
+LOST = "nothing of it can be saved: `aca gc --force` removes it"
+"""The cure where no event of a session can be read."""
+
+
 class DamagedJournalError(SessionError):
     """A line inside a journal cannot be trusted. ``good`` events before it can be saved."""
 
@@ -132,10 +136,8 @@ class DamagedJournalError(SessionError):
 
     def __init__(self, path: str, line: int, why: str, good: int) -> None:
         self.path, self.line, self.why, self.good = path, line, why, good
-        super().__init__(
-            f"{path}:{line}: this journal is damaged here: {why}\n"
-            f"   the {good} events before it are sound; `aca doctor SESSION` shows what they hold"
-        )
+        saved = f"the {good} events before it are sound; `aca doctor SESSION` shows what they hold"
+        super().__init__(f"{path}:{line}: this journal is damaged here: {why}\n   {saved if good else LOST}")
 
 
 class SessionInUseError(SessionError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aca.cli.finding import SessionOption, find_session
+from aca.cli.finding import SessionOption, find_session, in_each_session
 from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
 
@@ -45,27 +45,20 @@ def list_(workspace: Workspace = Path(), json: Json = False) -> int:
 
 def show_list(workspace: Path, json: bool) -> int:
     """The checkpoints of all sessions, oldest first."""
-    from aca.sessions import session
-
     screen = Screen()
-    rows = [row for one in session.listing(workspace) for row in _rows(one, screen)]
+    found, code = in_each_session(workspace, _rows, screen)
+    rows = [row for rows in found.values() for row in rows]
     if json:
         screen.document(rows)
     elif rows:
         screen.results(map(_line, rows))
     else:
         screen.result("no checkpoint yet")
-    return 0
+    return code
 
 
-def _rows(one: Session, screen: Screen) -> list[dict[str, Any]]:
-    from aca.sessions.session import UNSOUND
-
-    try:
-        state = one.state()
-    except UNSOUND as error:
-        screen.remark(f"left out: {str(error).splitlines()[0]}")
-        return []
+def _rows(one: Session) -> list[dict[str, Any]]:
+    state = one.state()
     return [
         {"id": f"{one.id}:{point.seq}", "name": point.name, "at": point.at,
          "completed": point.completed, "total": len(state.tasks) - len(state.children),

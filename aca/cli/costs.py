@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from aca.cli.finding import SessionArgument, find_session
+from aca.cli.finding import SessionArgument, find_session, in_each_session
 from aca.cli.options import Json, Workspace, one_of
 from aca.cli.screen import Screen
-
-if TYPE_CHECKING:
-    from aca.core.charges import Charge
-    from aca.sessions.session import Session
 
 By = Annotated[
     str | None,
@@ -37,28 +33,16 @@ def costs(
 ) -> int:
     """Show what a session has used of models, and what that cost: by task, role, model or day."""
     from aca.report import costs
-    from aca.sessions import session
 
     if everything and name is not None:
         raise typer.BadParameter("--all means every session: name none", param_hint="--all")
     by = by or ("session" if everything else "task")
     screen = Screen()
-    chosen = session.listing(workspace) if everything else [find_session(workspace, name)]
-    found = {one.id: told for one in chosen if (told := _charges(one, screen, everything)) is not None}
-    made = costs.rows(costs.once(found), by)
+    if everything:
+        found, code = in_each_session(workspace, costs.charges, screen)
+    else:
+        one = find_session(workspace, name)
+        found, code = {one: costs.charges(one)}, 0
+    made = costs.rows(costs.once({one.id: charges for one, charges in found.items()}), by)
     screen.document(costs.documents(made, by)) if json else screen.results(costs.table(made, by))
-    return 0
-
-
-def _charges(one: Session, screen: Screen, lenient: bool) -> list[Charge] | None:
-    """Those of one session; with *lenient* None for one that cannot be read, and said so."""
-    from aca.report.costs import charges
-    from aca.sessions.session import UNSOUND
-
-    try:
-        return charges(one)
-    except UNSOUND as error:
-        if not lenient:
-            raise
-        screen.remark(f"session {one.id} is left out: {str(error).splitlines()[0]}")
-        return None
+    return code

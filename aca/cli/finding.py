@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
     from aca.core.state import SessionState
     from aca.sessions.session import Session
 
+T = TypeVar("T")
 SessionArgument = Annotated[
     str | None, typer.Argument(metavar="SESSION", help="Its id, or how the id begins; default: the newest.")
 ]
@@ -25,6 +29,23 @@ def find_session(workspace: Path, name: str | None) -> Session:
     from aca.sessions import session
 
     return session.newest(workspace) if name is None else session.find(workspace, name)
+
+
+def in_each_session(
+    workspace: Path, look: Callable[[Session], T], screen: Screen
+) -> tuple[dict[Session, T], int]:
+    """What *look* finds in each session, oldest first, and the exit code: 7 where one had to be left out."""
+    from aca.errors import Exit
+    from aca.sessions import session
+
+    found, code = {}, Exit.OK
+    for one in session.listing(workspace):
+        try:
+            found[one] = look(one)
+        except session.UNSOUND as error:
+            screen.remark(f"session {one.id} is left out: {str(error).splitlines()[0]}")
+            code = Exit.MACHINE
+    return found, code
 
 
 def find_task(state: SessionState, name: str) -> str:

@@ -84,14 +84,21 @@ def read(path: Path, until: int | None = None) -> list[AnyEvent]:
     """All events of the journal at *path*, or those up to number *until*. Never writes.
 
     A torn last line (a crash in the middle of writing) is left out. Raises DamagedJournalError where a line
-    inside cannot be trusted, with the number of sound events before it.
+    inside cannot be trusted, with the number of sound events before it; and where there is no journal.
     """
     events: list[AnyEvent] = []
-    for number, line in enumerate(whole_lines(path.read_bytes()), start=1):
+    for number, line in enumerate(whole_lines(_content(path)), start=1):
         if until is not None and number > until:
             break
         events.append(_parse(path, number, line))
     return events
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DamagedJournalError(str(path), 1, "the file is gone", 0) from None
 
 
 def whole_lines(data: bytes) -> list[bytes]:

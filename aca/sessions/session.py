@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ from aca.core.events import AnyEvent, SessionCreated
 from aca.core.progress import Checkpoint
 from aca.core.state import AnyState, MisplacedEventError, SessionState, fold
 from aca.errors import (
+    LOST,
     NOT_JSON,
     AcaError,
     DamagedJournalError,
@@ -112,11 +114,13 @@ class Session:
     @cached_property
     def plan(self) -> Plan:
         """The plan as run. Raises DriftError when the file is not the one the session began with."""
+        created = self._beginning()
         try:
             data = (self.path / "plan.json").read_bytes()
         except FileNotFoundError as error:
-            raise SessionError(f"session {self.id} has lost its plan: {error.filename} is missing") from None
-        created = self._beginning()
+            raise MachineError(
+                f"session {self.id} has lost its plan: {error.filename} is gone\n   {LOST}"
+            ) from None
         if created.plan_sha256 != digest(data):
             cure = "put it back, or run the edited plan as a session of its own: aca --execution-plan"
             message = f"{self.path / 'plan.json'} was changed after the session began\n   {cure}"
@@ -249,14 +253,22 @@ def _new_id(now: float) -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(now % 1 * 0x10000):04x}"
 
 
+_is_id = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}").fullmatch
+
+
 def listing(workspace: Path) -> list[Session]:
     """All sessions of the workspace, oldest first."""
     folder = workspace / HOME / "sessions"
     if not folder.is_dir():
         return []
-    found = (Session(path) for path in folder.iterdir() if not path.name.startswith("."))
-    # Not Path.exists: it raises where a directory may not be looked into, which is no session of ours.
-    return sorted((one for one in found if os.access(one.journal_path, os.F_OK)), key=lambda one: one.id)
+    return sorted(map(Session, filter(_is_session, folder.iterdir())), key=lambda one: one.id)
+
+
+def _is_session(path: Path) -> bool:
+    """Whether it has a journal, or the name of one that has lost it. What we may not see into is not ours."""
+    if path.name.startswith(".") or not os.access(path, os.X_OK):
+        return False
+    return os.access(path / "journal.jsonl", os.F_OK) or (bool(_is_id(path.name)) and path.is_dir())
 
 
 def sound(

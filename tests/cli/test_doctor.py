@@ -73,7 +73,7 @@ def test_doctor_names_a_session_without_its_plan(project: Project) -> None:
     told = project.run("doctor", expect=2).stdout
     assert f"session {first.id}: session {first.id} has lost its plan" in told
     assert "sessions: 1 of 2 are sound" in told
-    project.run("status", first.id, expect=2)
+    project.run("status", first.id, expect=7)
 
 
 def test_doctor_names_a_wrong_setting_with_its_line(project: Project) -> None:
@@ -111,10 +111,28 @@ def test_a_damaged_session_is_named_and_what_is_sound_can_be_saved(project: Proj
     told = project.run("doctor", session, expect=7).stdout
     assert f"line {number} of its journal is damaged" in told
     assert "completed in them: 1 task\n" in told
-    assert f":{number}: this journal is damaged" in project.run("status", expect=7).stderr
+    for command in (["status"], ["checkpoint", "list"]):
+        assert f":{number}: this journal is damaged" in project.run(*command, expect=7).stderr
     project.run("resume", f"{session}:{number - 1}")
     assert (project.root / "two").exists()
     assert "damaged" in project.run("status", "--sessions").stdout
+
+
+def test_a_session_without_its_journal_is_told_of_until_it_is_removed(project: Project) -> None:
+    """However empty its directory is; nothing else that lies there is taken for one."""
+    folder = project.root / ".aca" / "sessions"
+    (lost := folder / "20260101-000000-abcd").mkdir(parents=True)
+    (folder / "kept-by-hand").mkdir()
+    for command in ("status", "resume", "show --session 2026", f"doctor {lost.name}", "checkpoint list"):
+        outcome = project.run(*command.split(), expect=7)
+        assert "damaged" in outcome.stdout + outcome.stderr, command
+        assert "the file is gone" in outcome.stdout + outcome.stderr, command
+    assert (
+        f"{lost.name}/journal.jsonl:1: this journal is damaged" in project.run("status", "--sessions").stdout
+    )
+    assert "kept, needs --force" in project.run("gc").stdout
+    assert project.run("gc", "--force").stdout == f"{lost.name}  removed\n"
+    assert [path.name for path in folder.iterdir()] == ["kept-by-hand"]
 
 
 def test_a_sound_session_is_told_to_be(project: Project) -> None:
