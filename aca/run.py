@@ -21,7 +21,8 @@ from aca.core import events as ev
 from aca.core import graph, schedule
 from aca.core.state import SessionState
 from aca.errors import Exit, MachineError
-from aca.plans.plan import Mode, Task
+from aca.plans.plan import Mode
+from aca.plans.task import Task
 from aca.rules import answers, budget, remedy
 from aca.rules.retries import Retries
 from aca.rules.verdict import verdict

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aca.attempts.checks import KEPT, run_check
 from aca.core.events import CheckResult
-from aca.plans.plan import Check
+from aca.plans.check import Check
 from tests.places import place
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from aca.core.events import Usage
-from aca.plans.plan import Plan, Price, Task
+from aca.plans.plan import Plan
+from aca.plans.settings import Price
+from aca.plans.task import Task
 from aca.providers.prices import tariff
 from aca.rules.retries import budget
 

@@ -18,7 +18,24 @@ from aca.core import events as ev
 from aca.core.estimate import ASSUMED, Spread
 from aca.errors import Exit
 from aca.parse.keys import FILE_KEYS, TASK_KEYS, TOP_KEYS
-from aca.plans import container, plan, values
+from aca.plans import container, values
+from aca.plans.check import Check
+from aca.plans.plan import Plan
+from aca.plans.provenance import Approval, Contract, PlanningCall, Source, Terms, TokenUse
+from aca.plans.settings import (
+    Budget,
+    Defaults,
+    Limits,
+    Logging,
+    Models,
+    Price,
+    Protect,
+    RateLimiting,
+    Role,
+    Sandbox,
+    Workspace,
+)
+from aca.plans.task import Task
 from aca.preparation.config import ENVIRONMENT
 from aca.preparation.drift import FIELDS
 from aca.providers import anthropic, base, claude_cli, claude_sdk, codex_cli, ollama, openai, replay
@@ -28,29 +45,29 @@ from tests.pages import Page, named
 
 REFERENCE = Page("docs/reference.md")
 MODELS: dict[str, type[BaseModel]] = {
-    "Plan": plan.Plan,
-    "Task": plan.Task,
-    "Check": plan.Check,
-    "Defaults": plan.Defaults,
-    "Role": plan.Role,
-    "Models": plan.Models,
-    "Limits": plan.Limits,
-    "Limits of a task or a role": plan.Budget,
-    "Price": plan.Price,
-    "Workspace": plan.Workspace,
-    "Sandbox": plan.Sandbox,
-    "Protect": plan.Protect,
+    "Plan": Plan,
+    "Task": Task,
+    "Check": Check,
+    "Defaults": Defaults,
+    "Role": Role,
+    "Models": Models,
+    "Limits": Limits,
+    "Limits of a task or a role": Budget,
+    "Price": Price,
+    "Workspace": Workspace,
+    "Sandbox": Sandbox,
+    "Protect": Protect,
     "Docker": container.Docker,
     "Sizes": container.Sizes,
     "Size": container.Size,
-    "Rate limiting": plan.RateLimiting,
-    "Logging": plan.Logging,
-    "Source": plan.Source,
-    "Planning call": plan.PlanningCall,
-    "Token use": plan.TokenUse,
-    "Contract": plan.Contract,
-    "Terms": plan.Terms,
-    "Approval": plan.Approval,
+    "Rate limiting": RateLimiting,
+    "Logging": Logging,
+    "Source": Source,
+    "Planning call": PlanningCall,
+    "Token use": TokenUse,
+    "Contract": Contract,
+    "Terms": Terms,
+    "Approval": Approval,
     "claude-cli": claude_cli.Options,
     "claude-sdk": claude_sdk.Options,
     "codex-cli": codex_cli.Options,

@@ -25,7 +25,7 @@ from aca.core.patch import subtasks
 from aca.core.state import SessionState
 from aca.errors import MACHINE_ERRORS, MachineError
 from aca.plans import output, touches
-from aca.plans.plan import Task
+from aca.plans.task import Task
 from aca.plans.values import format_memory
 from aca.providers import clean
 from aca.providers.budgeted import LEAST_USD

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aca.core.events import CheckResult
-from aca.plans.plan import Check
+from aca.plans.check import Check
 from aca.plans.values import format_duration
 from aca.processes import process
 from aca.safety import secrets

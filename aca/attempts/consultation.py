@@ -22,7 +22,8 @@ from aca.core.progress import Shared
 from aca.core.spent import add_usage
 from aca.core.state import SessionState
 from aca.limits.gate import Choice, Gate
-from aca.plans.plan import REPLAY, Task
+from aca.plans.plan import REPLAY
+from aca.plans.task import Task
 from aca.providers import base, clean, model_of, prices
 from aca.providers.about import about
 from aca.providers.account import ClosedError, SpentError

@@ -12,7 +12,7 @@ from aca.attempts import last_word
 from aca.core.events import CheckResult, MessageSent
 from aca.core.state import SessionState
 from aca.plans import output
-from aca.plans.plan import Task
+from aca.plans.task import Task
 
 MAX_REFERENCE_BYTES = 256 * 1024
 """Of one referenced file."""

@@ -10,7 +10,7 @@ import msgspec
 from aca.attempts.prompt import said
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import Task
+from aca.plans.task import Task
 
 
 class Arrivals:

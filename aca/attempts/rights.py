@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from aca import providers
 from aca.plans.faults import Fault
-from aca.plans.plan import Permissions, Plan, Profile, Sandbox, profile
+from aca.plans.plan import Plan, Profile, profile
+from aca.plans.settings import Permissions, Sandbox
 from aca.processes import bubblewrap
 from aca.processes.bubblewrap import Bubblewrap
 from aca.providers.about import about

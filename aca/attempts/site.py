@@ -19,7 +19,10 @@ from aca.attempts import rights
 from aca.attempts.checks import run_check, tail
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import TOP, Check, Permissions, Profile, Task, profile
+from aca.plans.check import Check
+from aca.plans.plan import TOP, Profile, profile
+from aca.plans.settings import Permissions
+from aca.plans.task import Task
 from aca.plans.values import Command, command_text
 from aca.processes import process
 from aca.safety import secrets

@@ -113,7 +113,7 @@ def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"], work
 def _warn(prepared: Prepared, workspace: Path, screen: Screen) -> None:
     """Of limits that the run may come to, before it costs anything."""
     from aca import app
-    from aca.plans.plan import Limits
+    from aca.plans.settings import Limits
     from aca.report import estimates
 
     if prepared.plan.limits == Limits() or screen.output.quiet or screen.output.jsonl:

@@ -10,7 +10,8 @@ import msgspec
 from aca.core import events as ev
 from aca.core.spent import usage_of
 from aca.core.state import SessionState
-from aca.plans.plan import Plan, PlanningCall, profile
+from aca.plans.plan import Plan, profile
+from aca.plans.provenance import PlanningCall
 
 PLANNING = "(planning)"
 """In the place of a task, and of a role: nobody can call one so."""

@@ -13,7 +13,9 @@ from statistics import quantiles
 import msgspec
 
 from aca.core import graph, schedule
-from aca.plans.plan import REPLAY, Limits, Plan, Task, profile
+from aca.plans.plan import REPLAY, Plan, profile
+from aca.plans.settings import Limits
+from aca.plans.task import Task
 from aca.plans.touches import learn
 from aca.plans.values import command_text
 

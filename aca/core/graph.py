@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from aca.core import schedule
 from aca.core.state import SessionState
 from aca.plans.faults import Fault
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -18,8 +18,11 @@ from aca.core import graph
 from aca.core.events import TaskFailed
 from aca.core.state import SessionState
 from aca.errors import did_you_mean
+from aca.plans.check import Checks
 from aca.plans.faults import Fault, faults
-from aca.plans.plan import Checks, Permissions, Plan, Profile, Task, profile
+from aca.plans.plan import Plan, Profile, profile
+from aca.plans.settings import Permissions
+from aca.plans.task import Task
 from aca.plans.values import Command, Model, Priority, Words, free_id, short_id, slug
 
 MAX_DEPTH = 5

@@ -13,7 +13,8 @@ from typing import Any
 from aca.core import graph
 from aca.plans.contract import renewed
 from aca.plans.faults import Fault, faults
-from aca.plans.plan import OWN, Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import OWN, Task
 from aca.plans.values import free_id, short_id, slug
 
 _HANDED_DOWN = (

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
-from aca.plans.plan import Mode, Task
+from aca.plans.plan import Mode
+from aca.plans.task import Task
 
 DEFAULT_COMPLEXITY = 3
 LOOKAHEAD = 64

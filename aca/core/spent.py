@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from aca.core.events import Usage
-from aca.plans.plan import PlanningCall
+from aca.plans.provenance import PlanningCall
 
 MOST = 10**12
 """More tokens, or dollars, than anybody has used: whoever tells more is wrong."""

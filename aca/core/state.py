@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from aca.core import events as ev
 from aca.core.progress import Checkpoint, Shared, Status, TaskState, together
 from aca.core.spent import Spent, add_usage, usage_of
-from aca.plans.plan import OWN, PARENT, ROLE, Plan, Task, talks_with
+from aca.plans.plan import Plan, talks_with
+from aca.plans.task import OWN, PARENT, ROLE, Task
 from aca.plans.values import laid_over
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from aca.limits import identity, shared
 from aca.limits.account import Keeper
 from aca.limits.picture import picture
-from aca.plans.plan import REPLAY, Plan, RateLimiting
+from aca.plans.plan import REPLAY, Plan
+from aca.plans.settings import RateLimiting
 
 
 def keepers(plan: Plan, providers: Iterable[str], environ: Mapping[str, str]) -> dict[str, Keeper]:

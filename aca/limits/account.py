@@ -18,7 +18,7 @@ from aca.core.events import Usage
 from aca.limits.book import Asking, Book, Failure, Go, Hold, Shut
 from aca.limits.shared import Shelf
 from aca.limits.windows import Window
-from aca.plans.plan import RateLimiting
+from aca.plans.settings import RateLimiting
 from aca.providers.account import ClosedError
 from aca.providers.trouble import BUSY, Kind
 

@@ -17,7 +17,7 @@ from aca.limits.estimate import Estimate
 from aca.limits.outage import Outage
 from aca.limits.rates import MINUTE, Pool, Rate
 from aca.limits.windows import OWN, Closure, Window, noted
-from aca.plans.plan import RateLimiting
+from aca.plans.settings import RateLimiting
 from aca.providers.trouble import LONGEST_PAUSE, Kind
 
 FORGOTTEN = 10.0

@@ -9,7 +9,8 @@ import msgspec
 
 from aca.limits.account import Keeper
 from aca.limits.book import Shut
-from aca.plans.plan import REPLAY, Plan, Task, profile
+from aca.plans.plan import REPLAY, Plan, profile
+from aca.plans.task import Task
 from aca.plans.values import format_duration
 
 ASKED_AGAIN = 30.0

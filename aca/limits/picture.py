@@ -6,7 +6,7 @@ from typing import Any
 
 from aca.limits.book import Book, Shut
 from aca.limits.windows import Window
-from aca.plans.plan import RateLimiting
+from aca.plans.settings import RateLimiting
 
 
 def picture(book: Book, limits: RateLimiting, now: float) -> dict[str, Any]:

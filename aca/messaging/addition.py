@@ -11,7 +11,7 @@ from aca.core import patch
 from aca.core.state import SessionState
 from aca.errors import Problem, SessionError
 from aca.parse.explain import explain
-from aca.plans.plan import Task
+from aca.plans.task import Task
 from aca.plans.values import slug
 from aca.preparation.config import Merged
 from aca.preparation.prepare import Prepared, effective, provider_problems, refuse_secrets

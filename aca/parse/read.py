@@ -17,7 +17,7 @@ from aca.parse.document import Document, Loc, Mark, Marks, Prose
 from aca.parse.explain import explain
 from aca.parse.references import Shelf, Unfound
 from aca.parse.source import read_text
-from aca.plans.plan import Checks
+from aca.plans.check import Checks
 
 Kind = Literal["markdown", "toml", "json", "text", "org"]
 

@@ -15,7 +15,8 @@ from aca.parse.explain import Complaint, explain, value_at
 from aca.parse.keys import TASK_KEYS, TOP_KEYS
 from aca.plans import plan as model
 from aca.plans.faults import Fault, faults
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 
 _KEPT: dict[str | int, Any] = {}
 """Nothing is cut."""

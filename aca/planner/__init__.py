@@ -29,7 +29,9 @@ from aca.planner.compose import Bounds, Composed, compose
 from aca.planner.question import MOST_CHARS, Material
 from aca.planner.repository import look
 from aca.plans import contract
-from aca.plans.plan import REPLAY, Permissions, Plan, PlanningCall, Workspace
+from aca.plans.plan import REPLAY, Plan
+from aca.plans.provenance import PlanningCall
+from aca.plans.settings import Permissions, Workspace
 from aca.preparation import drift, prepare
 from aca.preparation.prepare import Prepared, Request
 from aca.providers import clean

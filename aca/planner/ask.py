@@ -33,7 +33,8 @@ from aca.limits.gate import Gate
 from aca.planner import draft
 from aca.planner.cache import own
 from aca.plans import output
-from aca.plans.plan import Plan, PlanningCall
+from aca.plans.plan import Plan
+from aca.plans.provenance import PlanningCall
 from aca.processes import process
 from aca.providers import base
 from aca.safety.place import Patience

@@ -11,7 +11,8 @@ from typing import Any, get_args
 
 from pydantic import ConfigDict
 
-from aca.plans.plan import Kind, Mode
+from aca.plans.plan import Mode
+from aca.plans.task import Kind
 from aca.plans.values import Model
 
 

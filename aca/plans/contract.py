@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from aca.plans.plan import Approval, Contract, Plan, Task, Terms, profile
+from aca.plans.plan import Plan, profile
+from aca.plans.provenance import Approval, Contract, Terms
+from aca.plans.task import Task
 
 Path = tuple[str, ...]
 """Where a field of a plan is, such as ``("tasks", "login", "title")``: tasks go by their ids."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aca.plans.contract import Path, leaves, written
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 
 _ANY_ORDER = ("dependencies", "tags")
 """Fields of a task whose entries may stand in any order."""

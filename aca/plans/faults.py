@@ -12,7 +12,8 @@ from pathlib import PurePath
 import msgspec
 
 from aca.errors import did_you_mean
-from aca.plans.plan import OWN, PARENT, ROLE, Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import OWN, PARENT, ROLE, Task
 from aca.plans.values import MAX_ID_BYTES
 from aca.safety.protection import COMMANDS, LIFTED, PATHS
 

@@ -15,7 +15,8 @@ from glob import escape
 from math import inf
 from pathlib import PurePosixPath
 
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 
 _WILD = re.compile(r"[*?\[]")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from aca import __version__, parse, providers
 from aca.errors import DriftError
 from aca.plans import contract
-from aca.plans.plan import Contract, Plan
+from aca.plans.plan import Plan
+from aca.plans.provenance import Contract
 from aca.providers.about import is_program
 from aca.sessions import session
 from aca.workspaces import git, images

@@ -17,7 +17,8 @@ from aca.errors import InputError, Problem, did_you_mean
 from aca.garbage import here_to_stay
 from aca.parse.explain import explain
 from aca.plans import contract
-from aca.plans.plan import Plan, Profile, Task, profile
+from aca.plans.plan import Plan, Profile, profile
+from aca.plans.task import Task
 from aca.preparation import config, drift
 from aca.providers import choice
 from aca.providers.base import Errand

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from aca.core.events import Category, FileChange, Usage
-from aca.plans.plan import Permissions
+from aca.plans.settings import Permissions
 from aca.providers.account import Account, Unlimited
 from aca.providers.messages import Messages, Silence
 from aca.safety.place import Place

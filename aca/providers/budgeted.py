@@ -16,7 +16,8 @@ import msgspec
 from aca.core import events as ev
 from aca.core.spent import add_usage
 from aca.core.state import SessionState
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 from aca.providers import model_of
 from aca.providers.about import about
 from aca.providers.account import Account, Call, SpentError

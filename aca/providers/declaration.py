@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from aca.core.events import Category
-from aca.plans.plan import Permissions
+from aca.plans.settings import Permissions
 from aca.plans.values import Duration, Model
 
 Scalar = str | int | float | bool

@@ -9,7 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from aca.core.events import Usage
-from aca.plans.plan import Plan, Price
+from aca.plans.plan import Plan
+from aca.plans.settings import Price
 
 VENDORS = {"anthropic": "anthropic", "openai": "openai"}
 """Provider -> whose list its models are on."""

@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from aca import providers
-from aca.plans.plan import Permissions
+from aca.plans.settings import Permissions
 from aca.processes import process
 from aca.providers.base import Assignment, Result
 from aca.safety.place import Patience, Place

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sized
 from typing import Any
 
 from aca.plans.difference import Change, Difference
-from aca.plans.plan import Task
+from aca.plans.task import Task
 from aca.plans.values import command_text
 from aca.report import words
 

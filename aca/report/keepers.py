@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from aca.attempts import rights
-from aca.plans.plan import Plan, Task, profile
+from aca.plans.plan import Plan, profile
+from aca.plans.task import Task
 from aca.report import words
 
 

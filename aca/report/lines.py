@@ -9,7 +9,8 @@ from pathlib import Path
 
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import Task, profile
+from aca.plans.plan import profile
+from aca.plans.task import Task
 from aca.providers.base import Said, Step, Used, Waiting
 from aca.report import words
 from aca.report.base import Reporter, Tally, Write

@@ -8,7 +8,8 @@ from functools import partial
 from aca.core import events as ev
 from aca.core import graph, schedule
 from aca.core.state import SessionState
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 
 
 def order(plan: Plan) -> list[str]:

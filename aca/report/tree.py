@@ -9,7 +9,9 @@ from aca.core import graph
 from aca.core.estimate import Estimate, Guess
 from aca.core.progress import STATUSES, Status
 from aca.core.state import SessionState
-from aca.plans.plan import Budget, Plan, Task, profile
+from aca.plans.plan import Plan, profile
+from aca.plans.settings import Budget
+from aca.plans.task import Task
 from aca.plans.values import command_text, format_duration
 from aca.report import estimates, rehearsal, words
 from aca.report.spending import replayed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import Task
+from aca.plans.task import Task
 
 
 def consequence(state: SessionState, task: Task) -> ev.Event | None:

@@ -10,7 +10,9 @@ import msgspec
 from aca.core.events import Usage
 from aca.core.spent import Spent, money
 from aca.core.state import SessionState
-from aca.plans.plan import Budget, Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.settings import Budget
+from aca.plans.task import Task
 from aca.plans.values import format_duration
 
 INFINITE = float("inf")

@@ -9,7 +9,7 @@ import msgspec
 from aca.core import events as ev
 from aca.core import patch
 from aca.core.state import SessionState
-from aca.plans.plan import Task
+from aca.plans.task import Task
 
 PIECES: dict[str, Any] = {
     "type": "object",

@@ -10,7 +10,8 @@ import msgspec
 
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import Plan, Task, profile
+from aca.plans.plan import Plan, profile
+from aca.plans.task import Task
 
 FEW = 20
 """Failures that any run may try again."""

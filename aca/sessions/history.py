@@ -9,7 +9,8 @@ from pathlib import Path
 from aca.core import schedule
 from aca.core.estimate import Estimate, Sample, estimate, kind_of, touched, work_of
 from aca.core.state import SessionState
-from aca.plans.plan import REPLAY, Plan, Task
+from aca.plans.plan import REPLAY, Plan
+from aca.plans.task import Task
 from aca.plans.touches import Learned
 from aca.sessions import session
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aca.errors import MachineError
-from aca.plans.plan import Logging
+from aca.plans.settings import Logging
 
 
 class JsonLines(logging.Formatter):

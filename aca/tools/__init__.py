@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aca.plans.plan import Permissions
+from aca.plans.settings import Permissions
 from aca.tools.base import Tool
 from aca.tools.command import Run
 from aca.tools.files import Edit, Edits, Write

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aca.plans.faults import Fault, stays_inside
-from aca.plans.plan import Place, Plan, Task, profile
+from aca.plans.plan import Plan, profile
+from aca.plans.settings import Place
+from aca.plans.task import Task
 from aca.workspaces import git
 
 _TAKEN = "refs/heads/aca"

@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from aca.core.events import CheckResult
-from aca.plans.plan import Task
+from aca.plans.task import Task
 from aca.workspaces.base import Kept, finished, kept_ref
 from aca.workspaces.worktree import Worktrees
 

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from aca.core import events as ev
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 from aca.sessions import journal, session
 from tests.project import Project
 

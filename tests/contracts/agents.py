@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aca import providers
-from aca.plans.plan import Permissions
+from aca.plans.settings import Permissions
 from aca.providers.base import Assignment, Provider, Result, Step
 from aca.safety.place import Patience, Place
 from tests.model_server import Cut, Drip, Failure, Hang, ModelServer, Turn, text, tool

@@ -13,7 +13,8 @@ import pytest
 
 from aca import parse
 from aca.attempts.site import Site, Sites
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 from aca.processes import process
 from aca.safety.place import Patience, Place
 from aca.sessions import session

@@ -10,8 +10,10 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from aca.plans import contract
-from aca.plans import plan as model
-from aca.plans.plan import GivenStatus, Plan, dump
+from aca.plans.plan import Mode, Plan, dump
+from aca.plans.provenance import Contract
+from aca.plans.settings import Enforcement, Permissions
+from aca.plans.task import GivenStatus, Kind
 
 FULL: dict[str, Any] = {
     "$schema": "urn:aca:schema:plan:1",
@@ -85,9 +87,7 @@ FULL: dict[str, Any] = {
 """A plan that says everything that can be said."""
 
 
-NOW = model.Contract(
-    base_commit="c0ffee", tools={"aca": "1", "claude-cli": "2"}, references={"a.md": "cd" * 32}
-)
+NOW = Contract(base_commit="c0ffee", tools={"aca": "1", "claude-cli": "2"}, references={"a.md": "cd" * 32})
 
 
 def approved_plan() -> dict[str, Any]:
@@ -120,7 +120,7 @@ def candidates(value: Any) -> Iterator[Any]:
     elif isinstance(value, list):
         yield from ([*value, "more"], [*value, {"run": "more"}], value * 2)
     else:
-        options = (model.Kind, model.Mode, model.Permissions, model.Enforcement, GivenStatus)
+        options = (Kind, Mode, Permissions, Enforcement, GivenStatus)
         words = (
             "7s",
             "skip",

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from aca.core import events as ev
 from aca.core.state import SessionState, fold
-from aca.plans.plan import Mode, Plan, Task
+from aca.plans.plan import Mode, Plan
+from aca.plans.task import Task
 from aca.run import Hold, Tell, run
 from aca.sessions import journal
 from aca.sessions.messages import Message

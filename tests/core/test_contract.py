@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 
 from aca.plans import contract
-from aca.plans import plan as model
-from aca.plans.plan import GivenStatus, Plan, dump
+from aca.plans.check import Check
+from aca.plans.plan import Plan, dump
+from aca.plans.provenance import Approval, Contract, Source, Terms
+from aca.plans.settings import Defaults, Limits, Logging, Protect, Role, Sandbox
+from aca.plans.task import GivenStatus, Task
 from tests.core.full_plan import APPROVED, CHANGEABLE, FULL, changed, is_named, places, written
 from tests.core.stories import plans, task
 
@@ -20,9 +23,9 @@ from tests.core.stories import plans, task
 def test_the_full_plan_says_everything() -> None:
     """A field that is added to the model has to be added here, and is tested then."""
     said = {at[-1] for at in places(APPROVED)} | {at[0] for at in places(APPROVED)}
-    models = (model.Plan, model.Task, model.Check, model.Defaults, model.Role, model.Limits, model.Logging,
-              model.Source, model.Contract, model.Terms, model.Approval, model.Sandbox,
-              model.Protect)  # fmt: skip
+    models = (Plan, Task, Check, Defaults, Role, Limits, Logging,
+              Source, Contract, Terms, Approval, Sandbox,
+              Protect)  # fmt: skip
     for one in models:
         fields = [field.alias or name for name, field in one.model_fields.items()]
         inner = {name for name, field in one.model_fields.items() if _is_table(field.annotation)}
@@ -79,7 +82,7 @@ def shuffled(value: Any, rng: Random) -> Any:
 @given(plans())
 def test_an_approved_plan_is_what_was_approved(plan: Plan) -> None:
     """After it has been written and read, too."""
-    plan = contract.approved(contract.settled(plan, model.Contract()), "ann", "now")
+    plan = contract.approved(contract.settled(plan, Contract()), "ann", "now")
     again = Plan.model_validate(dump(plan))
     assert again == plan
     assert contract.changes(again) == []
@@ -89,9 +92,9 @@ def test_an_approved_plan_is_what_was_approved(plan: Plan) -> None:
 def test_a_definition_is_what_a_task_does_and_not_how_far_it_is() -> None:
     """Its role's prompt counts, its status does not."""
     one = task("a", role="dev")
-    plain = Plan(roles={"dev": model.Role(system_prompt="Short.")}, tasks=(one,))
+    plain = Plan(roles={"dev": Role(system_prompt="Short.")}, tasks=(one,))
     done = plain.model_copy(update={"tasks": (one.model_copy(update={"status": "completed"}),)})
-    other = plain.model_copy(update={"roles": {"dev": model.Role(system_prompt="Long.")}})
+    other = plain.model_copy(update={"roles": {"dev": Role(system_prompt="Long.")}})
     assert contract.terms(plain) == contract.terms(done) != contract.terms(other)
 
 

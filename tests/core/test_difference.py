@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aca.plans.difference import Change, difference
-from aca.plans.plan import Limits, Plan
+from aca.plans.plan import Plan
+from aca.plans.settings import Limits
 from aca.report import differences
 from tests.core.stories import plans, task
 

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aca.core.estimate import ASSUMED, FEWEST, Sample, Spread, above, estimate, kind_of, together, work_of
-from aca.plans.plan import Defaults, Limits, Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.settings import Defaults, Limits
+from aca.plans.task import Task
 from tests.core.stories import plans, task
 
 amounts = st.floats(0.1, 1e6)

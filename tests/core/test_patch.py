@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from aca.core.patch import MAX_DEPTH, MAX_SUBTASKS, subtasks
 from aca.core.state import SessionState
-from aca.plans.plan import Plan, Role, Task, profile
+from aca.plans.plan import Plan, profile
+from aca.plans.settings import Role
+from aca.plans.task import Task
 from tests.core.stories import task
 
 ROLES = {

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aca.plans import plan as p
 from aca.plans import values
 from aca.plans.container import Docker
 from aca.plans.faults import faults, stays_inside
+from aca.plans.plan import Plan, profile
+from aca.plans.settings import Defaults, Models, Role
+from aca.plans.task import Task
 from tests.core.stories import task
 
 
@@ -45,18 +47,18 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
 @pytest.mark.parametrize(("word", "number"), [("high", 7), ("LOW", 3), ("critical", 9), ("4", 4), (10, 10)])
 def test_priorities_may_be_words(word: object, number: int) -> None:
     """Words are aliases of 0 to 10, bigger first."""
-    assert p.Task.model_validate({"id": "a", "title": "A", "priority": word}).priority == number
+    assert Task.model_validate({"id": "a", "title": "A", "priority": word}).priority == number
 
 
 def test_task_wins_over_role_wins_over_defaults() -> None:
     """The order in which one task's settings are resolved."""
-    plan = p.Plan(
-        defaults=p.Defaults(provider="replay", model="base", system_prompt="Be brief."),
-        roles={"backend": p.Role(model="big", system_prompt="You write services.", permissions="read-only")},
+    plan = Plan(
+        defaults=Defaults(provider="replay", model="base", system_prompt="Be brief."),
+        roles={"backend": Role(model="big", system_prompt="You write services.", permissions="read-only")},
     )
-    plain = p.profile(plan, task("a"))
-    roled = p.profile(plan, task("b", role="backend"))
-    special = p.profile(plan, task("c", role="backend", model="mine"))
+    plain = profile(plan, task("a"))
+    roled = profile(plan, task("b", role="backend"))
+    special = profile(plan, task("c", role="backend", model="mine"))
     assert (plain.model, roled.model, special.model) == ("base", "big", "mine")
     assert (plain.permissions, roled.permissions) == ("workspace-write", "read-only")
     assert roled.system_prompt == "You write services.\n\nBe brief."
@@ -64,10 +66,10 @@ def test_task_wins_over_role_wins_over_defaults() -> None:
 
 def test_commands_are_not_repeated_unless_asked() -> None:
     """Retries by default are for agents: a failing linter fails again."""
-    plan = p.Plan()
-    assert p.profile(plan, task("a")).retries == 2
-    assert p.profile(plan, task("b", kind="command", command="false")).retries == 0
-    assert p.profile(plan, task("c", kind="command", command="false", retries=1)).retries == 1
+    plan = Plan()
+    assert profile(plan, task("a")).retries == 2
+    assert profile(plan, task("b", kind="command", command="false")).retries == 0
+    assert profile(plan, task("c", kind="command", command="false", retries=1)).retries == 1
 
 
 @pytest.mark.parametrize(
@@ -91,16 +93,16 @@ def test_commands_are_not_repeated_unless_asked() -> None:
         ([task("a", backup="ls")], "has a backup but is an agent"),
     ],
 )
-def test_faults_between_tasks_are_found(tasks: list[p.Task], message: str) -> None:
+def test_faults_between_tasks_are_found(tasks: list[Task], message: str) -> None:
     """Each kind of fault has its message and a place in the data."""
-    found = faults(p.Plan(tasks=tuple(tasks)))
+    found = faults(Plan(tasks=tuple(tasks)))
     assert [fault for fault in found if message in fault.message], found
     assert all(fault.loc[0] == "tasks" for fault in found)
 
 
 def test_a_sound_plan_has_no_faults() -> None:
     """The validator does not cry wolf."""
-    plan = p.Plan(tasks=(task("a"), task("b", dependencies=("a",)), task("c", parent_id="b")))
+    plan = Plan(tasks=(task("a"), task("b", dependencies=("a",)), task("c", parent_id="b")))
     assert faults(plan) == []
 
 
@@ -108,7 +110,7 @@ def test_a_sound_plan_has_no_faults() -> None:
 def test_what_is_made_from_a_title_fits_into_an_id(title: str, longest: int) -> None:
     """File systems count bytes, and there is room for a number behind it."""
     made = values.slug(title, longest)
-    assert not made or faults(p.Plan(tasks=(task(f"{made}-1234567"),))) == []
+    assert not made or faults(Plan(tasks=(task(f"{made}-1234567"),))) == []
     assert len(made) <= longest
 
 
@@ -153,19 +155,19 @@ SAID: dict[str, object] = {
 @pytest.mark.parametrize("name", SAID)
 def test_what_a_task_says_is_never_taken_for_what_another_says(name: str) -> None:
     """Profiles are kept for tasks that say the same: one that says anything else has another."""
-    roles = {"reviewer": p.Role(system_prompt="Look closely.")}
-    defaults = p.Defaults(conversation="parent", models=p.Models(complex="big"))
-    plan = p.Plan(roles=roles, defaults=defaults, docker=Docker(image="python"))
-    plain = p.profile(plan, task("a"))
-    other = p.profile(plan, task("b").model_copy(update={name: SAID[name]}))
+    roles = {"reviewer": Role(system_prompt="Look closely.")}
+    defaults = Defaults(conversation="parent", models=Models(complex="big"))
+    plan = Plan(roles=roles, defaults=defaults, docker=Docker(image="python"))
+    plain = profile(plan, task("a"))
+    other = profile(plan, task("b").model_copy(update={name: SAID[name]}))
     assert other != plain
-    assert p.profile(plan, task("c")) is plain
+    assert profile(plan, task("c")) is plain
 
 
 def test_a_changed_plan_has_profiles_of_its_own() -> None:
     """Nothing is left of those of the plan it was made from."""
-    plan = p.Plan(defaults=p.Defaults(provider="openai"))
-    assert p.profile(plan, task("a")).provider == "openai"
-    changed = plan.model_copy(update={"defaults": p.Defaults(provider="ollama")})
-    assert p.profile(changed, task("a")).provider == "ollama"
-    assert p.profile(plan, task("a")).provider == "openai"
+    plan = Plan(defaults=Defaults(provider="openai"))
+    assert profile(plan, task("a")).provider == "openai"
+    changed = plan.model_copy(update={"defaults": Defaults(provider="ollama")})
+    assert profile(changed, task("a")).provider == "ollama"
+    assert profile(plan, task("a")).provider == "openai"

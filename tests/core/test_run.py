@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from aca.core import events as ev
 from aca.core.state import SessionState
 from aca.errors import Exit, MachineError
-from aca.plans.plan import Defaults, Limits, Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.settings import Defaults, Limits
+from aca.plans.task import Task
 from aca.rules.retries import delay
 from aca.rules.verdict import verdict
 from aca.sessions import journal

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from aca.plans.plan import Check, Plan, Task, dump
+from aca.plans.check import Check
+from aca.plans.plan import Plan, dump
+from aca.plans.task import Task
 from tests.core.stories import plans
 from tests.faults.sites import Memory, Run, Site
 from tests.faults.tally import Tally

@@ -20,7 +20,7 @@ from aca.core.events import Usage
 from aca.limits.account import Keeper, LimitedAccount
 from aca.limits.shared import SharedFile
 from aca.limits.windows import Window
-from aca.plans.plan import RateLimiting
+from aca.plans.settings import RateLimiting
 from aca.providers.account import Account
 
 MINUTE = 60.0

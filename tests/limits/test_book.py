@@ -13,7 +13,7 @@ from aca.limits import identity, shared
 from aca.limits.account import Keeper, LimitedAccount, Living, owner
 from aca.limits.book import FORGOTTEN, Asking, Book, Failure, Go, Hold, Shut
 from aca.limits.shared import Private, SharedFile
-from aca.plans.plan import RateLimiting
+from aca.plans.settings import RateLimiting
 from tests.limits.strict_server import Nobody
 
 NOW = 1_800_000_000.0

@@ -22,7 +22,9 @@ from aca.limits import gate
 from aca.limits.account import Keeper, LimitedAccount
 from aca.limits.gate import Gate
 from aca.limits.shared import SharedFile
-from aca.plans.plan import Defaults, Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.settings import Defaults
+from aca.plans.task import Task
 from aca.providers.account import ClosedError
 from aca.run import Tell, run
 from aca.sessions import journal

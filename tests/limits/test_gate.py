@@ -8,7 +8,9 @@ from aca.limits.account import Keeper
 from aca.limits.book import Asking, Failure, Go
 from aca.limits.gate import Gate
 from aca.limits.shared import Private
-from aca.plans.plan import Defaults, Plan, RateLimiting, Task
+from aca.plans.plan import Plan
+from aca.plans.settings import Defaults, RateLimiting
+from aca.plans.task import Task
 
 ZERO = 1_800_000_000.0
 

@@ -11,7 +11,7 @@ import pytest
 
 from aca.limits.account import LimitedAccount
 from aca.limits.book import Book
-from aca.plans.plan import RateLimiting
+from aca.plans.settings import RateLimiting
 from aca.providers.account import ClosedError
 from tests.limits import virtual
 from tests.limits.strict_server import Nobody, Pace, StrictServer, account, keeper, push, sizes

@@ -8,7 +8,8 @@ import pytest
 
 from aca import parse
 from aca.errors import InputError
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 
 
 class Desk:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import Limits, Plan, Price
+from aca.plans.plan import Plan
+from aca.plans.settings import Limits, Price
 from aca.providers.account import SpentError, Unlimited
 from aca.providers.budgeted import Budgeted, Purse
 from aca.providers.prices import Tariff

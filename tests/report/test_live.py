@@ -10,7 +10,8 @@ from rich.console import Console
 
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 from aca.providers.base import Changed, Said, Step, Used
 from aca.report.live import LiveTree
 

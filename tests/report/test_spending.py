@@ -6,7 +6,9 @@ import pytest
 
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import Defaults, Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.settings import Defaults
+from aca.plans.task import Task
 from aca.report.spending import document, replayed, running_total, spending
 
 

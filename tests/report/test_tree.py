@@ -6,7 +6,8 @@ import time
 
 from aca.core import events as ev
 from aca.core.state import SessionState
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 from aca.report import rehearsal, tree, words
 
 

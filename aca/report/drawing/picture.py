@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from aca.core import graph
-from aca.plans.plan import Plan, Task
+from aca.plans.plan import Plan
+from aca.plans.task import Task
 from aca.report import words
 
 LABEL = 40
