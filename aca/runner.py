@@ -31,7 +31,8 @@ from aca.limits.gate import Gate
 from aca.plans import touches
 from aca.plans.plan import Plan
 from aca.plans.values import laid_over
-from aca.preparation.prepare import effective, used_providers
+from aca.preparation.assigned import used_providers
+from aca.preparation.prepare import effective
 from aca.processes import process
 from aca.providers import base, clean
 from aca.providers.budgeted import uncounted

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from aca.plans.values import Command
 from aca.processes.orphans import become_subreaper, boot_id, end_everything, end_orphans, orphans, started
-from aca.processes.spawn import NotStartedError, note, start_here
+from aca.processes.spawn import NotStartedError, note, start_here, without_interpreter
 from aca.safety.place import Patience, Place, Started
 
 __all__ = [
@@ -42,6 +42,8 @@ LINGER = 10.0
 _DRAIN = 0.5
 """How long output is awaited from what still holds the pipe of a child that has ended."""
 _CHUNK = 1 << 16
+_NOT_FOUND = 127
+"""What a shell ends with that did not find a command."""
 Source = Path | int
 """What a child reads: a file, or the reading end of a pipe, which is the child's from then on."""
 
@@ -82,7 +84,17 @@ async def run(
         timed_out = not child.exited.done()
     finally:
         await child.end()
+    if child.exit_code == _NOT_FOUND and isinstance(command, str):
+        _explain(command, place, output)
     return Ended(child.exit_code, child.seconds, timed_out)
+
+
+def _explain(line: str, place: Place, output: Path) -> None:
+    """Say what the shell does not: a script of *line* is there, and what is to run it is not."""
+    scripts = () if place.brings_programs else (word for word in line.split() if "/" in word)
+    with _append(output) as out:
+        for told in filter(None, (without_interpreter(word, place) for word in scripts)):
+            out.write(f"{told}\n".encode())
 
 
 @asynccontextmanager

@@ -146,7 +146,7 @@ def test_a_model_that_ollama_does_not_have_is_told(project: Project, server: Mod
     outcome = project.run("--task-file", "tasks.md", env=environment(server), expect=2)
     assert "Ollama has no model smal" in outcome.stderr
     assert 'did you mean "small"? Or get it with `ollama pull smal`' in outcome.stderr
-    assert "write model = one of those it has: small:latest" in outcome.stderr
+    assert "name one of those it has as its model: small:latest" in outcome.stderr
     assert "2 problems, nothing was run" in outcome.stderr
 
 
