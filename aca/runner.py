@@ -99,8 +99,8 @@ def carry_out(
             with one.writing(state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                ended = asyncio.run(
-                    _drive(one, state, written, begun, watchers, recording, trees, here, dock)
+                ended = process.in_loop(
+                    lambda: _drive(one, state, written, begun, watchers, recording, trees, here, dock)
                 )
             if trees is not None:
                 trees.remove_unneeded()

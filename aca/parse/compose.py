@@ -115,6 +115,7 @@ class _Composer:
             "description": self._description(entry),
             "context": self._contexts[item.section][0] if entry.group is None else "",
             "status": _STATUS[item.box or " "],
+            "priority": item.priority,
             "tags": [*item.tags, *attributes.pop("tags", [])],
             "file_refs": self._file_refs(entry, attributes.pop("file_refs", [])),
         }

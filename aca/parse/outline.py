@@ -50,6 +50,7 @@ class Item:
     section: Section = field(default_factory=Section)
     box: str | None = None
     tags: tuple[str, ...] = ()
+    priority: str = ""
     lines: list[int] = field(default_factory=list)
 
 
