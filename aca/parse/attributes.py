@@ -17,6 +17,11 @@ _ATTRIBUTE = re.compile(
     (?=[\s},])""",
     re.VERBOSE,
 )
+_COLONS = re.compile(
+    r"(?:(?<=\s)|^)\{\s*(?:needs|depends_on|dependencies|run|checks?|priority|role|provider|model|retries|timeout)"
+    r"\s*:[^{}]*\}\s*$"
+)
+"""What YAML and JSON would have in the place of an attribute list."""
 _CLOSING = re.compile(r"[\s,]*\}")
 _UNCLOSED_QUOTE = re.compile(r"""\s*[\w.-]+=(?:"(?:\\.|[^"\\])*|'[^']*)$""")
 _ARROW = re.compile(r"(?:^|(?<=\s))->\s+")
@@ -134,6 +139,10 @@ def _without_attributes(text: str, plain: str, headline: Headline) -> str:
         if is_open or (text.rstrip().endswith("}") if mistakes else not text[end:].strip()):
             headline.attributes, headline.mistakes = attributes, mistakes
             return text[: opening.start()]
+    if meant := _COLONS.search(plain):
+        cure = "write key=value, or put it in `backticks` where it is text"
+        width = len(meant.group().rstrip())
+        headline.mistakes = [Mistake(meant.start(), width, "attributes are not written with colons", cure)]
     return text
 
 
