@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.full_plan import APPROVED, CHANGEABLE, changed, is_named
+from tests.plans.full_plan import APPROVED, CHANGEABLE, changed, is_named
 from tests.project import Project
 
 TASKS = """\

@@ -10,7 +10,7 @@ from aca.core import events as ev
 from tests.contracts.models import KINDS
 from tests.model_server import ModelServer, text, tool
 from tests.project import Project, Running
-from tests.test_model_apis import environment, settings
+from tests.providers.test_model_apis import environment, settings
 
 ADA = {"USER": "ada", "LOGNAME": "ada"}
 WAIT = "touch began; until test -f go; do sleep 0.02; done"

@@ -26,11 +26,11 @@ with atheris.instrument_imports(include=["aca"]):
     from aca.plans.plan import Plan
     from aca.processes.process import Ended
     from aca.sessions import journal
-    from tests.core.full_plan import APPROVED
     from tests.core.stories import Story, task
     from tests.faults import test_fuzz
     from tests.parse.desk import Desk
     from tests.places import place
+    from tests.plans.full_plan import APPROVED
     from tests.providers.test_claude_stream import SAMPLES
 
 Target = tuple[Callable[[bytes], object], Iterable[bytes]]

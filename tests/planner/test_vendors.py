@@ -10,13 +10,13 @@ import pytest
 
 from aca.planner.draft import schema
 from aca.plans import output
+from tests.attempts.test_structured_output import asked_format
 from tests.contracts.models import KEY, every_kind
 from tests.model_server import Failure, ModelServer, Turn, text, tool
 from tests.planner.answers import draft, task
 from tests.project import Outcome, Project
+from tests.providers.test_model_apis import environment, settings
 from tests.real_parts import claude
-from tests.test_model_apis import environment, settings
-from tests.test_structured_output import asked_format
 
 GOOD = draft(task("greet", (1, 1)), task("louder", (2, 2), dependencies=["greet"]))
 BAD = json.dumps({**GOOD, "tasks": [{"id": "greet"}]})

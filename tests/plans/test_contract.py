@@ -16,8 +16,8 @@ from aca.plans.plan import Plan, dump
 from aca.plans.provenance import Approval, Contract, Source, Terms
 from aca.plans.settings import Defaults, Limits, Logging, Protect, Role, Sandbox
 from aca.plans.task import GivenStatus, Task
-from tests.core.full_plan import APPROVED, CHANGEABLE, FULL, changed, is_named, places, written
 from tests.core.stories import plans, task
+from tests.plans.full_plan import APPROVED, CHANGEABLE, FULL, changed, is_named, places, written
 
 
 def test_the_full_plan_says_everything() -> None:

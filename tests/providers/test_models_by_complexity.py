@@ -6,7 +6,7 @@ import pytest
 
 from tests.model_server import ModelServer, text
 from tests.project import Project
-from tests.test_model_apis import environment
+from tests.providers.test_model_apis import environment
 
 MODELS = 'models = {simple = "small", medium = "middle", complex = "large"}\n'
 TASKS = """\

@@ -10,11 +10,11 @@ from aca.attempts import recap
 from aca.core import events as ev
 from aca.core.events import FileChange
 from aca.providers.base import Changed, Said, Used
+from tests.attempts.test_attempts import install_claude
 from tests.contracts.models import every_kind
 from tests.model_server import Failure, ModelServer, Turn, text, tool
 from tests.project import Project
-from tests.test_attempts import install_claude
-from tests.test_model_apis import environment, settings
+from tests.providers.test_model_apis import environment, settings
 
 TASKS = '- [ ] Write it {#write check="grep -q two a.txt" retries=0}\n'
 TOO_LONG = Failure(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")

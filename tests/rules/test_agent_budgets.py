@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from aca.core import events as ev
+from tests.attempts.test_attempts import CLAUDE
 from tests.model_server import ModelServer, text, tool
 from tests.project import Project
 from tests.real_parts import claude
-from tests.test_attempts import CLAUDE
 
 ONE_AFTER_THE_OTHER = "1. One {#one}\n2. Two {#two}\n3. Three {#three}\n"
 

@@ -12,7 +12,7 @@ from aca.safety.secrets import VARIABLES
 from tests.contracts.models import KEY, KINDS, every_kind
 from tests.model_server import ModelServer, text, tool
 from tests.project import Project
-from tests.test_model_apis import settings
+from tests.providers.test_model_apis import settings
 
 TASK = "- [ ] Look {#look}\n"
 BACKEND = """\

@@ -10,8 +10,8 @@ from aca.core import events as ev
 from tests.contracts.models import KINDS
 from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project
+from tests.providers.test_model_apis import environment, settings
 from tests.real_parts import claude
-from tests.test_model_apis import environment, settings
 
 RULES = "Every greeting is polite, and nobody is left out of it."
 TASKS = f"""\

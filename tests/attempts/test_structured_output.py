@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from aca.core import events as ev
+from tests.attempts.test_attempts import install_claude
 from tests.contracts.models import KINDS, every_kind
 from tests.model_server import Failure, ModelServer, Turn, text, tool
 from tests.project import Project
-from tests.test_attempts import install_claude
-from tests.test_model_apis import environment, settings
+from tests.providers.test_model_apis import environment, settings
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

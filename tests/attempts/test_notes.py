@@ -8,7 +8,7 @@ from aca.core import events as ev
 from tests.contracts.models import every_kind
 from tests.model_server import Hang, ModelServer, text, tool
 from tests.project import Project
-from tests.test_model_apis import environment, settings
+from tests.providers.test_model_apis import environment, settings
 
 TASKS = "- [ ] First {#first retry_delay=1ms}\n- [ ] Second {#second}\n"
 HEADING = "# Notes of those who worked before you"
