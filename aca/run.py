@@ -28,6 +28,7 @@ from aca.rules.retries import Retries
 from aca.rules.verdict import verdict
 from aca.sessions.journal import Journal
 from aca.sessions.messages import Message, absorb
+from aca.sessions.recorder import Observer, Recorder
 from aca.stop import Stop
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,6 @@ POLL_SECONDS = 0.2
 """How often the inbox is looked at while something runs."""
 SET_BACK = 1.0
 """A clock that goes back by more than this was set; less is how clocks are kept right."""
-
-
-class Observer(Protocol):
-    """Watches, and nothing more: it cannot stop a task, and one that fails is dropped."""
-
-    def event(self, event: ev.Event, state: SessionState) -> None: ...
 
 
 class Inbox(Protocol):
@@ -86,7 +81,8 @@ async def run(
     Everything one turn has to say is one commit, and nothing starts before it. Raises MachineError when
     the journal cannot be written; the attempts then running are stopped, and are pending on resume.
     """
-    this = _Run(state, journal, execute, inbox, list(observers), hold, stop or Stop(), clock, timer)
+    recorder = Recorder(state, journal, observers)
+    this = _Run(state, recorder, execute, inbox, hold, stop or Stop(), clock, timer)
     try:
         this.begin(begun)
         while True:
@@ -108,10 +104,9 @@ async def run(
 @dataclass
 class _Run:
     state: SessionState
-    journal: Journal
+    recorder: Recorder
     execute: Execute
     inbox: Inbox
-    observers: list[Observer]
     hold: Hold
     stop: Stop
     clock: Callable[[], float]
@@ -128,7 +123,6 @@ class _Run:
         self.recent: deque[Task] = deque(maxlen=2 * schedule.LOOKAHEAD)
         self.interrupted: set[asyncio.Task[ev.Ending]] = set()
         self.bug: Exception | None = None
-        self.unseen: list[ev.Event] = []
         self.absorbed: list[str] = []
         self.deadline = self.timer() + (self.plan.limits.max_duration or float("inf"))
         self.next_poll = self.timer()
@@ -310,34 +304,22 @@ class _Run:
 
     def record(self, *events: ev.Event) -> list[ev.Event]:
         """Take events into journal and state. They are durable, and seen by others, after ``commit``."""
-        stamped = [self.journal.append(event) for event in events]
-        for event in stamped:
-            self.state.apply(event)
-            if hasattr(self, "frontier") and not isinstance(event, ev.Aside):
-                self.frontier.update(getattr(event, "task", None))
-        self.unseen += stamped
-        return stamped
+        return [self.take(event) for event in events]
+
+    def take(self, event: ev.Event) -> ev.Event:
+        recorded = self.recorder.record(event)
+        if hasattr(self, "frontier") and not isinstance(event, ev.Aside):
+            self.frontier.update(getattr(event, "task", None))
+        return recorded
 
     def tell(self, event: ev.Event) -> None:
         self.record(event)
         self.commit()
 
     def commit(self) -> None:
-        """Durable first, then visible."""
-        self.journal.commit()
+        self.recorder.commit()
         self.inbox.forget(self.absorbed)
         self.absorbed.clear()
-        for event in self.unseen:
-            self.show(event)
-        self.unseen.clear()
-
-    def show(self, event: ev.Event) -> None:
-        for observer in list(self.observers):
-            try:
-                observer.event(event, self.state)
-            except Exception:  # whatever an observer does wrong must not cost the run
-                log.exception("%s failed and is dropped", type(observer).__name__)
-                self.observers.remove(observer)
 
     # -- the decisions ------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ from aca.preparation.prepare import effective, used_providers
 from aca.processes import process
 from aca.providers import base, clean
 from aca.providers.budgeted import uncounted
-from aca.run import Observer, run
+from aca.run import run
 from aca.safety import secrets
 from aca.safety.place import Patience
 from aca.sessions import session
@@ -43,6 +43,7 @@ from aca.sessions.derived import Derived
 from aca.sessions.history import learned
 from aca.sessions.journal import Journal
 from aca.sessions.logs import system_log
+from aca.sessions.recorder import Observer
 from aca.sessions.resumption import reopenings
 from aca.sessions.session import Session
 from aca.stop import Stop

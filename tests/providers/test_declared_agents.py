@@ -16,7 +16,7 @@ from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project
 from tests.real_parts import gemini, gemini_environment, opencode, opencode_environment
 
-EXAMPLES = Path(__file__).parents[1] / "task_examples" / "providers"
+EXAMPLES = Path(__file__).parents[2] / "task_examples" / "providers"
 PROGRAMS: dict[str, Callable[[], Path]] = {"gemini": gemini, "opencode": opencode}
 ENVIRONMENTS: dict[str, Callable[[Path, str], dict[str, str]]] = {
     "gemini": gemini_environment,
