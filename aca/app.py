@@ -15,6 +15,7 @@ from aca import parse
 from aca.errors import DamagedJournalError, InputError, MachineError, Problem
 from aca.plans.plan import SCHEMA_ID, Plan
 from aca.plans.values import laid_over
+from aca.preparation.assigned import used_providers
 from aca.preparation.config import Merged
 from aca.preparation.prepare import (
     Prepared,
@@ -24,7 +25,6 @@ from aca.preparation.prepare import (
     provider_problems,
     settings,
     settled,
-    used_providers,
     workspace_problems,
 )
 from aca.runner import Watchers, carry_out, end_orphans, left

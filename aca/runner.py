@@ -31,7 +31,8 @@ from aca.limits.gate import Gate
 from aca.plans import touches
 from aca.plans.plan import Plan
 from aca.plans.values import laid_over
-from aca.preparation.prepare import effective, used_providers
+from aca.preparation.assigned import used_providers
+from aca.preparation.prepare import effective
 from aca.processes import process
 from aca.providers import base, clean
 from aca.providers.budgeted import uncounted
@@ -98,8 +99,8 @@ def carry_out(
             with one.writing(state) as written:
                 for event in reopenings(state) if failed else ():
                     state.apply(written.append(event))
-                ended = asyncio.run(
-                    _drive(one, state, written, begun, watchers, recording, trees, here, dock)
+                ended = process.in_loop(
+                    lambda: _drive(one, state, written, begun, watchers, recording, trees, here, dock)
                 )
             if trees is not None:
                 trees.remove_unneeded()

@@ -162,7 +162,8 @@ class Site:
             return place
         path = place.inside(self.task.cwd)
         if not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "this working directory does not exist", str(path))
+            what = "is no directory" if path.exists() else "does not exist"
+            raise NotADirectoryError(errno.ENOTDIR, f"this working directory {what}", str(path))
         return replace(place, path=path)
 
     def surroundings(self, ground: Ground) -> Mapping[str, str]:

@@ -7,10 +7,14 @@ a command runs.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
 from aca.errors import Exit, did_you_mean, exit_code
+
+_VARIABLE = re.compile(r" \(env var: '[^']*'\)")
+"""What Typer says of every option, whether the variable is set or not."""
 
 
 def run_main() -> None:
@@ -40,13 +44,15 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     import typer
 
-    from aca.cli import streams
+    from aca.cli import streams, variables
     from aca.cli.root import program
 
     streams.be_readable()
     if unreadable := list(streams.unreadable(arguments, os.environ)):
         _complain("\n".join(f"aca: {one}" for one in unreadable))
         return Exit.USAGE
+    for told in variables.misspelt(os.environ):
+        _complain(f"warning: {told}")
     try:
         return int(program(*arguments[:1]).main(arguments, prog_name="aca", standalone_mode=False) or 0)
     except typer.TyperException as error:
@@ -62,7 +68,8 @@ def _in_our_words(error: Any) -> str:
     if option := getattr(error, "option_name", ""):
         cure = did_you_mean(option, getattr(error, "possibilities", None) or ())
         return f"{error.message}{'; ' if cure else ''}{cure}"
-    message: str = error.format_message().replace("Value error, ", "")
+    error.message = _plainly(error)
+    message = _VARIABLE.sub("", error.format_message())
     if context is None or parameter is None:
         return message
     source = context.get_parameter_source(parameter.name)
@@ -70,6 +77,22 @@ def _in_our_words(error: Any) -> str:
         return message
     variable = parameter.envvar or f"{context.auto_envvar_prefix}_{parameter.name.upper()}"
     return f"{message} (from {variable})"
+
+
+def _plainly(error: Any) -> str:
+    """What Typer found wrong with a value, in the words that are used of files."""
+    if error.__cause__ is None:
+        return str(error.message)
+    from pydantic import ValidationError
+
+    from aca.plans.wording import words
+
+    if not isinstance(error.__cause__, ValidationError):
+        return str(error.message)
+
+    first = error.__cause__.errors(include_url=False)[0]
+    told, _ = words([first], first["input"])
+    return f"this{told}"
 
 
 def _told(error: BaseException) -> str:

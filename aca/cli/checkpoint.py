@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aca.cli.commands import Group
 from aca.cli.finding import SessionOption, find_session, in_each_session
 from aca.cli.options import Json, Workspace
 from aca.cli.screen import Screen
@@ -94,6 +95,8 @@ def _made(one: Session, name: str, patience: float) -> Checkpoint | None:
         time.sleep(0.05)
 
 
-group = typer.Typer(rich_markup_mode=None, help="Name the place a session has reached; list such places.")
+group = typer.Typer(
+    cls=Group, rich_markup_mode=None, help="Name the place a session has reached; list such places."
+)
 group.command("create")(create)
 group.command("list")(list_)

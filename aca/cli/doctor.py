@@ -132,10 +132,10 @@ def _home(workspace: Path) -> Iterator[Finding]:
     from aca.sessions.session import HOME
 
     home = workspace / HOME
-    if home.exists() and not os.access(home, os.W_OK | os.X_OK):
-        yield Finding(HOME, False, "it may not be written to", f"give yourself the right to write to {home}")
-    elif home.exists() and not home.is_dir():
+    if home.exists() and not home.is_dir():
         yield Finding(HOME, False, "it is a file where a directory belongs", f"move {home} out of the way")
+    elif home.exists() and not os.access(home, os.W_OK | os.X_OK):
+        yield Finding(HOME, False, "it may not be written to", f"give yourself the right to write to {home}")
     elif home.exists() and not (home / ".gitignore").exists():
         yield Finding(HOME, False, "nothing keeps it out of commits", "aca init writes its .gitignore", False)
     else:

@@ -102,7 +102,15 @@ def dollars(amount: float | None) -> float | None:
 
 
 def directory(path: Path) -> Path:
-    """A directory that exists, as an absolute path."""
+    """A directory that exists, as an absolute path. Raises InputError where the current one was removed."""
+    from aca.errors import InputError, Problem
+
+    try:
+        if not path.is_absolute():
+            Path.cwd()
+    except FileNotFoundError:
+        told = Problem("the directory you are in has been removed", "go to another one: cd")
+        raise InputError(told) from None
     try:
         if path.is_dir():
             return path.resolve()

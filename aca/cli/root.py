@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from aca import __version__
+from aca.cli.commands import Group
 from aca.cli.options import (
     Output,
     Planning,
@@ -20,7 +20,6 @@ from aca.cli.options import (
     refuse_in_front,
     takes,
 )
-from aca.errors import did_you_mean
 
 EPILOG = """\
 Exit codes:
@@ -39,11 +38,10 @@ Exit codes:
 """
 
 
-class Commands(TyperGroup):
-    """All commands, each imported and made when it is asked for: that takes longer than most of them work.
+class Commands(Group):
+    """All commands, each imported and made when it is asked for: that takes longer than most of them work."""
 
-    Names the nearest command where there is none of that name.
-    """
+    taker = "run"
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*COMMANDS, *GROUPS]
@@ -58,18 +56,6 @@ class Commands(TyperGroup):
             self.commands[cmd_name] = typer.main.get_group(import_module(f"aca.cli.{cmd_name}").group)
             self.commands[cmd_name].name = cmd_name
         return self.commands.get(cmd_name)
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name = args[0]
-        if self.get_command(ctx, name) is None:
-            ctx.fail(unknown(name, self.list_commands(ctx)))
-        return super().resolve_command(ctx, args)
-
-
-def unknown(name: str, commands: list[str]) -> str:
-    """What to say to a first argument that is no command."""
-    cure = f"did you mean: aca run {name}" if Path(name).is_file() else did_you_mean(name, commands)
-    return f'there is no command "{name}"' + (f"; {cure}" if cure else "")
 
 
 def program(first: str = "") -> Any:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from aca.core import events as ev
+from aca.core.misplaced import misplaced
 from aca.core.progress import Checkpoint, Shared, Status, TaskState, together
 from aca.core.spent import Spent, add_usage, usage_of
 from aca.plans.plan import Plan, talks_with
@@ -426,6 +427,8 @@ def fold(state: AnyState, events: Iterable[ev.Event]) -> AnyState:
     """
     for event in events:
         try:
+            if why := misplaced(event, state.states):
+                raise MisplacedEventError(event.seq, why)
             state.apply(event)
         except KeyError as error:
             if not _names(event, error.args[0]):

@@ -13,8 +13,9 @@ from aca.errors import Problem, SessionError
 from aca.parse.explain import explain
 from aca.plans.task import Task
 from aca.plans.values import slug
+from aca.preparation import assigned
 from aca.preparation.config import Merged
-from aca.preparation.prepare import Prepared, effective, provider_problems, refuse_secrets
+from aca.preparation.prepare import effective, refuse_secrets
 from aca.sessions.session import Session
 
 
@@ -59,4 +60,4 @@ def _impossible(one: Session, state: SessionState, task: Mapping[str, Any]) -> I
             yield Problem(f'there is no file "{ref}" in the workspace')
     alone = Task.model_validate({**task, "parent_id": None, "dependencies": ()})
     plan = state.plan.model_copy(update={"tasks": (alone,)})
-    yield from provider_problems(Prepared(plan, Merged()), one.workspace)
+    yield from assigned.problems(plan, Merged(), one.workspace)

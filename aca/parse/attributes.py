@@ -17,6 +17,11 @@ _ATTRIBUTE = re.compile(
     (?=[\s},])""",
     re.VERBOSE,
 )
+_COLONS = re.compile(
+    r"(?:(?<=\s)|^)\{\s*(?:needs|depends_on|dependencies|run|checks?|priority|role|provider|model|retries|timeout)"
+    r"\s*:[^{}]*\}\s*$"
+)
+"""What YAML and JSON would have in the place of an attribute list."""
 _CLOSING = re.compile(r"[\s,]*\}")
 _UNCLOSED_QUOTE = re.compile(r"""\s*[\w.-]+=(?:"(?:\\.|[^"\\])*|'[^']*)$""")
 _ARROW = re.compile(r"(?:^|(?<=\s))->\s+")
@@ -126,29 +131,33 @@ def _may_be_file(target: str, is_file: Callable[[str], bool]) -> bool:
 def _without_attributes(text: str, plain: str, headline: Headline) -> str:
     """Cut the attribute list at the end of *text*; other braces are text."""
     for opening in _OPENING.finditer(plain):
-        attributes, end, mistake = _entries(text, opening.end())
-        closes_at_end = mistake is None and not text[end:].strip()
-        if mistake and (text.rstrip().endswith("}") or "}" not in text[opening.end() :]):
-            headline.mistakes.append(mistake)
+        is_open = "}" not in text[opening.end() :]
+        attributes, mistakes, end = _entries(f"{text}}}" if is_open else text, opening.end())
+        if is_open and not mistakes:
+            unclosed = Mistake(opening.end() - 1, 1, "this attribute list is not closed", "end it with }")
+            mistakes.append(unclosed)
+        if is_open or (text.rstrip().endswith("}") if mistakes else not text[end:].strip()):
+            headline.attributes, headline.mistakes = attributes, mistakes
             return text[: opening.start()]
-        if closes_at_end:
-            headline.attributes = attributes
-            return text[: opening.start()]
+    if meant := _COLONS.search(plain):
+        cure = "write key=value, or put it in `backticks` where it is text"
+        width = len(meant.group().rstrip())
+        headline.mistakes = [Mistake(meant.start(), width, "attributes are not written with colons", cure)]
     return text
 
 
-def _entries(text: str, position: int) -> tuple[list[Attribute], int, Mistake | None]:
-    """The entries after ``{`` up to its ``}``, and where the list ends or what is wrong with it."""
+def _entries(text: str, position: int) -> tuple[list[Attribute], list[Mistake], int]:
+    """The entries after ``{`` up to its ``}``, what is none between them, and where the list ends."""
     entries: list[Attribute] = []
-    opened = position - 1
-    while True:
-        if closing := _CLOSING.match(text, position):
-            return entries, closing.end(), None
-        match = _ATTRIBUTE.match(text, position)
-        if match is None:
-            return entries, position, _mistake(text, position, opened)
-        entries.append(_attribute(match))
-        position = match.end()
+    mistakes: list[Mistake] = []
+    while (closing := _CLOSING.match(text, position)) is None and text[position:].strip(" \t,"):
+        if match := _ATTRIBUTE.match(text, position):
+            entries.append(_attribute(match))
+            position = match.end()
+        else:
+            mistakes.append(_mistake(text, position))
+            position = mistakes[-1].start + mistakes[-1].width
+    return entries, mistakes, closing.end() if closing else len(text)
 
 
 def _attribute(match: re.Match[str]) -> Attribute:
@@ -164,17 +173,12 @@ def _attribute(match: re.Match[str]) -> Attribute:
     return Attribute(match["key"], match["single"] or (match["bare"] or "").rstrip(","), start, width)
 
 
-def _mistake(text: str, position: int, opened: int) -> Mistake:
-    start = position + len(text[position:]) - len(text[position:].lstrip())
-    if start >= len(text):
-        return Mistake(opened, 1, "this attribute list is not closed", "end it with }")
-    if _UNCLOSED_QUOTE.match(text, position):
+def _mistake(text: str, position: int) -> Mistake:
+    """What stands at *position*, where an entry should."""
+    start = len(text) - len(text[position:].lstrip(" \t,"))
+    if _UNCLOSED_QUOTE.match(text, start):
         return Mistake(start, len(text) - start, "this quote is not closed", "")
     word = re.compile(r"[^\s}]+|.").match(text, start)
     width = len(word.group()) if word else 1
-    found = text[start : start + width]
-    if "}" not in text[start:] and _ATTRIBUTE.match(text + "}", position):
-        return Mistake(opened, 1, "this attribute list is not closed", "end it with }")
-    return Mistake(
-        start, width, f"`{found}` is not an attribute", 'write #id, .tag, key=value or key="two words"'
-    )
+    cure = 'write #id, .tag, key=value or key="two words"'
+    return Mistake(start, width, f"`{text[start : start + width]}` is not an attribute", cure)

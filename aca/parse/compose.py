@@ -84,6 +84,9 @@ class _Composer:
 
     def make_tasks(self) -> list[dict[str, Any]]:
         """One task for each item, as it stands."""
+        for line, column, width in self._outline.near_boxes():
+            cure = "write [ ], [x] or [-] and a space behind it, or `code` around what is none"
+            self._document.note_at(Mark(line + 1, column + 1, width), "this is not quite a box", cure)
         places: dict[Item, int] = {}
         for index, item in enumerate(self._items):
             line, column = self._title_place(item)
@@ -115,6 +118,7 @@ class _Composer:
             "description": self._description(entry),
             "context": self._contexts[item.section][0] if entry.group is None else "",
             "status": _STATUS[item.box or " "],
+            "priority": item.priority,
             "tags": [*item.tags, *attributes.pop("tags", [])],
             "file_refs": self._file_refs(entry, attributes.pop("file_refs", [])),
         }

@@ -77,7 +77,7 @@ def _unknown_key(loc: Loc, root: Any, data: object, extra: Mapping[Any, Iterable
     fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
     known = [field.alias or name for name, field in fields.items()]
     near = _near(key, (*known, *extra.get(model, ())))
-    cure = near or (f"known keys: {', '.join(known)}" if len(known) <= _FEW else "")
+    cure = near or (f"known keys: {', '.join(known)}" if 0 < len(known) <= _FEW else "")
     task, inner = _split_task(data, loc)
     place = f" in {_dotted(inner[:-1])}" if len(inner) > 1 else ""
     return Complaint(loc, f'{task}unknown key "{key}"{place}', cure, key)

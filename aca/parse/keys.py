@@ -82,7 +82,7 @@ def expand_file(document: Document) -> None:
     if isinstance(session, dict):
         _expand_session(document, session)
     elif session is not None:
-        document.note(("session",), "session should be a table", 'write its keys under "[session]"')
+        document.note(("session",), "session should be a table", "write its keys below it")
 
 
 def _expand_session(document: Document, session: dict[str, Any]) -> None:

@@ -1,20 +1,34 @@
-"""Org files: ``* TODO`` and ``* DONE`` headlines are tasks, nested by their stars."""
+"""Org files: headlines with a keyword, such as ``* TODO`` or ``* DONE``, are tasks, nested by stars."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from aca.parse.outline import Item, Outline, Section
 
-_HEADLINE = re.compile(r"(\*+)[ \t]+(?:(TODO|DONE)(?:[ \t]+|$))?")
+_HEADLINE = re.compile(r"(\*+)[ \t]+")
+_WORD = re.compile(r"(\w+)(?:[ \t]+|$)")
+_PRIORITY = re.compile(r"\[#([A-Z])\](?:[ \t]+|$)")
+_DECLARED = re.compile(r"#\+(?:(?:seq|typ)_)?todo:(.*)", re.IGNORECASE)
+_KEYS = re.compile(r"\([^()]*\)")
+"""What stands behind a declared keyword: the key that chooses it, ``TODO(t)``."""
+_BOXES = {
+    **dict.fromkeys(("TODO", "NEXT", "STARTED"), " "),
+    **dict.fromkeys(("WAITING", "HOLD", "CANCELLED", "CANCELED"), "-"),
+    "DONE": "x",
+}
+"""The usual keywords as boxes: what waits is not worked at, nor what was called off."""
+_PRIORITIES = {"A": "high", "B": "normal", "C": "low"}
+"""Org's own; others come behind them."""
 _TAGS = re.compile(r"[ \t]+:([\w@#%:]+):[ \t]*$")
 _CODE = re.compile(r"\s*#\+(begin|end)_(?:src|example)\b", re.IGNORECASE)
 _TASK = re.compile(r"\*+[ \t]+(?:TODO|DONE)(?:[ \t]|$)", re.MULTILINE)
 
 
 def is_org(text: str) -> bool:
-    """Whether *text* has headlines with TODO or DONE."""
-    return any(_TASK.match(line) for line in text.split("\n"))
+    """Whether *text* has headlines with TODO or DONE, or declares other keywords."""
+    return any(_TASK.match(line) or _DECLARED.match(line) for line in text.split("\n"))
 
 
 def read_outline(lines: list[str], first: int) -> Outline:
@@ -24,11 +38,23 @@ def read_outline(lines: list[str], first: int) -> Outline:
     return outline
 
 
+def _boxes(lines: Iterable[str]) -> dict[str, str]:
+    """Every keyword as a box: the usual ones, and those that *lines* declare, done behind a ``|``."""
+    boxes = dict(_BOXES)
+    for declared in filter(None, map(_DECLARED.match, lines)):
+        todo, bar, done = (part.split() for part in _KEYS.sub("", declared[1]).partition("|"))
+        if not bar:  # the last one is done then
+            todo, done = todo[:-1], todo[-1:]
+        boxes = {**dict.fromkeys(todo, " "), **dict.fromkeys(done, "x"), **boxes}
+    return boxes
+
+
 class _Reading:
     """A walk over the headlines that keeps the tasks it is in, outermost first."""
 
     def __init__(self, outline: Outline) -> None:
         self._outline = outline
+        self._boxes = _boxes(outline.lines)
         self._open: list[tuple[int, Item]] = []
 
     def read(self) -> None:
@@ -45,8 +71,9 @@ class _Reading:
     def _headline(self, number: int, match: re.Match[str]) -> None:
         level = len(match[1])
         self._close(number, level)
-        if match[2]:
-            self._task(number, match, level)
+        word = _WORD.match(self._outline.lines[number], match.end())
+        if word and word[1] in self._boxes:
+            self._task(number, word, level)
         elif not self._open:  # below a task it is text of that task
             self._section(number, match, level)
 
@@ -57,12 +84,15 @@ class _Reading:
         title = self._outline.lines[number][match.end() :].strip()
         self._outline.sections.append(Section(level, title, above, lines=[number]))
 
-    def _task(self, number: int, match: re.Match[str], level: int) -> None:
+    def _task(self, number: int, word: re.Match[str], level: int) -> None:
         above = self._open[-1][1] if self._open else None
-        item = Item(number, number + 1, match.end(), 0, 0, above=above, section=self._outline.sections[-1])
-        item.box = "x" if match[2] == "DONE" else " "
         line = self._outline.lines[number]
-        if tags := _TAGS.search(line, match.end() - 1):
+        priority = _PRIORITY.match(line, word.end())
+        start = (priority or word).end()
+        item = Item(number, number + 1, start, 0, 0, above=above, section=self._outline.sections[-1])
+        item.box = self._boxes[word[1]]
+        item.priority = _PRIORITIES.get(priority[1], "background") if priority else ""
+        if tags := _TAGS.search(line, start - 1):
             item.tags = tuple(filter(None, tags[1].split(":")))
             self._outline.lines[number] = line[: tags.start()]
         self._open.append((level, item))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 BOX = re.compile(r"\[([ xX-])\](?:\s+|$)")
+_NEARLY_BOX = re.compile(r"\[[ \t]*[xX-]?[ \t]*\](?![(\[:])")
 _KEYWORD = re.compile(r"(TODO|DONE)\s+")
 
 
@@ -50,6 +51,7 @@ class Item:
     section: Section = field(default_factory=Section)
     box: str | None = None
     tags: tuple[str, ...] = ()
+    priority: str = ""
     lines: list[int] = field(default_factory=list)
 
 
@@ -77,6 +79,13 @@ class Outline:
             return marked
         outermost = [self._with_keyword(item) for item in self.items if item.above is None]
         return outermost or self._one_task()
+
+    def near_boxes(self) -> Iterator[tuple[int, int, int]]:
+        """Line, column and width (from 0) of what is nearly a box, so that its item would be no task."""
+        for item in self.items:
+            nearly = _NEARLY_BOX.match(self.lines[item.start], item.column) if item.box is None else None
+            if nearly:
+                yield item.start, item.column, len(nearly.group())
 
     @property
     def has_title(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,7 +18,10 @@ from aca.plans.faults import Fault, faults
 from aca.plans.plan import Plan
 from aca.plans.task import Task
 
-_KEPT: dict[str | int, Any] = {}
+Cuts = dict[str | int, Any]
+"""What is to be taken out of data, as a tree: at its ends is None, or the text that is put in instead."""
+
+_KEPT: Cuts = {}
 """Nothing is cut."""
 
 Report = Callable[[Loc, str, str, str], Problem]
@@ -26,34 +29,46 @@ Report = Callable[[Loc, str, str, str], Problem]
 _ALIASES = {Plan: TOP_KEYS, Task: tuple(TASK_KEYS)}
 
 
-def validate(data: dict[str, Any], problem: Report, earlier: Sequence[Problem] = ()) -> Plan:
+def _nothing_more(_plan: Plan) -> Iterable[Fault]:
+    return ()
+
+
+def validate(
+    data: dict[str, Any],
+    problem: Report,
+    earlier: Sequence[Problem] = (),
+    look: Callable[[Plan], Iterable[Fault]] = _nothing_more,
+) -> Plan:
     """The plan *data* describes. Raises InputError with all problems, the *earlier* ones too.
 
-    *problem* makes a Problem of a place in the data, a message, a cure and a word to underline.
+    *problem* makes a Problem of a place in the data, a message, a cure and a word to underline. *look* finds
+    what else is wrong with a plan.
     """
     with uncollected():
-        plan, complaints = _shape(data)
+        plan, complaints, cuts = _shape(data)
         found = [*earlier, *(problem(one.loc, one.message, one.cure, one.word) for one in complaints)]
         if plan is not None:
             known = {one.loc for one in complaints}
-            found += [_told(fault, plan, problem) for fault in _faults(plan) if _is_news(fault, known)]
+            nameless = _nameless(data, known)
+            told = (_placed(one, plan, problem, cuts) for one in (*_faults(plan), *look(plan)))
+            news = (one for one in told if _is_news(one, known) and one.word.casefold() not in nameless)
+            found += [problem(one.loc, one.message, one.cure, one.word) for one in news]
         if found or plan is None:
             raise InputError(sorted(dict.fromkeys(found), key=_by_place))
     return plan
 
 
-def _shape(data: dict[str, Any]) -> tuple[Plan | None, list[Complaint]]:
-    """The plan; with what does not fit taken out, if need be, so that the rest can be looked at."""
+def _shape(data: dict[str, Any]) -> tuple[Plan | None, list[Complaint], Cuts]:
+    """The plan; with what does not fit cut out, if need be, so that the rest can be looked at."""
     try:
-        return Plan.model_validate(data), []
+        return Plan.model_validate(data), [], _KEPT
     except ValidationError as error:
         complaints = [_of_version(one, data) for one in explain(error, Plan, data, _ALIASES)]
-    if any(_hides_tasks(one.loc) for one in complaints):
-        return None, complaints
+    cuts = _cuts(data, [one.loc for one in complaints])
     try:
-        return Plan.model_validate(_without(data, _cuts(data, [one.loc for one in complaints]))), complaints
+        return Plan.model_validate(_without(data, cuts)), complaints, cuts
     except ValidationError:
-        return None, complaints
+        return None, complaints, cuts
 
 
 def _of_version(complaint: Complaint, data: dict[str, Any]) -> Complaint:
@@ -65,33 +80,69 @@ def _of_version(complaint: Complaint, data: dict[str, Any]) -> Complaint:
     return Complaint(complaint.loc, message, "make it again from its task file", complaint.word)
 
 
-def _hides_tasks(loc: Loc) -> bool:
-    """Whether what is wrong at *loc* leaves open which tasks there are."""
-    return loc == ("tasks",) or (loc[0] == "tasks" and (len(loc) == 2 or loc[2] in ("id", "title")))
-
-
-def _without(data: Any, cuts: Mapping[str | int, Any]) -> Any:
+def _without(data: Any, cuts: Cuts) -> Any:
     """A copy of *data* without what is cut out of it."""
     if isinstance(data, dict):
-        kept = {key: value for key, value in data.items() if cuts.get(key, _KEPT) is not None}
-        return kept | {key: _without(kept[key], cuts[key]) for key in cuts.keys() & kept.keys()}
+        kept = {key: value for key, value in data.items() if key not in cuts}
+        return kept | {key: _cut(data.get(key), cut) for key, cut in cuts.items() if cut is not None}
     if isinstance(data, list):
-        numbered = [(index, value) for index, value in enumerate(data) if cuts.get(index, _KEPT) is not None]
-        return [_without(value, cuts.get(index, _KEPT)) for index, value in numbered]
+        kept_of = ((value, cuts.get(index, _KEPT)) for index, value in enumerate(data))
+        return [_cut(value, cut) for value, cut in kept_of if cut is not None]
     return data
 
 
-def _cuts(data: Any, locs: Iterable[Loc]) -> dict[str | int, Any]:
-    """*locs* as a tree with None at its ends; of what is missing, the thing that lacks it is cut."""
-    tree: dict[str | int, Any] = {}
-    ends = {loc if value_at(data, loc, _KEPT) is not _KEPT else loc[:-1] for loc in locs}
-    for loc in sorted(ends, key=len):
-        node: dict[str | int, Any] | None = tree
+def _cut(value: Any, cut: Cuts | str) -> Any:
+    return cut if isinstance(cut, str) else _without(value, cut)
+
+
+def _cuts(data: Any, locs: Iterable[Loc]) -> Cuts:
+    """What is wrong at *locs*, as a tree."""
+    tree: Cuts = {}
+    for loc, text in sorted((_end(data, loc) for loc in locs), key=lambda end: len(end[0])):
+        node: Any = tree
         for part in loc[:-1]:
-            node = node.setdefault(part, {}) if node is not None else None
-        if node is not None:
-            node[loc[-1]] = None
+            node = node.setdefault(part, {}) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node[loc[-1]] = text
     return tree
+
+
+def _end(data: Any, loc: Loc) -> tuple[Loc, str | None]:
+    """What is cut, and what is put in instead; of what is missing, the thing that lacks it is cut."""
+    text = _stand_in(loc)
+    is_there = text is not None or value_at(data, loc, _KEPT) is not _KEPT
+    return (loc if is_there else loc[:-1]), text
+
+
+def _stand_in(loc: Loc) -> str | None:
+    """What a task is called that does not say so as it should."""
+    match loc:
+        case ("tasks", int(), "title"):
+            return "?"
+        case ("tasks", int(index), "id"):
+            return f"task {index + 1}"
+    return None
+
+
+def _nameless(data: Any, locs: Iterable[Loc]) -> set[str]:
+    """What others may call the tasks that do not say their name as they should."""
+    entries = (value_at(data, loc[:2]) for loc in locs if loc[:1] == ("tasks",) and loc[2:] in ((), ("id",)))
+    names = ((one.get("id"), one.get("title")) if isinstance(one, dict) else (one,) for one in entries)
+    return {str(name).casefold() for some in names for name in some}
+
+
+def _written(loc: Loc, cuts: Cuts) -> Loc:
+    """Where the data has what stands at *loc* once *cuts* are made: what was cut out of lists is counted."""
+    found: Loc = ()
+    here = cuts
+    for part in loc:
+        gone = sorted(index for index, cut in here.items() if cut is None and isinstance(index, int))
+        if isinstance(part, int):
+            for index in gone:
+                part += index <= part
+        found, inner = (*found, part), here.get(part)
+        here = inner if isinstance(inner, dict) else _KEPT
+    return found
 
 
 def _is_news(fault: Fault, known: Collection[Loc]) -> bool:
@@ -108,20 +159,19 @@ def _faults(plan: Plan) -> Iterator[Fault]:
     yield from graph.cycle_faults(plan)
     if plan.execution_mode == "sequential" and plan.max_concurrent_tasks > 1:
         message = f"sequential runs one task at a time, not {plan.max_concurrent_tasks}"
-        cure = "write execution_mode = parallel, or leave max_concurrent_tasks out"
+        cure = "run them in parallel mode, or leave the number out"
         yield Fault(("max_concurrent_tasks",), message, cure, str(plan.max_concurrent_tasks))
 
 
-def _told(fault: Fault, plan: Plan, problem: Report) -> Problem:
-    """A fault as a problem. Two things with one name are both named by their lines."""
-    told = problem(fault.loc, fault.message, fault.cure, fault.word)
+def _placed(fault: Fault, plan: Plan, problem: Report, cuts: Cuts) -> Fault:
+    """*fault* where the file has it. Two things with one name are both named by their lines."""
+    loc, message = _written(fault.loc, cuts), fault.message
     match fault.loc:
         case ("tasks", int(index), "id") if fault.message.startswith("two tasks"):
             first = next(n for n, task in enumerate(plan.tasks) if task.id == plan.tasks[index].id)
-            other = problem(("tasks", first, "id"), "", "", "").line
-            message = f"{fault.message}: lines {other} and {told.line}" if other else fault.message
-            return problem(fault.loc, message, fault.cure, fault.word)
-    return told
+            other = problem(_written(("tasks", first, "id"), cuts), "", "", "").line
+            message += f": lines {other} and {problem(loc, '', '', '').line}" if other else ""
+    return Fault(loc, message, fault.cure, fault.word)
 
 
 def _by_place(problem: Problem) -> tuple[str, int, int]:

@@ -97,7 +97,7 @@ def ask(plan: Plan, home: Path, accept: Accept[T], notice: Callable[[str], None]
     with _one_session(_usable(home), plan) as one:
         asking = _Asking(one, plan, notice)
         try:
-            return asyncio.run(asking.until_answered(accept))
+            return process.in_loop(lambda: asking.until_answered(accept))
         except (InputError, PlanningError):
             asking.tell_what_is_lost()
             raise

@@ -70,7 +70,7 @@ def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:
     found = []
     for index, task in enumerate(tasks):
         if task.id in seen:
-            cure = "give one of them another id: {#another-id}"
+            cure = "give one of them another id"
             found.append(Fault(("tasks", index, "id"), f'two tasks have the id "{task.id}"', cure, task.id))
         seen.add(task.id)
     return found
@@ -139,16 +139,18 @@ def _conversation_fault(task: Task, tasks: dict[str, Task]) -> Fault | None:
         message, cure = f'task "{task.id}" has no {other} to share a conversation with', f"give it a {other}"
     else:
         message = f'task "{task.id}" cannot go on in the conversation of "{other}", which it does not need'
-        cure = f'add needs="{other}"' if other in tasks else did_you_mean(other, [PARENT, ROLE, *tasks])
+        cure = f'let it need "{other}"' if other in tasks else did_you_mean(other, [PARENT, ROLE, *tasks])
     return Fault(("conversation",), message, cure, other)
 
 
 def _kind_faults(task: Task, is_group: bool) -> list[Fault]:
     found = []
     if task.kind == "command" and not task.command:
-        found.append(Fault(("command",), f'task "{task.id}" is a command without one', 'add run="..."'))
+        found.append(
+            Fault(("command",), f'task "{task.id}" is a command without one', "say with run what it does")
+        )
     if task.kind != "command" and task.command:
-        cure = "leave kind out, or write kind=command"
+        cure = "leave kind out, or let it be command"
         found.append(Fault(("command",), f'task "{task.id}" has a command but is an {task.kind}', cure))
     if task.backup and task.kind != "command":
         found.append(Fault(("backup",), f'task "{task.id}" has a backup but is an {task.kind}', ""))

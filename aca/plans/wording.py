@@ -49,7 +49,9 @@ def words(errors: Sequence[ErrorDetails], value: object) -> tuple[str, str]:
     kind, context = first["type"], first.get("ctx", {})
     if kind in _NOUNS:
         nouns = dict.fromkeys(_NOUNS.get(one["type"], "something else") for one in errors)
-        return f" should be {' or '.join(nouns)}, not {shown(value)}", ""
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        cure = "put it in quotes" if is_number and [*nouns] == ["text"] else ""
+        return f" should be {' or '.join(nouns)}, not {shown(value)}", cure
     if kind in _PLAIN:
         return _PLAIN[kind]
     if kind == "literal_error":

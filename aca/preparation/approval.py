@@ -13,7 +13,8 @@ from aca.parse.written import TERMS, with_terms
 from aca.plans import contract
 from aca.plans.plan import Plan, dump
 from aca.preparation import drift, schemas
-from aca.preparation.prepare import refuse_secrets, used_providers, without_provider
+from aca.preparation.assigned import faults, used_providers, without_provider
+from aca.preparation.prepare import refuse_secrets
 from aca.sessions import journal
 from aca.workspaces import choice
 
@@ -31,7 +32,7 @@ def approve(
     if not document.is_plan:
         cure = f"make a plan of it: aca --task-file {file} --dry-run --dump-plan plan.json"
         raise InputError(Problem("only a plan can be approved, and this is none", cure, document.path))
-    plan = parse.validate(document.data, document.problem, document.problems)
+    plan = parse.validate(document.data, document.problem, document.problems, faults)
     refuse_secrets(document.data, document.problem, environ)
     _refuse_what_is_open(plan, document)
     drift.refuse(plan, document, workspace, ("approval", "base_commit", "tools", "references"))
@@ -48,7 +49,7 @@ def _refuse_what_is_open(plan: Plan, document: parse.Document) -> None:
     """What is chosen only when the plan runs is nothing that anybody can approve."""
     if open_tasks := without_provider(plan):
         message = f'nothing says who does the task "{open_tasks[0].id}"'
-        cure = 'name a provider: "defaults": {"provider": "claude-cli"}'
+        cure = "name a provider under defaults, such as claude-cli"
         raise InputError(document.problem(("defaults",), message, cure))
 
 

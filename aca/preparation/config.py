@@ -13,6 +13,7 @@ import msgspec
 
 from aca.errors import InputError, Problem
 from aca.parse import Document, Loc, read_settings
+from aca.parse.explain import value_at
 from aca.plans.plan import Plan
 
 PROJECT_FILE = "aca.toml"
@@ -37,7 +38,7 @@ ENVIRONMENT: dict[str, str] = {
     "ACA_MAX_DURATION": "limits.max_duration",
     "ACA_ON_QUOTA": "rate_limiting.on_quota",
 }
-"""Environment variable -> the setting it gives."""
+"""Environment variable -> the setting it gives, as the option does that is called like it."""
 
 TEXTS = ("defaults.provider", "defaults.model", "defaults.system_prompt")
 """Settings whose value is text even where it looks like a number."""
@@ -138,6 +139,16 @@ def environment_layers(environ: Mapping[str, str]) -> list[Layer]:
         Layer(name, nested(setting, environ[name] if setting in TEXTS else _plain(environ[name])))
         for name, setting in ENVIRONMENT.items()
         if environ.get(name)
+    ]
+
+
+def flag_layers(flags: Mapping[str, Any]) -> list[Layer]:
+    """One layer per option that was given, called as it is written; *flags* are a piece of plan."""
+    said = {name: value_at(flags, tuple(setting.split("."))) for name, setting in ENVIRONMENT.items()}
+    return [
+        Layer(f"--{name.removeprefix('ACA_').lower().replace('_', '-')}", nested(ENVIRONMENT[name], value))
+        for name, value in said.items()
+        if value is not None
     ]
 
 

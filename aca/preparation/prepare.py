@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from pydantic import ValidationError
 
-from aca import parse, providers, user_state
+from aca import parse, user_state
 from aca.attempts import rights
 from aca.errors import InputError, Problem, did_you_mean
 from aca.garbage import here_to_stay
-from aca.parse.explain import explain
 from aca.plans import contract
-from aca.plans.plan import Plan, Profile, profile
+from aca.plans.plan import Plan
 from aca.plans.task import Task
-from aca.preparation import config, drift
+from aca.preparation import assigned, config, drift
 from aca.providers import choice
-from aca.providers.base import Errand
 from aca.safety import secrets
 from aca.sessions import session
 from aca.workspaces import choice as choice_of_place
@@ -69,7 +66,7 @@ def prepare(request: Request, environ: Mapping[str, str], document: parse.Docume
             cure = f"for a task file write: aca --task-file {request.file}"
             raise InputError(Problem("this is not a plan: it has no format_version", cure, document.path))
         merged = _merge(document, request, environ)
-        plan = parse.validate(merged.data, merged.problem, document.problems)
+        plan = parse.validate(merged.data, merged.problem, document.problems, assigned.faults)
         refuse_secrets(merged.data, merged.problem, environ)
     moved = _moved(document, plan, request) if document.is_plan else {}
     prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
@@ -89,7 +86,7 @@ def settled(prepared: Prepared, workspace: Path) -> Prepared:
     """*prepared* with a contract, where it has none: tree and tools as they are, and what each task gets."""
     plan = prepared.plan
     if plan.contract is None:
-        now = drift.present(plan, workspace, used_providers(plan))
+        now = drift.present(plan, workspace, assigned.used_providers(plan))
         plan = contract.settled(plan, now)
     return msgspec.structs.replace(prepared, plan=plan)
 
@@ -112,6 +109,11 @@ def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
     return msgspec.structs.replace(prepared, plan=plan)
 
 
+def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
+    """What keeps the providers of a plan from doing it, found out without calling any."""
+    return assigned.problems(prepared.plan, prepared.settings, workspace)
+
+
 def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
     """What keeps the tasks of a plan from being done where it says."""
     found = [*choice_of_place.faults(prepared.plan, workspace), *rights.faults(prepared.plan, workspace)]
@@ -123,7 +125,7 @@ def _merge(document: parse.Document, request: Request, environ: Mapping[str, str
     """A plan is what was reviewed: only flags and environment change it. A task file takes settings."""
     below = [] if document.is_plan else config.file_layers(request.workspace, environ)
     layers = [*below, config.Layer("task file", document.data, document)]
-    above = [*config.environment_layers(environ), config.Layer("command line", request.flags)]
+    above = [*config.environment_layers(environ), *config.flag_layers(request.flags)]
     merged = config.merge([*layers, *above])
     _let_flags_decide(merged, above)
     _let_model_decide(merged, [*layers, *above])
@@ -298,7 +300,7 @@ def effective(plan: Plan, overrides: Mapping[str, Any]) -> Plan:
 
 def _with_provider(prepared: Prepared) -> Prepared:
     """*prepared* with a provider for the tasks that need one and name none, where one is here."""
-    return _chosen(prepared) if without_provider(prepared.plan) else prepared
+    return _chosen(prepared) if assigned.without_provider(prepared.plan) else prepared
 
 
 def _chosen(prepared: Prepared) -> Prepared:
@@ -310,67 +312,3 @@ def _chosen(prepared: Prepared) -> Prepared:
     defaults = plan.defaults.model_copy(update={"provider": name})
     note = f"agent tasks are for {name} ({sign}), as nothing says who does them: see aca providers"
     return Prepared(plan.model_copy(update={"defaults": defaults}), merged, note)
-
-
-def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
-    """What an agent is still to do, or may have to when it fails, with what that gets."""
-    groups = {task.parent_id for task in plan.tasks}
-    for task in plan.tasks:
-        is_agent_s = task.kind == "agent" and task.id not in groups
-        if task.status == "pending" and (is_agent_s or task.on_failure == "decompose"):
-            yield task, profile(plan, task)
-
-
-def without_provider(plan: Plan) -> list[Task]:
-    """The agent tasks still to be done for which nothing says who does them."""
-    if plan.defaults.provider is not None:
-        return []
-    return [task for task, gets in _agents(plan) if gets.provider is None]
-
-
-def used_providers(plan: Plan) -> dict[str, list[Errand]]:
-    """Provider name -> the agent tasks that it may have to do, with what they get."""
-    used: dict[str, list[Errand]] = {}
-    for task, gets in _agents(plan):
-        for name, model in _ways(gets):
-            errand = Errand(task.id, task.title, model, gets.permissions, gets.docker is not None)
-            used.setdefault(name, []).append(errand)
-    return used
-
-
-def _ways(gets: Profile) -> Iterator[tuple[str, str | None]]:
-    """(provider, model) of all that may do a task, those it falls back to included."""
-    if gets.provider is not None:
-        yield gets.provider, gets.model
-        for entry in gets.fallback:
-            name, _, model = entry.partition(":")
-            yield name, model or None
-
-
-def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
-    """What keeps the providers of a plan from doing it, found out without calling any."""
-    plan = prepared.plan
-    problems: list[Problem] = []
-    if without_provider(plan):
-        problems.append(choice.none_here())
-    known = providers.names(plan.providers)
-    for name in set(plan.rate_limiting.providers) - set(known):
-        told = providers.unknown(name, known)
-        place = ("rate_limiting", "providers", name)
-        problems.append(prepared.settings.problem(place, told.message, told.cure, name))
-    for name, tasks in used_providers(plan).items():
-        if name not in known:
-            problems.append(providers.unknown(name, known))
-            continue
-        try:
-            problems += providers.problems(name, plan.providers.get(name, {}), tasks, workspace)
-        except ValidationError as error:
-            problems += _wrong_options(prepared, name, error)
-    return problems
-
-
-def _wrong_options(prepared: Prepared, name: str, error: ValidationError) -> Iterator[Problem]:
-    given = prepared.plan.providers.get(name, {})
-    for one in explain(error, providers.model(name, given), given, {}):
-        message = f"providers.{name}: {one.message.removeprefix(': ')}"
-        yield prepared.settings.problem(("providers", name, *one.loc), message, one.cure, one.word)

@@ -11,15 +11,16 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
+from aca.errors import MachineError
 from aca.plans.values import Command
 from aca.processes.orphans import become_subreaper, boot_id, end_everything, end_orphans, orphans, started
-from aca.processes.spawn import NotStartedError, note, start_here
+from aca.processes.spawn import NotStartedError, note, start_here, without_interpreter
 from aca.safety.place import Patience, Place, Started
 
 __all__ = [
@@ -31,17 +32,23 @@ __all__ = [
     "boot_id",
     "end_everything",
     "end_orphans",
+    "in_loop",
     "orphans",
     "run",
     "started",
     "stream",
 ]
 
+T = TypeVar("T")
 LINGER = 10.0
 """How long a child may go on after its output is no longer wanted."""
 _DRAIN = 0.5
 """How long output is awaited from what still holds the pipe of a child that has ended."""
 _CHUNK = 1 << 16
+_LOOP_FILES = 3
+"""What an event loop opens for itself: one to wait with, and two to be woken by."""
+_NOT_FOUND = 127
+"""What a shell ends with that did not find a command."""
 Source = Path | int
 """What a child reads: a file, or the reading end of a pipe, which is the child's from then on."""
 
@@ -60,6 +67,20 @@ class Ended:
     def how(self) -> str:
         """The same for people: ``exit code 1``, ``killed by signal 9``."""
         return f"killed by signal {-self.exit_code}" if self.exit_code < 0 else f"exit code {self.exit_code}"
+
+
+def in_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What comes of *work* in an event loop of its own. Raises MachineError where there are no files for one.
+
+    That is looked at first: asyncio leaves half a loop behind, which complains when it is collected.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            for _ in range(_LOOP_FILES):
+                held.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            raise MachineError(f"{error.strerror}\n   allow more of them: ulimit -n") from error
+    return asyncio.run(work())
 
 
 async def run(
@@ -82,7 +103,17 @@ async def run(
         timed_out = not child.exited.done()
     finally:
         await child.end()
+    if child.exit_code == _NOT_FOUND and isinstance(command, str):
+        _explain(command, place, output)
     return Ended(child.exit_code, child.seconds, timed_out)
+
+
+def _explain(line: str, place: Place, output: Path) -> None:
+    """Say what the shell does not: a script of *line* is there, and what is to run it is not."""
+    scripts = () if place.brings_programs else (word for word in line.split() if "/" in word)
+    with _append(output) as out:
+        for told in filter(None, (without_interpreter(word, place) for word in scripts)):
+            out.write(f"{told}\n".encode())
 
 
 @asynccontextmanager

@@ -22,6 +22,9 @@ from aca.errors import MachineError
 from aca.processes import orphans
 from aca.safety.place import Place, Started
 
+_LONGEST_LINE = 256
+"""How much of a script's first line Linux looks at (BINPRM_BUF_SIZE)."""
+
 
 class NotStartedError(MachineError):
     """A program could not be started; ``exit_status`` is what a shell would have returned."""
@@ -92,7 +95,7 @@ def _spawn(
             close_fds=not are_kept,
         )
     except (OSError, ValueError) as error:
-        raise _not_started(argv[0], place.path, error) from None
+        raise _not_started(argv[0], place, error) from None
 
 
 class _Spawned:
@@ -139,15 +142,15 @@ class _Spawned:
         return self.returncode
 
 
-def _not_started(program: str, directory: Path, error: OSError | ValueError) -> MachineError:
+def _not_started(program: str, place: Place, error: OSError | ValueError) -> MachineError:
     if isinstance(error, ValueError):
         return NotStartedError(f"cannot start {program}: {error}", 126)
     if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return MachineError(f"cannot start {program}: {error.strerror}; the machine has no room for it now")
-    if not directory.is_dir():
-        return NotStartedError(f"cannot start {program}: the directory {directory} does not exist", 126)
+    if not place.path.is_dir():
+        return NotStartedError(f"cannot start {program}: the directory {place.path} does not exist", 126)
     if error.errno == errno.ENOENT:
-        return NotStartedError(f"{program}: command not found", 127)
+        return NotStartedError(without_interpreter(program, place) or f"{program}: command not found", 127)
     return NotStartedError(f"cannot start {program}: {error.strerror}", 126)
 
 
@@ -201,3 +204,31 @@ def note(happened: asyncio.Future[float]) -> None:
     """It has happened, now."""
     if not happened.done():
         happened.set_result(time.monotonic())
+
+
+def without_interpreter(program: str, place: Place) -> str:
+    """What to say of a script that names an interpreter which is not there; empty where that is not so.
+
+    Systems and shells say that the script itself is not found.
+    """
+    first = _first_line(program, place)
+    named = first.removeprefix(b"#!").strip(b" \t\n").partition(b" ")[0]
+    if not first.startswith(b"#!") or (place.path / os.fsdecode(named)).exists():
+        return ""
+    name, carriage, _ = os.fsdecode(named).partition("\r")
+    why = "which ends in a carriage return: save it with Unix line ends" if carriage else "which is not here"
+    return f"{program}: its first line names the interpreter {name}, {why}"
+
+
+def _first_line(program: str, place: Place) -> bytes:
+    import shutil  # here, for little is not found
+
+    found = program if "/" in program else shutil.which(program, path=place.env.get("PATH"))
+    try:
+        path = place.path / (found or program)
+        if not path.is_file():  # to open what is none may never end
+            return b""
+        with path.open("rb") as script:
+            return script.readline(_LONGEST_LINE)
+    except (OSError, ValueError):
+        return b""

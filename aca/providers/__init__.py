@@ -29,7 +29,7 @@ KINDS = {
     "replay": "aca.providers.replay:Replay",
 }
 """Name -> the class. Its module also has ``Options``, the model of the plan's ``providers.<name>``, and
-``problems(options, tasks, workspace)``."""
+``problems(options, tasks, workspace)``; some have ``faults(options, tasks)``."""
 NOTHING: Mapping[str, Any] = {}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
 _TAKEN = ("meta", "inbox", "file_changes", "execution_logs")
@@ -92,8 +92,20 @@ def model_of(name: str, given: Mapping[str, Any], named: str | None) -> str | No
     return named or getattr(model(name, given).model_validate(given), "model", None)
 
 
+def faults(name: str, given: Mapping[str, Any], tasks: Iterable[Errand]) -> list[Problem]:
+    """What the provider *name* cannot be told with these options and *tasks*, on whatever machine.
+
+    Raises pydantic's ValidationError when the options *given* cannot be used.
+    """
+    try:
+        checked, module = model(name, given).model_validate(given), _module(name, given)
+        return cast(list[Problem], module.faults(checked, tasks)) if hasattr(module, "faults") else []
+    except InputError as error:
+        return error.problems
+
+
 def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What keeps the provider *name* from doing *tasks*, found out without calling a model.
+    """What keeps the provider *name* from doing *tasks* here, found out without calling a model.
 
     Raises pydantic's ValidationError when the options *given* cannot be used.
     """

@@ -21,6 +21,8 @@ PREFERRED: dict[str, tuple[str, str]] = {
     "ollama": ("its server answers", "start Ollama on this machine: https://ollama.com"),
 }
 """In this order; what shows that each is here, and the shortest way to get it."""
+ON_REQUEST = ("claude-sdk", "codex-cli")
+"""These do only what names them."""
 WAYS = 3
 
 
@@ -39,11 +41,14 @@ def choose(sections: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
 
 
 def none_here() -> Problem:
-    """What to say where there is no provider for agent tasks."""
-    ways = [way for _, way in PREFERRED.values()][:WAYS]
+    """What to say where nothing says who does agent tasks, and none that is chosen unasked is here."""
+    asked = [name for name in ON_REQUEST if not providers.problems(name, {}, (), Path())]
+    ways = [f"say that {name} does them, which is here: --provider {name}" for name in asked]
+    ways += [way for _, way in PREFERRED.values()][:WAYS]
     lines = [
         "any of these gives you one:",
         *(f"  - {way}" for way in ways),
         "without any model, to see how it goes: aca --task-file task_examples/quickstart.md",
     ]
-    return Problem("no provider is here to do the agent tasks", "\n   ".join(lines))
+    why = "no provider is named" if asked else "no provider is here"
+    return Problem(f"{why} to do the agent tasks", "\n   ".join(lines))

@@ -32,16 +32,21 @@ _READ_ONLY = re.compile(r"read-only file system|EROFS", re.IGNORECASE)
 
 
 def problems(options: Declaration, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What keeps the program from doing *tasks*: what is missing here, and what it cannot be told."""
-    name, given, found = _program(options), list(tasks), _available(options, workspace)
-    faults = [] if found.ok or in_containers(given) else [Problem(found.detail, found.cure)]
+    """What keeps the program from doing *tasks* here: what is missing."""
+    found = _available(options, workspace)
+    return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]
+
+
+def faults(options: Declaration, tasks: Iterable[Errand]) -> list[Problem]:
+    """What the program cannot be told: rights, or a model."""
+    name, given, found = _program(options), list(tasks), []
     for permissions in {task.permissions for task in given} - options.permissions.keys():
-        cure = f'declare it: permissions = {{"{permissions}" = []}}, with the arguments it needs for that'
-        faults.append(Problem(f"it is not declared how {name} works with {permissions} permissions", cure))
+        cure = f'declare under permissions the arguments it needs for "{permissions}": a list, empty for none'
+        found.append(Problem(f"it is not declared how {name} works with {permissions} permissions", cure))
     if not options.takes("model") and any(task.model or options.model for task in given):
         cure = 'put ["--model", "{model}"] in its command, or name no model'
-        faults.append(Problem(f"{name} is not told a model", cure))
-    return faults
+        found.append(Problem(f"{name} is not told a model", cure))
+    return found
 
 
 def program(options: Declaration) -> str:

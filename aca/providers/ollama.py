@@ -44,8 +44,16 @@ def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list
     models, found = _look(options)
     if not found.ok:
         return [Problem(found.detail, found.cure)]
-    wanted = dict.fromkeys(task.model or options.model for task in tasks)
+    wanted = dict.fromkeys(filter(None, (task.model or options.model for task in tasks)))
     return [problem for model in wanted if (problem := _missing(model, models))]
+
+
+def faults(options: Options, tasks: Iterable[Errand]) -> list[Problem]:
+    """What it cannot do anywhere: a task for which no model is named."""
+    if all(task.model or options.model for task in tasks):
+        return []
+    listed = ", ".join(_look(options)[0]) or "see `ollama list`"
+    return [Problem("no model is named for Ollama", f"name one of those it has as its model: {listed}")]
 
 
 class Ollama(chat.Chat):
@@ -168,13 +176,10 @@ def _first_line(error: Exception) -> str:
     return str(error).partition(". ")[0]
 
 
-def _missing(model: str | None, models: Sequence[str]) -> Problem | None:
+def _missing(model: str, models: Sequence[str]) -> Problem | None:
     names = {*models, *(name.removesuffix(":latest") for name in models)}
     if model in names:
         return None
-    if model is None:
-        listed = ", ".join(models) or "none yet: get one with `ollama pull`"
-        return Problem("no model is named for Ollama", f"write model = one of those it has: {listed}")
     cure = f"get it with `ollama pull {model}`"
     near = did_you_mean(model, names)
     return Problem(f"Ollama has no model {model}", f"{near} Or {cure}" if near else cure)

@@ -35,7 +35,7 @@ def try_out(name: str, given: Mapping[str, Any]) -> Answer:
     """Call the provider *name* once, for one word. No process of its is left when this returns."""
     process.become_subreaper()
     try:
-        return asyncio.run(ask(name, given))
+        return process.in_loop(lambda: ask(name, given))
     finally:
         process.end_everything()
 

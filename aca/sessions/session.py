@@ -210,6 +210,10 @@ def home(workspace: Path) -> Path:
         if not ignore.exists():
             ignore.write_text(IGNORE, encoding="utf-8")
     except OSError as error:
+        for part in (path, path / "sessions"):
+            if part.exists() and not part.is_dir():
+                cure = "move it out of the way"
+                raise MachineError(f"{part} is a file where aca has a directory\n   {cure}") from None
         raise MachineError(f"{path}: cannot be made: {error.strerror}") from error
     return path
 

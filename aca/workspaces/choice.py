@@ -80,12 +80,16 @@ def uses_containers(plan: Plan) -> bool:
 
 def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     """What keeps *plan* from being done in the places it names."""
+    where = workspace / plan.cwd
+    if any(part.exists() and not part.is_dir() for part in (where, *where.parents)):
+        why = f'cwd "{plan.cwd}" leads to a file'
+        yield Fault(("cwd",), why, "name a directory: it is made where it is missing", plan.cwd)
     if uses(plan, "worktree"):
         if not git.is_new_enough():
-            yield Fault(("defaults", "workspace"), git.CURE, 'install it, or write workspace = "inplace"')
+            yield Fault(("defaults", "workspace"), git.CURE, "install it, or let workspace be inplace")
         elif (repository := find(workspace)) is None:
             why = f"worktrees need a git repository with a commit, and {workspace} is not in one"
-            yield Fault(("defaults", "workspace"), why, f'{COMMIT} makes one; or write workspace = "inplace"')
+            yield Fault(("defaults", "workspace"), why, f"{COMMIT} makes one; or let workspace be inplace")
         elif _TAKEN in repository.refs(_TAKEN):
             why = "a branch is called aca: there can be no branch aca/<session> beside it"
             yield Fault(("defaults", "workspace"), why, "rename it: git branch -m aca another-name")
@@ -94,7 +98,7 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     yield from _crossings(plan)
     wanted = [docker for task in _to_do(plan) if (docker := profile(plan, task).docker) is not None]
     if any(docker.image is None and docker.build is None for docker in wanted):
-        cure = 'name one: image = "..." under [docker], or write a Dockerfile'
+        cure = "name one as docker.image, or write a Dockerfile"
         yield Fault(("docker",), "containers need an image, and none is named", cure)
 
 
@@ -142,7 +146,7 @@ def _sharing(plan: Plan) -> Iterator[Fault]:
     why = (
         f'agents would change the same files at once: task "{unsaid[0].id}" works in place and may touch any'
     )
-    cure = 'write workspace = "worktree", or touches for every such task, or run one at a time: -j 1'
+    cure = "let workspace be worktree, or say for every such task what it touches, or run one at a time: -j 1"
     yield Fault(("defaults", "workspace"), why, cure)
 
 

@@ -102,7 +102,7 @@ def _provide_all(
     engine: Engine, plan: Plan, used: Used, workspace: Path, notice: Notice
 ) -> Iterator[Problem]:
     if plan.docker.allow_hosts and not engine.can_gate:
-        cure = 'use Docker for that, or network_mode = "none" or "bridge"'
+        cure = "use Docker for that, or none or bridge as network_mode"
         yield Problem(f"docker.allow_hosts cannot be kept to with {engine.name}", cure)
         return
     for name in _pulled(plan):

@@ -124,7 +124,7 @@ def test_the_real_claude_takes_both_tasks_in_one_conversation(project: Project, 
     [
         ("conversation=parent", 'task "two" has no parent to share a conversation with', "give it a parent"),
         ("conversation=role", 'task "two" has no role to share a conversation with', "give it a role"),
-        ("conversation=one", 'in the conversation of "one", which it does not need', 'add needs="one"'),
+        ("conversation=one", 'in the conversation of "one", which it does not need', 'let it need "one"'),
         ("conversation=on", 'in the conversation of "on", which it does not need', 'did you mean "one"?'),
     ],
 )

@@ -94,6 +94,42 @@ def test_a_plan_whose_task_file_has_changed_is_not(tasks: Project) -> None:
 # -- drawings ---------------------------------------------------------------------------------------------
 
 
+def test_what_a_plan_says_of_providers_is_looked_at_with_all_else(project: Project) -> None:
+    """Where it stands, in the same round: a name or an option is wrong anywhere, a missing key only here."""
+    project.write(
+        {
+            "bad.md": """\
+                ---
+                provider: anthropic
+                providers:
+                  claude-clii: {command: claude}
+                  openai: {max_turns: 0}
+                roles: {tester: {fallback: ["opnai:gpt"]}}
+                ---
+                - [ ] One {#one provider=olama}
+                - [ ] Two {needs=three}
+                - [ ] Small {provider=ollama}
+                """,
+            "good.md": "---\nprovider: anthropic\n---\n- [ ] One\n",
+        }
+    )
+    wrong = [
+        'bad.md:4: there is no provider "claude-clii"',
+        "bad.md:5: providers.openai: max_turns should be at least 1, not 0",
+        'bad.md:6: there is no provider "opnai"',
+        'bad.md:8: there is no provider "olama"',
+        'bad.md:9: task "two" needs "three", which is not in this plan',
+        "bad.md:10: no model is named for Ollama",
+        '--provider: there is no provider "clade"',
+    ]
+    told = project.run("plan", "validate", "bad.md", expect=2).stderr.splitlines()
+    assert [line for line in told if line.startswith("bad.md:")] == wrong[:-1]
+    told = project.run("run", "bad.md", "--provider", "clade", expect=2).stderr.splitlines()
+    assert sorted(line for line in told if line.startswith(("bad.md:", "--"))) == sorted(wrong)
+    warned = project.run("plan", "validate", "good.md").stderr
+    assert warned.startswith("warning: good.md:2: ANTHROPIC_API_KEY is not set")
+
+
 def test_a_drawing_in_plain_lines_is_by_level(tasks: Project) -> None:
     """What needs a group comes after what ends it."""
     assert tasks.run("plan", "graph", "tasks.md").stdout == (

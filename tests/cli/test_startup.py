@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from aca.cli.variables import misspelt
 from tests.project import Project
 
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
 HEAVY = ["anthropic", "openai", "docker", "networkx", "rich", "yaml", "tomlkit", "markdown_it", "psutil"]
 HEAVY += ["asyncio", "msgspec", "pydantic"]
 OURS = ["aca.app", "aca.providers", "aca.cli.run", "aca.cli.status", "aca.cli.doctor"]
@@ -86,12 +90,15 @@ def test_the_version_is_the_package_s(project: Project) -> None:
         ("rsume", 'there is no command "rsume"; did you mean "resume"?'),
         ("tasks.md", 'there is no command "tasks.md"; did you mean: aca run tasks.md'),
         ("xyzzy", 'there is no command "xyzzy"'),
+        ("plan vali", 'there is no command "vali"; did you mean "validate"?'),
+        ("plan tasks.md", 'there is no command "tasks.md"; did you mean: aca plan show tasks.md'),
+        ("checkpoint bogus", 'there is no command "bogus"'),
     ],
 )
 def test_an_unknown_word_gets_the_nearest_command(project: Project, word: str, told: str) -> None:
     """A file that exists is taken for what it most likely is."""
     project.write({"tasks.md": "- [ ] One\n"})
-    outcome = project.run(word, expect=2)
+    outcome = project.run(*word.split(), expect=2)
     assert outcome.stderr.splitlines()[0] == f"aca: {told}"
     assert outcome.stdout == ""
 
@@ -115,6 +122,8 @@ def test_an_unknown_word_gets_the_nearest_command(project: Project, word: str, t
             ["--task-file", "a", "--json", "--jsonl"],
             "aca: Invalid value: --json and --jsonl exclude each other",
         ),
+        (["run", "a", "-j", "x"], "aca: Invalid value for '-j' / '--jobs': this should be a whole number"),
+        (["run", "a", "--retries", "-1"], "aca: Invalid value for '--retries': this should be at least 0"),
         (["--task-file", "a", "-q", "-v"], "aca: Invalid value: --quiet and --verbose exclude each other"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -124,6 +133,17 @@ def test_a_usage_error_has_a_one_line_cause(project: Project, args: list[str], t
     lines = project.run(*args, expect=2).stderr.splitlines()
     assert lines[0].startswith(told)
     assert lines[1:] in ([], [lines[-1]])
+
+
+def test_a_variable_that_is_nearly_one_of_aca_s_is_named(project: Project) -> None:
+    """With the one that was meant; those of other programs, and of aca itself, are let be."""
+    reference = set(re.findall(r"`(ACA_[A-Z_]+)`", REFERENCE.read_text(encoding="utf-8")))
+    assert len(reference) > 80
+    assert list(misspelt(dict.fromkeys(reference, ""))) == []
+    env = {"ACA_JOBBS": "3", "ACA_TEST_SERVER": "x", "ACA_PROVIDER": "replay"}
+    assert project.run("status", env=env).stderr == (
+        "warning: ACA_JOBBS means nothing to aca; did you mean ACA_JOBS?\n"
+    )
 
 
 def test_bad_input_shows_no_traceback(project: Project) -> None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from aca.core.events import TasksAdded, TaskStarted
+from aca.core.events import (
+    Event,
+    NoteLeft,
+    SessionCreated,
+    TaskCompleted,
+    TaskFailed,
+    TaskReopened,
+    TasksAdded,
+    TaskSkipped,
+    TaskStarted,
+    Usage,
+)
 from aca.core.state import SessionState, fold
-from aca.errors import AcaError
+from aca.errors import AcaError, DamagedJournalError
 from aca.sessions import journal
 from aca.sessions.session import Session, listing
 from tests.faults.fuzz import aca
@@ -117,6 +129,31 @@ def test_an_event_of_a_task_that_there_is_not_is_damage(
     code, printed = aca("status")
     assert (code, "damaged here: it is about 'x', which there is not" in printed) == (7, True), printed
     assert "sound" in aca("doctor", ended.id)[1]
+
+
+def test_what_cannot_have_happened_is_damage(ended: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However right its checksum is: what comes after the end of a task, or before its beginning."""
+    monkeypatch.chdir(ended.workspace)
+    past = ended.events()
+    begun = next(n for n, event in enumerate(past) if isinstance(event, TaskStarted))
+    cases: list[tuple[int, Event, str]] = [
+        (len(past), TaskStarted(task="one", attempt=2), 'it starts the task "one", which is completed'),
+        (len(past), TaskCompleted(task="one", attempt=1), "is not under way"),
+        (len(past), TaskReopened(task="one", reason="x"), "it opens the task"),
+        (len(past), TaskSkipped(task="one", reason="x"), "it skips the task"),
+        (len(past), SessionCreated(session="x", plan_sha256="x"), "a session begins only once"),
+        (len(past), TasksAdded(tasks=({"id": "one", "title": "X"},), by="me"), "which is there already"),
+        (begun, TaskStarted(task="one", attempt=9), 'it starts attempt 9 at "one", after 0'),
+        (begun, NoteLeft(task="one", attempt=1, text="x"), "which has not begun"),
+        (begun, TaskFailed(task="one", reason="x", seconds=-1.0), "less than no time"),
+        (begun, TaskCompleted(task="one", usage=Usage(cost_usd=-1.0)), "less than no time or tokens"),
+    ]
+    for count, event, told in cases:
+        wrong = msgspec.structs.replace(event, seq=count + 1)
+        ended.journal_path.write_bytes(journal.lines([*past[:count], wrong]))
+        with pytest.raises(DamagedJournalError, match=f":{count + 1}: .*{re.escape(told)}"):
+            Session(ended.path).state()
+    assert aca("status")[0] == 7
 
 
 @pytest.mark.parametrize("task", [{"id": "x"}, {"id": "x", "title": "X", "wrong": 1}, {}])

@@ -132,6 +132,76 @@ retrys: 3
     assert told[-1] == "7 problems, nothing was run"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "heads"),
+    [
+        (
+            "t.toml",
+            """[[tasks]]
+id = "a"
+[[tasks]]
+title = "B"
+needs = [7, "nobody", "a"]
+[[tasks]]
+id = 5
+title = "C"
+prority = 3
+[[tasks]]
+id = "d"
+title = "D"
+needs = ["e", "C"]
+[[tasks]]
+id = "e"
+title = "E"
+needs = ["d"]
+""",
+            [
+                '1: task "a": title is missing',
+                '5: task "b": dependencies[0] should be text, not 7',
+                '5: task "b" needs "nobody", which is not in this plan',
+                "7: task 3: id should be text, not 5",
+                '9: task 3: unknown key "prority"',
+                "13: these tasks wait for each other: d -> e -> d",
+            ],
+        ),
+        (
+            "t.json",
+            """{"tasks": ["first",
+{"id": "a", "title": "A", "needs": ["first", "nobody"]},
+17,
+{"id": "a", "title": "B"},
+{"title": 4, "kind": "command"}]}
+""",
+            [
+                '1: task 1 should be a table, not "first"',
+                '2: task "a" needs "nobody", which is not in this plan',
+                "3: task 3 should be a table, not 17",
+                '4: two tasks have the id "a": lines 2 and 4',
+                '5: task "4": title should be text, not 4',
+                '5: task "4" is a command without one',
+            ],
+        ),
+        (
+            "t.md",
+            "- [ ] A {#a first needs=b prio=3 .x %%}\n- [ ] B {#b needs=lost kind=robot\n",
+            [
+                "1: `first` is not an attribute",
+                '1: task "a": unknown key "prio"',
+                "1: `%%` is not an attribute",
+                "2: this attribute list is not closed",
+                '2: task "b" needs "lost", which is not in this plan',
+                '2: task "b": kind should be agent, command or approval, not "robot"',
+            ],
+        ),
+    ],
+)
+def test_no_mistake_hides_another(desk: Desk, name: str, content: str, heads: list[str]) -> None:
+    """Not even where it is open what a task is called, or where a list of attributes ends."""
+    told = desk.complaint(content, name).split("\n")
+    places = [line.removeprefix(f"{name}:") for line in told if line.startswith(f"{name}:")]
+    assert sorted(places) == sorted(heads)
+
+
 def test_one_mistake_is_told_once(desk: Desk) -> None:
     """Not again by what comes of it, nor for every task it would go to."""
     assert desk.complaint(

@@ -90,6 +90,28 @@ def test_org_headlines_are_tasks(desk: Desk, name: str) -> None:
     assert two.description == "#+begin_src sh\n** TODO no\n#+end_src"
 
 
+def test_org_keywords_and_priorities_mean_what_org_means(desk: Desk) -> None:
+    """The usual ones and those that the file declares; a title begins behind them."""
+    content = """#+TODO: OPEN(o) | CLOSED(c@/!)
+* TODO [#A] Write :a:
+** OPEN [#C] Part {priority=9}
+* WAITING [#B] Look
+* CLOSED Read
+* CANCELED Never
+* [#A] Heading
+** NEXT [#F] Do
+"""
+    told = [(task.title, task.status, task.priority, task.context) for task in desk.tasks(content, "t.org")]
+    assert told == [
+        ("Write", "pending", 7, ""),
+        ("Part", "pending", 9, ""),
+        ("Look", "skipped", 5, ""),
+        ("Read", "completed", 5, ""),
+        ("Never", "skipped", 5, ""),
+        ("Do", "pending", 1, "* [#A] Heading"),
+    ]
+
+
 def test_an_org_file_without_keywords_is_read_as_text(desk: Desk) -> None:
     """Its headlines are a list."""
     assert [task.title for task in desk.tasks("* One\n  more\n* Two\n", "t.org")] == ["One", "Two"]

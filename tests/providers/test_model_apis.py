@@ -144,9 +144,12 @@ def test_a_model_that_ollama_does_not_have_is_told(project: Project, server: Mod
     tasks = '- [ ] One {#one model=smal}\n- [ ] Two {#two}\n- [ ] Three {#three model="small:latest"}\n'
     project.write({"tasks.md": tasks, "aca.toml": 'provider = "ollama"\n'})
     outcome = project.run("--task-file", "tasks.md", env=environment(server), expect=2)
+    assert "aca.toml:1: no model is named for Ollama" in outcome.stderr
+    assert "name one of those it has as its model: small:latest" in outcome.stderr
+    outcome = project.run("--task-file", "tasks.md", "--model", "large", env=environment(server), expect=2)
     assert "Ollama has no model smal" in outcome.stderr
     assert 'did you mean "small"? Or get it with `ollama pull smal`' in outcome.stderr
-    assert "write model = one of those it has: small:latest" in outcome.stderr
+    assert "Ollama has no model large" in outcome.stderr
     assert "2 problems, nothing was run" in outcome.stderr
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import typer
 
+from aca.cli.commands import PlanGroup
 from aca.cli.plan.approve import approve
 from aca.cli.plan.diff import diff
 from aca.cli.plan.goal import goal
@@ -24,7 +25,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "merge": merge,
     "approve": approve,
 }
-group = typer.Typer(rich_markup_mode=None, context_settings={"auto_envvar_prefix": "ACA"})
+group = typer.Typer(cls=PlanGroup, rich_markup_mode=None, context_settings={"auto_envvar_prefix": "ACA"})
 group.callback(invoke_without_command=True)(goal)
 for name, command in COMMANDS.items():
     # ``aca plan --goal`` reads the variables of the root options; the commands have their own.

@@ -1,0 +1,117 @@
+"""Which provider does which agent task, and what keeps it from that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from aca import providers
+from aca.errors import Problem
+from aca.parse import Loc
+from aca.parse.explain import explain
+from aca.plans.faults import Fault
+from aca.plans.plan import Plan, Profile, profile
+from aca.plans.task import Task
+from aca.preparation.config import Merged
+from aca.providers import choice
+from aca.providers.base import Errand
+
+
+def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
+    """What an agent is still to do, or may have to when it fails, with what that gets."""
+    groups = {task.parent_id for task in plan.tasks}
+    for task in plan.tasks:
+        is_agent_s = task.kind == "agent" and task.id not in groups
+        if task.status == "pending" and (is_agent_s or task.on_failure == "decompose"):
+            yield task, profile(plan, task)
+
+
+def without_provider(plan: Plan) -> list[Task]:
+    """The agent tasks still to be done for which nothing says who does them."""
+    if plan.defaults.provider is not None:
+        return []
+    return [task for task, gets in _agents(plan) if gets.provider is None]
+
+
+def used_providers(plan: Plan) -> dict[str, list[Errand]]:
+    """Provider name -> the agent tasks that it may have to do, with what they get."""
+    used: dict[str, list[Errand]] = {}
+    for task, gets in _agents(plan):
+        for name, model in _ways(gets):
+            errand = Errand(task.id, task.title, model, gets.permissions, gets.docker is not None)
+            used.setdefault(name, []).append(errand)
+    return used
+
+
+def _ways(gets: Profile) -> Iterator[tuple[str, str | None]]:
+    """(provider, model) of all that may do a task, those it falls back to included."""
+    if gets.provider is not None:
+        yield gets.provider, gets.model
+        for entry in gets.fallback:
+            name, _, model = entry.partition(":")
+            yield name, model or None
+
+
+# -- what is wrong ------------------------------------------------------------------------------------
+
+
+def faults(plan: Plan) -> Iterator[Fault]:
+    """What is wrong with what a plan says of providers, on whatever machine."""
+    known = providers.names(plan.providers)
+    for loc, name in _mentions(plan):
+        if name not in known:
+            told = providers.unknown(name, known)
+            is_section = loc == ("providers", name) and told.cure.startswith("use one of")
+            declare = ', or declare an agent CLI with kind = "cli"' if is_section else ""
+            yield Fault(loc, told.message, told.cure + declare, name)
+    used = used_providers(plan)
+    for name in [name for name in known if name in used or name in plan.providers]:
+        given = plan.providers.get(name, {})
+        try:
+            for told in providers.faults(name, given, used.get(name, [])):
+                yield Fault(_place(plan, name), told.message, told.cure, name)
+        except ValidationError as error:
+            for one in explain(error, providers.model(name, given), given, {}):
+                message = f"providers.{name}: {one.message.removeprefix(': ')}"
+                yield Fault(("providers", name, *one.loc), message, one.cure, one.word)
+
+
+def problems(plan: Plan, settings: Merged, workspace: Path) -> list[Problem]:
+    """What keeps the providers of a plan from doing it here, found out without calling any."""
+    wrong = [settings.problem(one.loc, one.message, one.cure, one.word) for one in faults(plan)]
+    if wrong:
+        return wrong
+    found = [choice.none_here()] if without_provider(plan) else []
+    for name, tasks in used_providers(plan).items():
+        for told in providers.problems(name, plan.providers.get(name, {}), tasks, workspace):
+            at = _place(plan, name)
+            found.append(told if told.path else settings.problem(at, told.message, told.cure, name))
+    return found
+
+
+def _place(plan: Plan, provider: str) -> Loc:
+    """Where it is mentioned first."""
+    return next(loc for loc, name in _mentions(plan) if name == provider)
+
+
+def _mentions(plan: Plan) -> Iterator[tuple[Loc, str]]:
+    """Every name of a provider that still matters to the plan, and where it stands."""
+    yield from _named(("defaults",), plan.defaults.provider, plan.defaults.fallback)
+    for name, role in plan.roles.items():
+        yield from _named(("roles", name), role.provider, role.fallback)
+    for index, task in enumerate(plan.tasks):
+        if task.status == "pending" and (task.provider is not None or task.fallback):
+            yield from _named(("tasks", index), task.provider, task.fallback)
+    for name in plan.rate_limiting.providers:
+        yield ("rate_limiting", "providers", name), name
+    for name in plan.providers:
+        yield ("providers", name), name
+
+
+def _named(at: Loc, provider: str | None, fallback: tuple[str, ...]) -> Iterator[tuple[Loc, str]]:
+    if provider is not None:
+        yield (*at, "provider"), provider
+    for number, entry in enumerate(fallback):
+        yield (*at, "fallback", number), entry.partition(":")[0]
