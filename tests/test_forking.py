@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from tests.pages import constant
 from tests.project import Outcome, Project
 
-LOOK = "{ env | sort; umask; pwd; ulimit -n; ls /proc/self/fd; grep ^Sig[BIC] /proc/$PPID/status; cat; } >seen"
+LOOK = (
+    "{ env | sort; umask; pwd; ulimit -n; ls /proc/self/fd; grep ^Sig[BIC] /proc/$PPID/status; cat; } >seen"
+)
 """What a child sees of its own surroundings and of aca's, which is its parent."""
 TASKS = f"""\
 - [ ] Look {{#look run="{LOOK}"}}
