@@ -21,6 +21,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="try every fault there is, not only a sample")
 
 
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Half as many again as there are cores: much of the time of tests is waiting for something."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist itself heeds it
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
+
+
 def pytest_configure() -> None:
     """Heed signals that whoever started pytest ignores (nohup, a background job): children inherit that."""
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

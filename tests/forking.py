@@ -36,8 +36,8 @@ import aca
 from tests.forked import LENGTH, ask, number
 
 PACKAGES = (
-    *("anthropic", "ctypes", "diskcache", "docker", "jsonschema", "markdown_it", "networkx", "ollama"),
-    *("openai", "tomlkit"),
+    *("anthropic", "ctypes", "diskcache", "docker", "genai_prices", "jsonschema", "markdown_it", "networkx"),
+    *("ollama", "openai.resources.chat", "openai.resources.responses", "tomlkit"),
 )
 """Of those that only some commands import; whether the others do not is for ``test_startup``."""
 AT_START = ("PYTHON", "LD_", "LC_", "LANG", "FORCE_COLOR", "TERMINAL_WIDTH", "GITHUB_ACTIONS", "PY_COLORS")
@@ -268,6 +268,8 @@ def prepare() -> None:
         importlib.import_module(name)
     for model in _below(importlib.import_module("aca.plans.values").Model):
         model.model_rebuild()
+    events = importlib.import_module("openai.types.responses").ResponseStreamEvent
+    importlib.import_module("openai._models").construct_type(type_=events, value={})  # a second's work
     program = importlib.import_module("aca.cli.root").program("")
     for name in program.list_commands(None):
         program.get_command(None, name)

@@ -138,6 +138,7 @@ def opencode_environment(home: Path, url: str) -> dict[str, str]:
     }
     return {
         "OPENCODE_CONFIG_CONTENT": json.dumps(settings),
+        "NPM_CONFIG_OFFLINE": "true",
         "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
         "OPENCODE_DISABLE_MODELS_FETCH": "1",
         "XDG_CONFIG_HOME": str(home / "config"),

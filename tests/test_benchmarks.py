@@ -14,7 +14,11 @@ from benchmarks.measure import Contender, Contest, hold
 ROOT = Path(__file__).parent.parent
 
 
-AMONG = {"rates": ["aca", "backoff alone"], "tokens": ["one conversation, cached"]}
+AMONG = {
+    "makespan": ["aca"],
+    "rates": ["aca", "backoff alone"],
+    "tokens": ["one conversation, cached"],
+}
 """Who is enough to see that it works, where each takes seconds to begin."""
 
 
