@@ -54,7 +54,7 @@ from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
 
 if TYPE_CHECKING:
-    from aca.providers.recording import Recording
+    from aca.providers.replaying.recording import Recording
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +113,13 @@ def carry_out(
 
 
 def _recording(path: Path, one: Session) -> Recording:
-    from aca.providers.recording import Recording  # here, for few runs are recorded
+    from aca.providers.replaying.recording import Recording  # here, for few runs are recorded
 
     return Recording(path, one)
 
 
 def _recorded(known: Mapping[str, base.Provider], recording: Recording) -> dict[str, base.Provider]:
-    from aca.providers.recorded import Recorded
+    from aca.providers.replaying.recorded import Recorded
 
     return {name: Recorded(provider, recording) for name, provider in known.items()}
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from aca.cli.root import program
-from aca.providers.script import load
+from aca.providers.replaying.script import load
 from tests.forking import forks
 from tests.pages import ROOT, Block, Page
 from tests.project import SECONDS, Project

@@ -38,9 +38,14 @@ from aca.plans.settings import (
 from aca.plans.task import Task
 from aca.preparation.config import ENVIRONMENT
 from aca.preparation.drift import FIELDS
-from aca.providers import anthropic, base, claude_cli, claude_sdk, codex_cli, ollama, openai, replay
-from aca.providers.declaration import Declaration
-from aca.providers.script import VERBS, Step
+from aca.providers import base
+from aca.providers.agent_clis import codex as codex_cli
+from aca.providers.agent_clis.declaration import Declaration
+from aca.providers.claude import cli as claude_cli
+from aca.providers.claude import sdk as claude_sdk
+from aca.providers.models import anthropic, ollama, openai
+from aca.providers.replaying import replay
+from aca.providers.replaying.script import VERBS, Step
 from tests.pages import Page, named
 
 REFERENCE = Page("docs/reference.md")

@@ -29,7 +29,7 @@ def check(output: Output) -> None:
 def check_record(output: Output, session: str = "") -> None:
     """Refuse a file to record in that is not the record of *session*, "" being a new one."""
     if output.record is not None:
-        from aca.providers.recording import refuse_other
+        from aca.providers.replaying.recording import refuse_other
 
         refuse_other(output.record, session)
 

@@ -20,7 +20,7 @@ from aca.limits.shared import Shelf
 from aca.limits.windows import Window
 from aca.plans.settings import RateLimiting
 from aca.providers.account import ClosedError
-from aca.providers.trouble import BUSY, Kind
+from aca.providers.models.trouble import BUSY, Kind
 
 SHOWN = 1.0
 """Seconds; who waits for less says nothing of it."""

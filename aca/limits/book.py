@@ -18,7 +18,7 @@ from aca.limits.outage import Outage
 from aca.limits.rates import MINUTE, Pool, Rate
 from aca.limits.windows import OWN, Closure, Window, noted
 from aca.plans.settings import RateLimiting
-from aca.providers.trouble import LONGEST_PAUSE, Kind
+from aca.providers.models.trouble import LONGEST_PAUSE, Kind
 
 FORGOTTEN = 10.0
 """Seconds after which somebody who waits and does not ask again is no longer waited for."""

@@ -82,7 +82,7 @@ def _as_people_write(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _declaration() -> type[BaseModel]:
-    from aca.providers.declaration import Declaration
+    from aca.providers.agent_clis.declaration import Declaration
 
     return Declaration
 
@@ -92,7 +92,7 @@ def _replay_script() -> type[BaseModel]:
     from pydantic import create_model
 
     from aca.plans.values import Model
-    from aca.providers.script import VERBS
+    from aca.providers.replaying.script import VERBS
 
     step: Any = Union[tuple(VERBS.values())]  # noqa: UP007 - which kinds there are is a value here
     entry = create_model("Entry", __base__=Model, steps=(list[step], ...))

@@ -17,16 +17,16 @@ from aca.plans.wording import words
 from aca.providers.base import Availability, Errand, Provider
 
 if TYPE_CHECKING:
-    from aca.providers.declaration import Declaration
+    from aca.providers.agent_clis.declaration import Declaration
 
 KINDS = {
-    "anthropic": "aca.providers.anthropic:Anthropic",
-    "claude-cli": "aca.providers.claude_cli:ClaudeCli",
-    "claude-sdk": "aca.providers.claude_sdk:ClaudeSdk",
-    "codex-cli": "aca.providers.codex_cli:CodexCli",
-    "ollama": "aca.providers.ollama:Ollama",
-    "openai": "aca.providers.openai:OpenAI",
-    "replay": "aca.providers.replay:Replay",
+    "anthropic": "aca.providers.models.anthropic:Anthropic",
+    "claude-cli": "aca.providers.claude.cli:ClaudeCli",
+    "claude-sdk": "aca.providers.claude.sdk:ClaudeSdk",
+    "codex-cli": "aca.providers.agent_clis.codex:CodexCli",
+    "ollama": "aca.providers.models.ollama:Ollama",
+    "openai": "aca.providers.models.openai:OpenAI",
+    "replay": "aca.providers.replaying.replay:Replay",
 }
 """Name -> the class. Its module also has ``Options``, the model of the plan's ``providers.<name>``, and
 ``problems(options, tasks, workspace)``; some have ``faults(options, tasks)``."""
@@ -49,7 +49,7 @@ def is_declared(given: Mapping[str, Any]) -> bool:
 
 def declared(given: Mapping[str, Any]) -> Declaration:
     """The agent CLI that a section declares. Raises pydantic's ValidationError where that cannot be used."""
-    from aca.providers.declaration import Declaration  # here, for few plans declare any
+    from aca.providers.agent_clis.declaration import Declaration  # here, for few plans declare any
 
     return Declaration.model_validate(given)
 
@@ -134,4 +134,4 @@ def _module(name: str, given: Mapping[str, Any]) -> ModuleType:
     if not _NAME.fullmatch(name) or name in _TAKEN:
         cure = f"letters, digits, - and _, and none of {', '.join(_TAKEN)}"
         raise InputError(Problem(f'"{name}" cannot be the name of a provider', cure))
-    return importlib.import_module("aca.providers.declared_cli")
+    return importlib.import_module("aca.providers.agent_clis.declared")

@@ -10,7 +10,7 @@ import msgspec
 from aca.providers import declared, is_declared
 
 if TYPE_CHECKING:
-    from aca.providers.declaration import Declaration
+    from aca.providers.agent_clis.declaration import Declaration
 
 
 class Capabilities(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 
 from aca.core.events import Usage
-from aca.providers.trouble import Kind
+from aca.providers.models.trouble import Kind
 
 
 class ClosedError(Exception):

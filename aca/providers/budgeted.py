@@ -22,8 +22,8 @@ from aca.providers import model_of
 from aca.providers.about import about
 from aca.providers.account import Account, Call, SpentError
 from aca.providers.base import Errand
+from aca.providers.models.trouble import UNREACHED, Kind
 from aca.providers.prices import Tariff, tariff
-from aca.providers.trouble import UNREACHED, Kind
 from aca.rules import budget
 
 BYTES_PER_TOKEN = 3.5

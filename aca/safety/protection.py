@@ -3,7 +3,7 @@
 A guard rail, not a wall. A shell line says what it does in more ways than can be read from it; what must
 hold against somebody who means harm is kept by the sandbox (``bubblewrap``) or a container. Only the
 standard library is used, for claude asks this module too, in a process of its own
-(``aca.providers.claude_guard``).
+(``aca.providers.claude.guard``).
 """
 
 from __future__ import annotations

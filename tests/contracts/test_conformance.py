@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from aca.providers import chat
 from aca.providers.base import Result, Said, Step
+from aca.providers.models import chat
 from tests.contracts import cli_agents
 from tests.contracts.agents import REAL, Agent, Make, ending, faked
 from tests.contracts.models import act as answer

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aca.providers import chat
 from aca.providers.base import Limited
+from aca.providers.models import chat
 from tests.contracts.models import EDIT, KINDS, act, acting, every_kind
 from tests.model_server import Cut, Failure, Hang, Stopped, Turn, text, tool
 

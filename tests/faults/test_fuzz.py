@@ -17,7 +17,9 @@ import yaml
 from hypothesis import strategies as st
 
 from aca.processes.process import Ended
-from aca.providers import claude_stream, codex_cli, declared_stream
+from aca.providers.agent_clis import codex as codex_cli
+from aca.providers.agent_clis import stream as declared_stream
+from aca.providers.claude import stream as claude_stream
 from aca.safety.place import Place
 from aca.sessions.session import listing
 from tests.faults.fuzz import aca, fuzz, judged

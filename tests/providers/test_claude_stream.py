@@ -11,7 +11,7 @@ import pytest
 from aca.core.events import FileChange, Usage
 from aca.processes.process import Ended
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
-from aca.providers.claude_stream import Reading
+from aca.providers.claude.stream import Reading
 from aca.safety.place import Patience, Place
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "claude"

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from aca.core.events import Usage
 from aca.processes.process import Ended
-from aca.providers import declared_cli
+from aca.providers.agent_clis import declared as declared_cli
+from aca.providers.agent_clis.declaration import Declaration, find
+from aca.providers.agent_clis.stream import Reading
 from aca.providers.base import Changed, Conversed, Errand, Result, Said, Step, Used
-from aca.providers.declaration import Declaration, find
-from aca.providers.declared_stream import Reading
 from tests.places import place
 
 TEXT = {"when": {"type": "say"}, "take": "text"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aca.core import events as ev
-from aca.providers.declaration import Declaration
+from aca.providers.agent_clis.declaration import Declaration
 from tests.dialects import Block
 from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project

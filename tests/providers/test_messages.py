@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aca.core.events import MessageSent
 from aca.providers.base import Assignment
-from aca.providers.conversation import Asked, Conversation
+from aca.providers.models.conversation import Asked, Conversation
 
 Moves = st.lists(st.sampled_from(["say", "pass on", "forgotten", "again"]), max_size=12)
 

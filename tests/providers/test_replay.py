@@ -14,9 +14,9 @@ import pytest
 from aca import providers
 from aca.core.events import FileChange, Usage
 from aca.errors import InputError
-from aca.providers import script
 from aca.providers.base import Assignment, Changed, Conversed, Errand, Result, Said, Step, Used
-from aca.providers.replay import Replay
+from aca.providers.replaying import script
+from aca.providers.replaying.replay import Replay
 from tests.places import pid_in, place, running
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from aca.core.events import FileChange, Usage
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
-from aca.providers.retold import retold, toml, value
-from aca.providers.tree import Content, Difference
+from aca.providers.replaying.retold import retold, toml, value
+from aca.providers.replaying.tree import Content, Difference
 
 texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text(alphabet="\"\\\n\r\t\x00\x7f\x85'a")
 plain = (

@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
-from aca.providers.trouble import CATEGORIES, CURES, Kind, ModelError
+from aca.providers.models.trouble import CATEGORIES, CURES, Kind, ModelError
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from aca.providers.base import (
     Stop,
     Used,
 )
-from aca.providers.conversation import (
+from aca.providers.models.conversation import (
     CUT_OFF,
     Answered,
     Asked,
@@ -48,7 +48,7 @@ from aca.providers.conversation import (
     Reply,
     Request,
 )
-from aca.providers.trouble import CATEGORIES, LONGEST_PAUSE, UNREACHED, ModelError
+from aca.providers.models.trouble import CATEGORIES, LONGEST_PAUSE, UNREACHED, ModelError
 from aca.safety import secrets
 from aca.safety.place import Place
 from aca.tools import KINDS, offered

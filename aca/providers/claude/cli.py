@@ -15,9 +15,9 @@ from aca.errors import Problem
 from aca.plans.values import Duration, Model, Words
 from aca.processes import process
 from aca.processes.process import NotStartedError
-from aca.providers import claude_rights
 from aca.providers.base import Assignment, Availability, Conversed, Errand, Result, Step
-from aca.providers.claude_stream import Reading
+from aca.providers.claude import rights as claude_rights
+from aca.providers.claude.stream import Reading
 from aca.providers.programs import GO_ON, CommandLine, find, in_containers, look
 from aca.safety.place import Place
 

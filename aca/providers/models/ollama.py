@@ -16,11 +16,11 @@ from pydantic import Field
 from aca.core.events import Usage
 from aca.errors import Problem, did_you_mean
 from aca.plans.values import Duration
-from aca.providers import chat
 from aca.providers.base import Availability, Errand
-from aca.providers.chat import Wire
-from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
-from aca.providers.trouble import ModelError, understanding
+from aca.providers.models import chat
+from aca.providers.models.chat import Wire
+from aca.providers.models.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
+from aca.providers.models.trouble import ModelError, understanding
 from aca.safety import keys
 from aca.tools.base import Tool
 

@@ -20,7 +20,6 @@ from aca.core.spent import add_usage
 from aca.errors import InputError, Problem
 from aca.plans.values import Model, command_text
 from aca.processes import process
-from aca.providers import script
 from aca.providers.base import (
     Assignment,
     Availability,
@@ -34,6 +33,7 @@ from aca.providers.base import (
     Step,
     Used,
 )
+from aca.providers.replaying import script
 from aca.safety.place import Place
 from aca.tools import files
 from aca.tools.base import BROKEN, reason

@@ -12,8 +12,8 @@ from aca.core.events import Category, FileChange, Usage
 from aca.core.spent import add_usage, told_cost, told_tokens
 from aca.plans.values import format_duration
 from aca.processes.process import Ended
+from aca.providers.agent_clis.declaration import Declaration, Meaning, Sign, Tokens, Tool, find
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
-from aca.providers.declaration import Declaration, Meaning, Sign, Tokens, Tool, find
 from aca.safety.place import Place
 
 _LONGEST = 200

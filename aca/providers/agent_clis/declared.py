@@ -1,4 +1,4 @@
-"""Any agent CLI, as a plan or ``aca.toml`` declares it (``aca.providers.declaration``)."""
+"""Any agent CLI, as a plan or ``aca.toml`` declares it (``aca.providers.agent_clis.declaration``)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from aca.errors import NOT_JSON, Problem
 from aca.plans import output
 from aca.processes import process
 from aca.processes.process import NotStartedError
+from aca.providers.agent_clis.declaration import Declaration, Rights
+from aca.providers.agent_clis.stream import Reading
 from aca.providers.base import Assignment, Availability, Errand, Result, Step
-from aca.providers.declaration import Declaration, Rights
-from aca.providers.declared_stream import Reading
 from aca.providers.programs import GO_ON, directories, find, in_containers, look
 from aca.safety.place import Needs, Place
 from aca.sessions.journal import write_aside

@@ -16,11 +16,11 @@ import msgspec
 from aca.core.events import Usage
 from aca.errors import Problem
 from aca.plans import output
-from aca.providers import chat
 from aca.providers.base import Availability, Errand
-from aca.providers.chat import Wire
-from aca.providers.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
-from aca.providers.trouble import ModelError, cut, lowered, understanding
+from aca.providers.models import chat
+from aca.providers.models.chat import Wire
+from aca.providers.models.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
+from aca.providers.models.trouble import ModelError, cut, lowered, understanding
 from aca.safety import keys
 from aca.tools.base import Tool
 

@@ -16,7 +16,7 @@ import msgspec
 
 from aca.core import events as ev
 from aca.providers import base
-from aca.providers.tree import Difference
+from aca.providers.replaying.tree import Difference
 from aca.safety.secrets import struck_out
 
 Entry = dict[str, Any]

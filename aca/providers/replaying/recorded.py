@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from aca.providers.base import Assignment, Availability, Provider, Step
-from aca.providers.recording import Recording
+from aca.providers.replaying.recording import Recording
 from aca.safety.place import Place
 
 

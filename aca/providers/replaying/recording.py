@@ -18,9 +18,10 @@ import tomli
 from aca.core import events as ev
 from aca.core.state import SessionState
 from aca.errors import InputError, Problem
-from aca.providers import base, retold, script
+from aca.providers import base
 from aca.providers.base import Assignment, Changed, Result, Step
-from aca.providers.tree import Difference, Tree, difference
+from aca.providers.replaying import retold, script
+from aca.providers.replaying.tree import Difference, Tree, difference
 from aca.safety.place import Place
 from aca.sessions import journal
 from aca.sessions.session import Session

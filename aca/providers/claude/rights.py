@@ -1,7 +1,7 @@
 """What claude is told, on its command line, of what a plan keeps agents from.
 
 Its own settings say which files it does not edit. Which commands it does not run it asks aca, before each
-(``aca.providers.claude_guard``), so that a rule means the same for every agent; in a container, where aca is
+(``aca.providers.claude.guard``), so that a rule means the same for every agent; in a container, where aca is
 not, it asks nobody.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from aca.providers import claude_guard
+from aca.providers.claude import guard as claude_guard
 from aca.providers.programs import directories
 from aca.safety.place import Needs, Place
 from aca.safety.protection import Protection

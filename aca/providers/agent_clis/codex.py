@@ -15,9 +15,9 @@ from pydantic import Field
 
 from aca.errors import Problem
 from aca.plans.values import Duration, Model, Words
-from aca.providers import declared_cli
+from aca.providers.agent_clis import declared as declared_cli
+from aca.providers.agent_clis.declaration import Declaration
 from aca.providers.base import Assignment, Availability, Errand, Step
-from aca.providers.declaration import Declaration
 from aca.providers.programs import CommandLine, find, in_containers, look
 from aca.safety.place import Place
 

@@ -20,9 +20,9 @@ from aca.core.events import MessageSent
 from aca.errors import Problem
 from aca.processes import process
 from aca.processes.process import NotStartedError
-from aca.providers import claude_cli
 from aca.providers.base import Assignment, Availability, Conversed, Errand, Result, Step
-from aca.providers.claude_wire import Wire
+from aca.providers.claude import cli as claude_cli
+from aca.providers.claude.wire import Wire
 from aca.providers.messages import spoken
 from aca.providers.programs import CommandLine, find, in_containers, look
 from aca.safety.place import Place
