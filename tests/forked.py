@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LENGTH = 8
-"""How many bytes say how long a request is."""
+"""How many bytes a number takes: how long a request is, and what comes back."""
 
 
 def ask(
     address: str, argv: Sequence[str], cwd: str, env: Mapping[str, str], streams: Sequence[int], **more: Any
 ) -> socket.socket:
-    """Have ``aca ARGV`` run with these three streams. Two lines come back: its pid, then its status."""
+    """Have ``aca ARGV`` run with these three streams. Two numbers come back: its pid, then its status."""
     channel = socket.socket(socket.AF_UNIX)
     channel.connect(address)
     request = json.dumps({"argv": list(argv), "cwd": cwd, "env": dict(env), **more}).encode()
@@ -30,10 +30,18 @@ def ask(
     return channel
 
 
+def number(channel: socket.socket) -> int:
+    """The next number that comes back, as soon as it does."""
+    told = channel.recv(LENGTH, socket.MSG_WAITALL)
+    if len(told) < LENGTH:
+        raise EOFError("the process that forks is gone")
+    return int.from_bytes(told, signed=True)
+
+
 if __name__ == "__main__":
-    answers = ask(sys.argv[1], sys.argv[2:], os.getcwd(), os.environ, [0, 1, 2]).makefile()  # noqa: PTH109
-    pid = int(answers.readline())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _frame: os.kill(pid, number))
-    status = int(answers.readline())
+    answers = ask(sys.argv[1], sys.argv[2:], os.getcwd(), os.environ, [0, 1, 2])  # noqa: PTH109
+    pid = number(answers)
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, lambda which, _frame: os.kill(pid, which))
+    status = number(answers)
     sys.exit(status if status >= 0 else 128 - status)

@@ -17,6 +17,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import shutil
 import signal
@@ -27,28 +28,22 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 import aca
-from tests.forked import LENGTH, ask
+from tests.forked import LENGTH, ask, number
 
-IMPORTED = (
-    *(
-        "aca.app",
-        "aca.cli.root",
-        "aca.planner",
-        "aca.report.tree",
-        "aca.preparation.schemas",
-        "anthropic",
-        "diskcache",
-    ),
-    *("docker", "jsonschema", "markdown_it", "networkx", "ollama", "openai", "psutil", "tomlkit"),
+PACKAGES = (
+    *("anthropic", "ctypes", "diskcache", "docker", "jsonschema", "markdown_it", "networkx", "ollama"),
+    *("openai", "tomlkit"),
 )
-"""Of the modules only those that some commands import; whether others do not is for ``test_startup``."""
-AT_START = ("PYTHON", "LC_", "LANG", "FORCE_COLOR", "TERMINAL_WIDTH", "GITHUB_ACTIONS", "PY_COLORS")
+"""Of those that only some commands import; whether the others do not is for ``test_startup``."""
+AT_START = ("PYTHON", "LD_", "LC_", "LANG", "FORCE_COLOR", "TERMINAL_WIDTH", "GITHUB_ACTIONS", "PY_COLORS")
 """How the variables begin that are heeded when Python starts, or while it imports."""
+LATER = "PYTHON_KEYRING_BACKEND"
+"""That one is not: it is for a package which nothing imports at its start."""
 
 
 class Forks:
@@ -73,23 +68,58 @@ class Forks:
         self._process.communicate()
         shutil.rmtree(self._folder)
 
+    def start(
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], streams: Sequence[int], **more: Any
+    ) -> Forked:
+        """``aca ARGV``, with these three streams. *more* is what ``become`` takes beside."""
+        return Forked(argv, ask(self.address, argv, str(cwd), env, streams, **more))
+
     def run(
-        self,
-        argv: Sequence[str],
-        cwd: Path,
-        env: Mapping[str, str],
-        seconds: float,
-        death: Mapping[str, Any] | None = None,
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], seconds: float, **more: Any
     ) -> subprocess.CompletedProcess[bytes]:
-        """``aca ARGV`` to its end, or to its *death* (``tests/faults/deaths.py``).
+        """``aca ARGV`` to its end, and what it printed.
 
         Raises TimeoutExpired after *seconds*, when it has been killed.
         """
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull) as nothing:
             streams = [nothing.fileno(), out.fileno(), err.fileno()]
-            with ask(self.address, argv, str(cwd), env, streams, death=death) as answers:
-                code = _end(answers, argv, seconds)
+            with contextlib.closing(self.start(argv, cwd, env, streams, **more)) as one:
+                code = one.wait(seconds)
             return subprocess.CompletedProcess(list(argv), code, _all_of(out), _all_of(err))
+
+
+class Forked:
+    """One that was forked: what is needed of ``subprocess.Popen``."""
+
+    def __init__(self, argv: Sequence[str], answers: socket.socket) -> None:
+        self._argv, self._answers = argv, answers
+        self.pid = number(answers)
+        self.returncode: int | None = None
+
+    def poll(self, seconds: float | None = 0) -> int | None:
+        """What it ended with, if it has or does within *seconds*."""
+        if self.returncode is None and select.select([self._answers], [], [], seconds)[0]:
+            self.returncode = number(self._answers)
+        return self.returncode
+
+    def wait(self, seconds: float) -> int:
+        """What it ends with. It is killed, and TimeoutExpired raised, where it has not after *seconds*."""
+        code = self.poll(seconds)
+        if code is None:
+            self.send_signal(signal.SIGKILL)
+            self.poll(None)
+            raise subprocess.TimeoutExpired(list(self._argv), seconds)
+        return code
+
+    def send_signal(self, which: int) -> None:
+        """As long as it lives."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, which)
+
+    def close(self) -> None:
+        """Hear no more of it."""
+        self._answers.close()
 
 
 @functools.cache
@@ -113,20 +143,7 @@ def clean_environment() -> dict[str, str]:
 
 def needs_a_start(env: Mapping[str, str]) -> bool:
     """Whether something of *env* would come too late for a process that is forked."""
-    return any(name.startswith(AT_START) for name in env)
-
-
-def _end(answers: socket.socket, argv: Sequence[str], seconds: float) -> int:
-    with answers.makefile() as lines:
-        pid = int(lines.readline())
-        in_time = bool(select.select([answers], [], [], seconds)[0])
-        if not in_time:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        status = int(lines.readline())
-    if not in_time:
-        raise subprocess.TimeoutExpired(list(argv), seconds)
-    return status
+    return any(name.startswith(AT_START) and name != LATER for name in env)
 
 
 def _all_of(file: IO[bytes]) -> bytes:
@@ -137,46 +154,84 @@ def _all_of(file: IO[bytes]) -> bytes:
 
 
 def serve(listener: socket.socket) -> None:
-    """Fork for each request, until nobody is there to ask any more."""
-    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
-        channel, _ = listener.accept()
-        with channel:
-            if os.fork() == 0:
-                listener.close()
-                os._exit(answer(channel))
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+    """Fork for each request, and tell of each end, until nobody is there to ask any more."""
+    running: dict[int, socket.socket] = {}
+    with ends_of_children() as ended:
+        while sys.stdin not in (ready := select.select([listener, ended, sys.stdin], [], [])[0]):
+            if ended in ready:
+                ended.recv(LENGTH)
+                tell_of_ends(running)
+            if listener in ready:
+                channel, _ = listener.accept()
+                pid = answer(channel, [listener, ended, *running.values()])
+                running[pid] = channel
+                tell(channel, pid)
 
 
-def answer(channel: socket.socket) -> int:
-    """Fork once more: the child is to be aca, the parent tells of it until its end."""
+@contextlib.contextmanager
+def ends_of_children() -> Iterator[socket.socket]:
+    """A socket from which something can be read when a child has ended."""
+    ended, signals = socket.socketpair()
+    signals.setblocking(False)
+    with ended, signals:
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(signals.fileno())
+        yield ended
+
+
+def answer(channel: socket.socket, others: Sequence[socket.socket]) -> int:
+    """Fork the one that is asked for, which closes *others*; returns its pid."""
     length, streams, _, _ = socket.recv_fds(channel, LENGTH, 3)
     request = json.loads(channel.recv(int.from_bytes(length), socket.MSG_WAITALL))
     pid = os.fork()
     if pid == 0:
-        channel.close()
-        return become(request, streams)
-    channel.sendall(f"{pid}\n".encode())
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(signal.set_wakeup_fd(-1))
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for one in (channel, *others):
+            one.close()
+        os._exit(become(streams, **request))
+    for descriptor in streams:
+        os.close(descriptor)
+    return pid
+
+
+def tell_of_ends(running: dict[int, socket.socket]) -> None:
+    """Tell whoever asked for them of those of *running* that have ended."""
+    while running and (end := os.waitpid(-1, os.WNOHANG))[0]:
+        with running.pop(end[0]) as channel:
+            tell(channel, os.waitstatus_to_exitcode(end[1]))
+
+
+def tell(channel: socket.socket, number: int) -> None:
     with contextlib.suppress(OSError):  # who asked may be gone
-        channel.sendall(f"{status}\n".encode())
-    return 0
+        channel.sendall(number.to_bytes(LENGTH, signed=True))
 
 
-def become(request: dict[str, Any], streams: Sequence[int]) -> int:
-    """Be ``aca ARGV`` to its end; returns what the process is to exit with."""
-    os.chdir(request["cwd"])
+def become(
+    streams: Sequence[int],
+    argv: Sequence[str],
+    cwd: str,
+    env: Mapping[str, str],
+    own_session: bool = False,
+    death: Mapping[str, Any] | None = None,
+) -> int:
+    """Be ``aca ARGV`` to its end, or to its *death* (``tests/faults/deaths.py``).
+
+    Returns what the process is to exit with.
+    """
+    if own_session:
+        os.setsid()
+    os.chdir(cwd)
     os.environ.clear()
-    os.environ.update(request["env"])
+    os.environ.update(env)
     time.tzset()
     for target, (name, descriptor) in enumerate(zip(("stdin", "stdout", "stderr"), streams, strict=True)):
         os.dup2(descriptor, target)
         os.close(descriptor)
         setattr(sys, name, _opened(getattr(sys, name), target))
-    sys.argv[1:] = request["argv"]
-    if request.get("death"):
-        importlib.import_module("tests.faults.deaths").await_death(**request["death"])
+    sys.argv[1:] = argv
+    if death:
+        importlib.import_module("tests.faults.deaths").await_death(**death)
     return _ended(importlib.import_module("aca.cli").run_main)
 
 
@@ -206,10 +261,27 @@ def _ended(program: Callable[[], None]) -> int:
     return code
 
 
-if __name__ == "__main__":
-    for module in IMPORTED:
-        importlib.import_module(module)
+def prepare() -> None:
+    """Import all there is of aca, and make what each start of it would make alike: models and commands."""
+    modules = [one.name for one in pkgutil.walk_packages(aca.__path__, "aca.")]
+    for name in (*PACKAGES, *(one for one in modules if one != "aca.__main__")):
+        importlib.import_module(name)
+    for model in _below(importlib.import_module("aca.plans.values").Model):
+        model.model_rebuild()
+    program = importlib.import_module("aca.cli.root").program("")
+    for name in program.list_commands(None):
+        program.get_command(None, name)
     gc.collect()
     gc.freeze()
+
+
+def _below(kind: type[Any]) -> Iterator[type[Any]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
+
+
+if __name__ == "__main__":
+    prepare()
     with socket.socket(fileno=int(sys.argv[1])) as given:
         serve(given)

@@ -15,6 +15,15 @@ _HEADING = re.compile(r"(#+) (.*)$")
 _CODE = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _COLUMN = re.compile(r"\s*\|\s*")
+_CHANGING = [
+    (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "SESSION"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "TIME"),
+    (re.compile(r"\s+\d+\.\ds$", re.MULTILINE), ""),  # a tree leaves out what took no time
+    (re.compile(r"\b\d+\.\ds\b"), "DURATION"),
+    (re.compile(r"\bkept as [0-9a-f]{10}\b"), "kept as COMMIT"),
+    (re.compile(r" and bubblewrap\b"), ""),  # where it is installed
+]
+"""What differs from run to run, and what to compare in its place."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,13 @@ class Page:
 def named(cell: str) -> list[str]:
     """What stands in backticks in a cell."""
     return _CODE.findall(cell)
+
+
+def constant(text: str) -> str:
+    """What aca printed, as it does every time."""
+    for pattern, word in _CHANGING:
+        text = pattern.sub(word, text)
+    return text
 
 
 def _anchor(heading: str) -> str:

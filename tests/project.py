@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import psutil
 from aca.core.events import AnyEvent
 from aca.sessions import journal, session
 from aca.sessions.session import Session
-from tests.forking import clean_environment, forks, needs_a_start
+from tests.forking import Forked, clean_environment, forks, needs_a_start
 
 SECONDS = 60.0
 """How long anything may take before a test gives up on it."""
@@ -46,17 +47,18 @@ class Outcome:
         return [json.loads(line) for line in self.stdout.splitlines()]
 
 
+Begin = Callable[[Sequence[int]], "subprocess.Popen[bytes] | Forked"]
+"""Starts something, with the three streams it is given."""
+
+
 class Running:
     """An ``aca`` that runs beside the test. Its output goes to files, so that no pipe can fill."""
 
-    def __init__(self, argv: list[str], cwd: Path, env: Mapping[str, str]) -> None:
-        with contextlib.ExitStack() as stack:
+    def __init__(self, begin: Begin) -> None:
+        with contextlib.ExitStack() as stack, open(os.devnull) as nothing:
             self._files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(2)]
+            self.process = begin([file.fileno() for file in (nothing, *self._files)])
             self._open = stack.pop_all()
-        out, err = self._files
-        self.process = subprocess.Popen(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-        )
 
     @property
     def pid(self) -> int:
@@ -86,22 +88,34 @@ class Running:
 
     def kill(self) -> None:
         """``kill -9``: aca gets no chance to do anything more."""
-        self.process.kill()
+        self.signal(signal.SIGKILL)
         self.process.wait(SECONDS)
 
     def finish(self, expect: int | None = None, seconds: float = SECONDS) -> Outcome:
         """Wait for its end."""
-        self.process.wait(seconds)
-        return _checked(Outcome(self.stdout, self.stderr, self.process.returncode), expect)
+        code = self.process.wait(seconds)
+        return _checked(Outcome(self.stdout, self.stderr, code), expect)
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.kill()
         self._open.close()
+        if isinstance(self.process, Forked):
+            self.process.close()
 
     def _text(self, number: int) -> str:
         descriptor = self._files[number].fileno()
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
+
+
+def popen(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], streams: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    """*argv* in a session of its own, with these three streams."""
+    stdin, stdout, stderr = streams
+    return subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+    )
 
 
 class Project:
@@ -143,9 +157,17 @@ class Project:
         done = forks().run(args, self.root, self.env(env), SECONDS)
         return _checked(Outcome(done.stdout.decode(), done.stderr.decode(), done.returncode), expect)
 
-    def start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
-        """``aca ARGS`` beside the test; it is ended with the test at the latest."""
-        self._running.append(Running(self.argv(*args), self.root, self.env(env)))
+    def start(self, *args: str, env: Mapping[str, str] | None = None, anew: bool = False) -> Running:
+        """``aca ARGS`` beside the test; it is ended with the test at the latest.
+
+        It is forked from a process that has imported aca, unless it is to be a Python that starts *anew*.
+        """
+        where = self.root, self.env(env)
+        if anew or needs_a_start(env or {}):
+            begin: Begin = functools.partial(popen, self.argv(*args), *where)
+        else:
+            begin = functools.partial(forks().start, args, *where, own_session=True)
+        self._running.append(Running(begin))
         return self._running[-1]
 
     def argv(self, *args: str) -> list[str]:
@@ -168,11 +190,12 @@ class Project:
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that was started from here, directly or not."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
+        started = {one.pid for one in self._running if one.process.poll() is None}
+        return [one for one in psutil.process_iter() if one.pid in started or self._is_ours(one)]
 
     def has_running(self, program: str) -> bool:
         """Whether *program* runs, and not only what aca starts before it gets to that."""
-        return any(process.name() == program for process in self.processes())
+        return any(_name(process) == program for process in self.processes())
 
     def end(self) -> None:
         """End everything that was started here."""
@@ -189,6 +212,13 @@ class Project:
             return ours and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:  # it has just ended
+        return ""
 
 
 def _checked(outcome: Outcome, expect: int | None) -> Outcome:

@@ -18,21 +18,11 @@ import pytest
 from aca.cli.root import program
 from aca.providers.replaying.script import load
 from tests.forking import forks
-from tests.pages import ROOT, Block, Page
+from tests.pages import ROOT, Block, Page, constant
 from tests.project import SECONDS, Project
 
 GUIDES = [Page("README.md"), *(Page(f"docs/{path.name}") for path in sorted((ROOT / "docs").glob("*.md")))]
 PAGES = [*GUIDES, Page("CONTRIBUTING.md"), Page("CHANGELOG.md")]
-
-_CHANGING = [
-    (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "SESSION"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "TIME"),
-    (re.compile(r"\s+\d+\.\ds$", re.MULTILINE), ""),  # a tree leaves out what took no time
-    (re.compile(r"\b\d+\.\ds\b"), "DURATION"),
-    (re.compile(r"\bkept as [0-9a-f]{10}\b"), "kept as COMMIT"),
-    (re.compile(r" and bubblewrap\b"), ""),  # where it is installed
-]
-"""What differs from run to run, and what to compare in its place."""
 
 
 class Reader:
@@ -57,7 +47,7 @@ class Reader:
             command = block.text if "quickstart" not in block.notes else _after_install(block.text)
             self.run(command, int(block.notes.get("exit", 0)), block.place)
         elif "output" in block.notes:
-            assert _constant(self.printed) == _constant(block.text), block.place
+            assert constant(self.printed) == constant(block.text), block.place
 
     def run(self, command: str, expect: int, place: str) -> None:
         """Run shell lines; the first that fails ends them."""
@@ -79,12 +69,6 @@ class Reader:
 def _after_install(line: str) -> str:
     """The part of the quickstart that needs no package index."""
     return line.rpartition("&&")[2].replace(".venv/bin/", "")
-
-
-def _constant(text: str) -> str:
-    for pattern, word in _CHANGING:
-        text = pattern.sub(word, text)
-    return text
 
 
 @pytest.fixture

@@ -1,4 +1,12 @@
-"""Who can do an agent task. A provider is imported when it is asked for, its SDK when it works."""
+"""Who can do an agent task. A provider is imported when it is asked for, its SDK when it works.
+
+base         the seam                         claude, agent_clis, models, replaying   the kinds
+about        what each can do                 choice      who does it where nobody says
+account      who is asked before a call       budgeted    one that keeps to budgets
+prices       what calls cost                  messages    what people say meanwhile
+programs     agents that are programs         trial       whether one answers
+clean        what they say, fit to be kept
+"""
 
 from __future__ import annotations
 

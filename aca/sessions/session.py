@@ -22,8 +22,9 @@ import msgspec
 
 from aca import __version__
 from aca.core.events import AnyEvent, SessionCreated
+from aca.core.fold import AnyState, MisplacedEventError, fold
 from aca.core.progress import Checkpoint
-from aca.core.state import AnyState, MisplacedEventError, SessionState, fold
+from aca.core.state import SessionState
 from aca.errors import (
     LOST,
     NOT_JSON,

@@ -10,6 +10,7 @@ from aca.plans.plan import Plan, profile
 from aca.plans.settings import Place
 from aca.plans.task import Task
 from aca.workspaces import git
+from aca.workspaces.repository import Repository, find
 
 _TAKEN = "refs/heads/aca"
 DOCKERFILE = "Dockerfile"
@@ -25,7 +26,7 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
         return plan, ""
     if sum(task.workspace is None for task in _agents(plan)) < 2:
         return plan, ""
-    repository = git.find(workspace)
+    repository = find(workspace)
     if repository is None or not git.is_new_enough() or repository.ignores(plan.cwd):
         return plan, sharing(plan)
     defaults = plan.defaults.model_copy(update={"workspace": "worktree"})
@@ -41,7 +42,7 @@ def built(plan: Plan, workspace: Path) -> Plan:
     return plan.model_copy(update={"docker": docker.model_copy(update={"build": DOCKERFILE})})
 
 
-def _told(repository: git.Repository) -> str:
+def _told(repository: Repository) -> str:
     note = "each task works in a git worktree of its own, as several agents run at once"
     return f"{note}\n   what you have not committed is not in them" if repository.is_dirty() else note
 
@@ -86,7 +87,7 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     if uses(plan, "worktree"):
         if not git.is_new_enough():
             yield Fault(("defaults", "workspace"), git.CURE, "install it, or let workspace be inplace")
-        elif (repository := git.find(workspace)) is None:
+        elif (repository := find(workspace)) is None:
             why = f"worktrees need a git repository with a commit, and {workspace} is not in one"
             yield Fault(("defaults", "workspace"), why, f"{COMMIT} makes one; or let workspace be inplace")
         elif _TAKEN in repository.refs(_TAKEN):
@@ -107,7 +108,7 @@ def moved(before: Plan, after: Plan, workspace: Path) -> Iterator[Fault]:
     So those that took turns in a repository cannot begin to work there at once: a new session would give
     them worktrees.
     """
-    if _at_once(before) < 2 and sharing(after) and git.find(workspace) is not None:
+    if _at_once(before) < 2 and sharing(after) and find(workspace) is not None:
         why = "agents would change the same files at once: the tasks of this session work in place"
         yield Fault(("max_concurrent_tasks",), why, "leave -j out, or begin a new session")
     for old, new in zip(_to_do(before), _to_do(after), strict=True):

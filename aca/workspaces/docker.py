@@ -24,7 +24,6 @@ from aca.core.state import SessionState
 from aca.plans.container import ASSIGNMENT, HOME, REPOSITORY, WORKSPACE, Container, mount
 from aca.safety.place import PRIVATE
 from aca.sessions.session import Session
-from aca.workspaces import git
 from aca.workspaces.base import Ground, Kept, Workspace, finished
 from aca.workspaces.choice import uses_containers
 from aca.workspaces.containers.contained import ALIVE, Contained, View, passes
@@ -41,6 +40,7 @@ from aca.workspaces.containers.engine import (
     owner,
 )
 from aca.workspaces.containers.network import GATEWAY, Gated, close_gated, open_gated
+from aca.workspaces.repository import Repository, find
 from aca.workspaces.tree import Tree
 
 GIT = "/git"
@@ -64,8 +64,8 @@ class Dock:
     state: SessionState
 
     @cached_property
-    def repository(self) -> git.Repository | None:
-        return git.find(self.session.workspace)
+    def repository(self) -> Repository | None:
+        return find(self.session.workspace)
 
     @property
     def files(self) -> Path:

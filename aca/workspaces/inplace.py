@@ -53,6 +53,8 @@ class Inplace(Open):
     """Attempts at work -> the tree each began with; empty as long as the index holds that."""
     _changed: dict[str, set[str]] = field(default_factory=dict)
     """As ``AtWork.changed``."""
+    _commits: dict[str, str] = field(default_factory=dict)
+    """Trees that attempts began with, or may begin with -> a commit that holds each of them."""
     _told: set[str] = field(default_factory=set)
     """What is said to be left out."""
     _looking: Looking = field(default_factory=Looking)
@@ -159,17 +161,23 @@ class Inplace(Open):
         key, repository = _key(task_id, attempt), self.snapshots.repository
         mine, base = self._claimed(task_id, key, told), self._running.pop(key)
         self._changed = {path: who - {key} for path, who in self._changed.items() if path not in mine}
-        tree, changes = self.snapshots.joined(base, self.snapshots.tree, mine)
+        tree, difference = self.snapshots.joined(base, self.snapshots.tree, mine)
         if tree == base:
             self._rest()
             return self._kept("", "", (), told)
         text = about(self.session.id, self.state.tasks[task_id].title, task_id, attempt)
-        before = repository.commit(base, (), f"Before: {text}")
+        before = self._commits.get(base) or repository.commit(base, (), f"Before: {text}")
         commit = repository.commit(tree, [before], text)
         repository.set_ref(kept_ref(self.session.id, task_id, attempt), commit)
-        write_patch(self.session, task_id, attempt, repository.diff(before, commit))
+        write_patch(self.session, task_id, attempt, difference.patch)
+        self._remember({base: before, tree: commit}, tree)
         self._rest()
-        return self._kept(commit, before, seen_from(repository.prefix, changes), told)
+        return self._kept(commit, before, seen_from(repository.prefix, difference.changes), told)
+
+    def _remember(self, made: Mapping[str, str], latest: str) -> None:
+        """Of the commits, keep those that hold what attempts began with, or the next one will."""
+        known, begun = {**self._commits, **made}, {*self._running.values(), latest}
+        self._commits = {tree: commit for tree, commit in known.items() if tree in begun}
 
     def _claimed(self, task_id: str, key: str, told: Collection[FileChange]) -> set[str]:
         """The changed files that are its work: what it touches or told of, and what nobody else does."""

@@ -17,9 +17,8 @@ from aca.errors import SessionError
 from aca.plans.plan import profile
 from aca.sessions import session
 from aca.sessions.session import Session
-from aca.workspaces import git
 from aca.workspaces.base import kept_ref
-from aca.workspaces.git import Repository
+from aca.workspaces.repository import Repository, apart, find
 
 FILES = "files.git"
 """In ``.aca``: the repository for a workspace that is in none."""
@@ -49,7 +48,7 @@ class Restored(msgspec.Struct, frozen=True):
 
 def repositories(workspace: Path) -> list[Repository]:
     """Those that may hold what attempts left: the user's, and aca's own."""
-    found = (git.find(workspace), git.apart(workspace, workspace / session.HOME / FILES))
+    found = (find(workspace), apart(workspace, workspace / session.HOME / FILES))
     return [one for one in found if one is not None]
 
 

@@ -18,9 +18,10 @@ from aca.errors import SessionError
 from aca.sessions.session import HOME, UNSOUND, Session, listing
 from aca.workspaces import choice, git
 from aca.workspaces.base import TreeError, kept_ref
-from aca.workspaces.git import GitError, Repository
+from aca.workspaces.git import GitError
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.kept import FILES, INDEX, repositories
+from aca.workspaces.repository import IDENTITY, Repository, apart, find
 from aca.workspaces.snapshots import Snapshots
 from aca.workspaces.tree import trees_below
 from aca.workspaces.worktree import (
@@ -55,9 +56,7 @@ def in_place(
     if not (state.plan.workspace.snapshots and choice.uses(state.plan, "inplace")):
         return made
     with suppress(GitError):
-        repository = git.find(one.workspace) or git.apart(
-            one.workspace, one.workspace / HOME / FILES, make=True
-        )
+        repository = find(one.workspace) or apart(one.workspace, one.workspace / HOME / FILES, make=True)
         if repository is not None:
             index = one.path / "file_changes" / INDEX
             made.snapshots = Snapshots(replace(repository, session=one.id), index, besides)
@@ -101,7 +100,7 @@ def pull(workspace: Path) -> str:
 
 
 def _head(workspace: Path) -> str:
-    found = git.find(workspace)
+    found = find(workspace)
     return found.head[:12] if found is not None else "nowhere"
 
 
@@ -141,7 +140,7 @@ def merge(one: Session) -> Landed:
 def _git_merge(repository: Repository, *arguments: str) -> None:
     """git's own merge: it looks once more, and touches nothing where a file is in the way."""
     try:
-        repository.here("merge", "--quiet", "--no-verify", *arguments, fallback=git.IDENTITY)
+        repository.here("merge", "--quiet", "--no-verify", *arguments, fallback=IDENTITY)
     except GitError as error:
         with suppress(GitError):  # where it had not begun there is nothing to take back
             repository.here("merge", "--abort")
@@ -158,7 +157,7 @@ def is_merged(one: Session, state: SessionState) -> bool:
     """Whether all the session's merged work is on some branch or tag that is not aca's own."""
     if not state.is_to_be_merged:
         return True
-    repository = git.find(one.workspace)
+    repository = find(one.workspace)
     if repository is None or not repository.has(state.integrated):
         return False  # it may be elsewhere for a while
     return _is_with_the_user(repository, state.integrated)
@@ -201,7 +200,7 @@ def _is_spent(repository: Repository, name: str, tip: str, merged: str) -> bool:
 
 def tidy(workspace: Path) -> None:
     """Remove what removed sessions have left in aca's own repository, and in the end that itself."""
-    repository = git.apart(workspace, workspace / HOME / FILES)
+    repository = apart(workspace, workspace / HOME / FILES)
     if repository is None:
         return
     if listing(workspace):
@@ -213,7 +212,7 @@ def tidy(workspace: Path) -> None:
 def reap(workspace: Path) -> None:
     """Remove the worktrees of sessions that are over or gone. What is not kept yet is kept first."""
     folder = user_state.worktrees(workspace, os.environ)
-    repository = git.find(workspace) if folder.is_dir() else None
+    repository = find(workspace) if folder.is_dir() else None
     if repository is None:
         return
     trees = sorted(folder.iterdir())  # first: a session that begins meanwhile is then in the listing
@@ -251,7 +250,7 @@ def _remove_trees(repository: Repository, folder: Path) -> None:
 
 
 def _repository(one: Session) -> Repository:
-    found = git.find(one.workspace)
+    found = find(one.workspace)
     if found is None:
         raise SessionError(f"{one.workspace} is in no git repository with a commit")
     return found

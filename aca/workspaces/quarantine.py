@@ -12,7 +12,8 @@ import shutil
 import stat
 from pathlib import Path
 
-from aca.workspaces.git import Repository, git
+from aca.workspaces.git import git
+from aca.workspaces.repository import Repository
 
 SETTINGS = "config.worktree"
 """What git reads besides the repository's own settings, where ``extensions.worktreeConfig`` says so."""

@@ -16,10 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aca.core.events import FileChange
 from aca.safety.place import PRIVATE
 from aca.walk import walk
-from aca.workspaces.git import Repository
+from aca.workspaces.repository import Difference, Repository
 
 LARGEST = 10 << 20
 """Bytes of the largest file that is kept where git does not have it already."""
@@ -191,18 +190,18 @@ class Snapshots:
             self._tree = self.repository.here("write-tree", index=self.index).strip()
         return self._tree
 
-    def joined(self, base: str, now: str, paths: Collection[str]) -> tuple[str, tuple[FileChange, ...]]:
+    def joined(self, base: str, now: str, paths: Collection[str]) -> tuple[str, Difference]:
         """The tree *base* with *paths*, from the workspace, as in the tree *now*; and what that changes."""
-        found, prefix = self.repository.differences(base, now), self.repository.prefix
-        mine = [(change, held) for change, held in found if change.path.removeprefix(prefix) in paths]
-        changes = tuple(change for change, _ in mine)
-        if len(mine) == len(found):
-            return now, changes
+        all_of_it, prefix = self.repository.difference(base, now), self.repository.prefix
+        mine = [one for one in all_of_it.entries if one[0].path.removeprefix(prefix) in paths]
+        if len(mine) == len(all_of_it.entries):
+            return now, all_of_it
         with self._scratch() as index:
             self.repository.here("read-tree", base, index=index)
             told = "".join(f"{held}\t{change.path}\0" for change, held in mine)
             self.repository.here("update-index", "-z", "--index-info", stdin=told, index=index)
-            return self.repository.here("write-tree", index=index).strip(), changes
+            tree = self.repository.here("write-tree", index=index).strip()
+        return tree, self.repository.difference(base, tree)
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:

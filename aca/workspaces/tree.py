@@ -16,8 +16,9 @@ import msgspec
 
 from aca.safety.place import PRIVATE
 from aca.workspaces.base import TreeError
-from aca.workspaces.git import GitError, Repository, git
+from aca.workspaces.git import GitError, git
 from aca.workspaces.quarantine import absorb
+from aca.workspaces.repository import Repository
 from aca.workspaces.snapshots import REBUILT
 
 _START = "aca-start"

@@ -20,7 +20,7 @@ from aca.core.state import SessionState
 from aca.errors import MachineError
 from aca.sessions.session import Session, write_patch
 from aca.workspaces.base import Beside, Ground, Kept, Open, TreeError, about, finished, kept_ref, seen_from
-from aca.workspaces.git import Repository, find
+from aca.workspaces.repository import Repository, find
 from aca.workspaces.tree import Tree, copy_into, trees_below
 
 log = logging.getLogger(__name__)
@@ -90,8 +90,9 @@ class Worktrees(Open):
         commit = Tree(self.repository, top).commit(start, message)
         self.repository.set_ref(kept_ref(self.session.id, task_id, attempt), commit)
         base = self.repository.base(start, self.state.integrated)
-        write_patch(self.session, task_id, attempt, self.repository.diff(base, commit))
-        changes = seen_from(self.repository.prefix, self.repository.changes(base, commit))
+        difference = self.repository.difference(base, commit)
+        write_patch(self.session, task_id, attempt, difference.patch)
+        changes = seen_from(self.repository.prefix, difference.changes)
         return Kept(commit, base, changes, self._lost(Tree(self.repository, top)))
 
     def _lost(self, tree: Tree) -> tuple[str, ...]:

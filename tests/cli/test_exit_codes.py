@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from aca.core import events as ev
-from tests.project import Outcome, Project, Running
+from tests.project import Outcome, Project, Running, popen
 
 SLOW = '- [ ] Quick {#quick run="true"}\n- [ ] Slow {#slow needs=quick run="test -f go || sleep 60"}\n'
 
@@ -33,7 +34,7 @@ def sabotage(project: Project, code: str) -> dict[str, str]:
 
 def started(project: Project, task: str, *args: str) -> Running:
     """``aca`` running, with *task* at work: one that sleeps."""
-    running = project.start("--task-file", "tasks.md", *args)
+    running = project.start("--task-file", "tasks.md", *args, anew=True)
     running.until(lambda: f"{task}: started" in running.stderr and project.has_running("sleep"))
     return running
 
@@ -247,7 +248,7 @@ def test_what_was_to_be_ignored_stays_ignored(project: Project) -> None:
     """Under nohup a closed terminal ends nothing."""
     project.write({"tasks.md": '- [ ] Slow {#slow run="until test -f go; do sleep 0.05; done"}\n'})
     argv = ["nohup", *project.argv("--task-file", "tasks.md")]
-    with closing(Running(argv, project.root, project.env())) as running:
+    with closing(Running(functools.partial(popen, argv, project.root, project.env()))) as running:
         running.until(lambda: "slow: started" in running.stderr)
         running.signal(signal.SIGHUP)
         project.write({"go": ""})

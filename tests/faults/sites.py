@@ -69,7 +69,7 @@ class Site:
         commits, calls = run.with_suffix(".commits"), run.with_suffix(".calls")
         death = {"commits": str(commits), "calls": str(calls), **(kill or {})}
         try:
-            done = forks().run(argv, self.work, env, seconds, death)
+            done = forks().run(argv, self.work, env, seconds, death=death)
         except subprocess.TimeoutExpired:
             return Run(-signal.SIGKILL, count(commits), count(calls))
         run.with_suffix(".log").write_bytes(done.stdout + done.stderr)

@@ -18,7 +18,7 @@ TASKS = f"""
 def started(project: Project) -> Running:
     """An aca whose task has a child of its own and one in a session of its own."""
     project.write({"tasks.md": TASKS})
-    running = project.start("--task-file", "tasks.md")
+    running = project.start("--task-file", "tasks.md", anew=True)
     running.until((project.root / "started").exists)
     running.until(lambda: len(project.processes()) >= 4)
     return running
@@ -31,7 +31,7 @@ def test_what_a_killed_aca_left_is_ended_by_the_next_one(project: Project, first
     assert len(project.processes()) >= 3
     project.write({"other.md": '- [ ] Nothing much {run="true"}\n'})
     if first == "resume":
-        again = project.start("resume")
+        again = project.start("resume", anew=True)
         again.until(lambda: "that an earlier aca left behind" in again.stderr)
         again.until(lambda: "attempt 2" in again.stderr)
         again.signal(signal.SIGINT)
@@ -66,7 +66,7 @@ def test_a_second_interrupt_does_not_wait(project: Project) -> None:
         """
     task = f'- [ ] Stubborn {{#it run="exec {sys.executable} stubborn.py"}}\n'
     project.write({"stubborn.py": stubborn, "tasks.md": task})
-    running = project.start("--task-file", "tasks.md")
+    running = project.start("--task-file", "tasks.md", anew=True)
     running.until((project.root / "ready").exists)
     running.signal(signal.SIGINT)
     running.until(lambda: "again kills it now" in running.stderr)

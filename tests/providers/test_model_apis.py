@@ -56,7 +56,8 @@ def test_the_same_plan_gives_the_same_files_and_shows_no_key(
     """Three tasks, done and verified; the key is in no file, though a command went looking for it."""
     script(server)
     project.write({"tasks.md": TASKS, "aca.toml": settings(kind)})
-    outcome = project.run("--task-file", "tasks.md", env=environment(server))
+    started = project.start("--task-file", "tasks.md", env=environment(server), anew=True)  # /proc shows it
+    outcome = started.finish(expect=0)
     assert "3 completed" in outcome.stdout
     assert project.read("greeting.txt") == "HELLO\n"
     assert project.read("count.txt").strip() == "6"

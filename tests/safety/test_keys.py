@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,25 +14,6 @@ from tests.project import Project
 from tests.providers.test_model_apis import settings
 
 TASK = "- [ ] Look {#look}\n"
-BACKEND = """\
-    import pathlib
-    from keyring.backend import KeyringBackend
-
-    class Drawer(KeyringBackend):
-        priority = 1
-
-        def get_password(self, service, username):
-            with pathlib.Path("asked").open("a") as asked:
-                asked.write(f"{service} {username}\\n")
-            return "KEY" if service == "aca" else None
-
-        def set_password(self, service, username, password): ...
-
-    class Broken(Drawer):
-        def get_password(self, service, username):
-            raise OSError("the keyring is locked")
-    """
-"""A keyring that needs no desktop, and one that does not work."""
 
 
 @pytest.fixture
@@ -42,16 +22,16 @@ def server() -> Iterator[ModelServer]:
         yield one
 
 
-def environment(server: ModelServer, backend: str = "Drawer") -> dict[str, str]:
-    """Where the model is, no key, and a keyring."""
+def environment(server: ModelServer) -> dict[str, str]:
+    """Where the model is, and no key."""
     url = server.url("work")
-    where = {"ANTHROPIC_BASE_URL": url, "OPENAI_BASE_URL": url, "OLLAMA_HOST": url}
-    return {**where, "PYTHON_KEYRING_BACKEND": f"drawer.{backend}"}
+    return {"ANTHROPIC_BASE_URL": url, "OPENAI_BASE_URL": url, "OLLAMA_HOST": url}
 
 
-def open_keyring(project: Project, env: dict[str, str]) -> dict[str, str]:
-    project.write({"drawer/drawer.py": BACKEND.replace('"KEY"', f'"{KEY}"')})
-    return {**env, "PYTHONPATH": f"{project.root / 'drawer'}:{project.env()['PYTHONPATH']}"}
+def keyring(project: Project, backend: str = "Drawer") -> dict[str, str]:
+    """A keyring (``tests/drawer.py``) with a key in it."""
+    project.write({"key": KEY})
+    return {"PYTHON_KEYRING_BACKEND": f"tests.drawer.{backend}"}
 
 
 # -- the keyring ------------------------------------------------------------------------------------------
@@ -60,11 +40,9 @@ def open_keyring(project: Project, env: dict[str, str]) -> dict[str, str]:
 @every_kind
 def test_a_key_is_taken_from_the_keyring(project: Project, server: ModelServer, kind: str) -> None:
     """Where the environment has none; it is struck out of what a command prints, and is in no file."""
-    asks = f'{sys.executable} -c \'import drawer; print(drawer.Drawer().get_password("aca", "x"))\''
-    server.script("work", [tool("run", command=asks)], [text("Done.")])
+    server.script("work", [tool("run", command="cat key")], [text("Done.")])
     project.write({"tasks.md": TASK, "aca.toml": settings(kind)})
-    env = open_keyring(project, environment(server))
-    project.run("--task-file", "tasks.md", env=env)
+    project.run("--task-file", "tasks.md", env={**environment(server), **keyring(project)})
     assert all(KEY in request.headers["authorization"] for request in server.requests)
     assert f"aca {KINDS[kind].key}" in project.read("asked")
     assert (project.session().task_logs / "look" / "1" / "run-1.log").read_text().strip() == "*" * len(KEY)
@@ -77,9 +55,9 @@ def test_a_key_in_the_keyring_has_an_account_of_its_own(project: Project, server
     server.script("work", [text("Done.")])
     project.write({"tasks.md": TASK, "aca.toml": settings("anthropic")})
     accounts = []
-    for env in (open_keyring(project, environment(server)), environment(server) | {"ANTHROPIC_API_KEY": KEY}):
+    for key in (keyring(project), {"ANTHROPIC_API_KEY": KEY}):
         server.script("work", [text("Done.")])
-        project.run("--task-file", "tasks.md", env=env)
+        project.run("--task-file", "tasks.md", env={**environment(server), **key})
         known = json.loads((project.sessions()[-1].path / "anthropic" / "rate_limit_state.json").read_text())
         accounts.append(known["account"])
     assert accounts[0] == accounts[1]
@@ -90,16 +68,15 @@ def test_the_environment_comes_first(project: Project, server: ModelServer) -> N
     """The keyring is not even asked."""
     server.script("work", [text("Done.")])
     project.write({"tasks.md": TASK, "aca.toml": settings("anthropic")})
-    env = open_keyring(project, environment(server)) | {"ANTHROPIC_API_KEY": "another-key-123"}
+    env = {**environment(server), **keyring(project), "ANTHROPIC_API_KEY": "another-key-123"}
     project.run("--task-file", "tasks.md", env=env)
     assert "another-key-123" in server.requests[0].headers["authorization"]
     assert not (project.root / "asked").exists()
 
 
-def test_the_keyring_is_shown_as_the_place_of_a_key(project: Project, server: ModelServer) -> None:
+def test_the_keyring_is_shown_as_the_place_of_a_key(project: Project) -> None:
     """And makes its provider the one that is here."""
-    project.write({"tasks.md": TASK})
-    env = open_keyring(project, environment(server)) | {"PATH": "/usr/bin:/bin"}
+    env = keyring(project) | {"PATH": "/usr/bin:/bin"}
     [row] = [one for one in project.run("providers", "--json", env=env).json if one["name"] == "anthropic"]
     assert (row["ok"], row["default"]) == (True, True)
     assert row["detail"] == "ANTHROPIC_API_KEY is in the keyring"
@@ -109,7 +86,7 @@ def test_the_keyring_is_shown_as_the_place_of_a_key(project: Project, server: Mo
 def test_a_keyring_that_does_not_work_is_no_key(project: Project, server: ModelServer, backend: str) -> None:
     """Exit code 2, and how to put one there."""
     project.write({"tasks.md": TASK, "aca.toml": settings("anthropic")})
-    env = open_keyring(project, environment(server, backend))
+    env = {**environment(server), **keyring(project, backend)}
     outcome = project.run("--task-file", "tasks.md", env=env, expect=2)
     assert "ANTHROPIC_API_KEY is not set" in outcome.stderr
     assert "`keyring set aca ANTHROPIC_API_KEY`" in outcome.stderr

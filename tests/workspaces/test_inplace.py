@@ -222,16 +222,20 @@ def test_what_git_ignores_or_tools_make_anew_or_is_large_is_left_out(place: Proj
 
 
 def test_names_links_and_modes_of_every_kind_are_kept(place: Project) -> None:
-    """A file that became a directory, one that is not to be read, half a character in a name."""
+    """A file that became a directory or got another name, one that is not to be read, half a character."""
     run = """
       mkdir "dir ü"; echo 1 > "dir ü/日本 \\"x\\".txt"; echo 1 > "$(printf 'two\\nlines')"; echo 1 > ./-n
       echo 1 > "$(printf 'half\\377')"; ln -s nowhere dangling; rm a.txt; mkdir a.txt; echo y > a.txt/y
-      printf '#!/bin/sh\\n' > run.sh; chmod +x run.sh; mkfifo pipe; echo 1 > :magic
+      printf '#!/bin/sh\\n' > run.sh; chmod +x run.sh; mkfifo pipe; echo 1 > :magic; mv mine.txt yours.txt
     """
     tasks(place, "- [ ] First {#first}\n", f"[tasks.first]\nsteps = [{{run = '''{run}''', must = true}}]\n")
     place.run("run", "tasks.md")
+    assert {("first", "mine.txt", "deleted"), ("first", "yours.txt", "created")} < {*changes(place)}
+    patch = place.session().path / "file_changes/snapshots/first/1.patch"
+    assert b"rename from mine.txt" in patch.read_bytes()
     place.run("restore", "first", "--before")
     assert (place.read("a.txt"), (place.root / "run.sh").exists()) == ("zero\n", False)
+    assert (place.read("mine.txt"), (place.root / "yours.txt").exists()) == ("mine\n", False)
     place.run("restore", "first")
     assert os.access(place.root / "run.sh", os.X_OK)
     assert (place.root / "dangling").readlink() == Path("nowhere")

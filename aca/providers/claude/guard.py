@@ -1,4 +1,4 @@
-"""Asked by claude before it runs a command: ``python claude_guard.py ROOT RULE...``, the command on stdin.
+"""Asked by claude before it runs a command: ``python guard.py ROOT RULE...``, the command on stdin.
 
 Exit code 2 keeps claude from it, and tells its model why (claude's documentation of hooks, "PreToolUse").
 A program of its own, started for each command: it imports next to nothing.

@@ -1,1 +1,5 @@
-"""Models behind APIs: one loop of tools for all, a file for the dialect of each vendor."""
+"""Models behind APIs: one loop of tools for all, a file for the dialect of each vendor.
+
+chat     the loop                             conversation  what was said, in nobody's dialect
+trouble  what can go wrong with a call        anthropic, openai, ollama
+"""
