@@ -14,7 +14,6 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -66,8 +65,7 @@ homes/           the home of each agent that worked in containers
 """
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, dict=True):
     """One session directory. Opening one reads nothing yet."""
 
     path: Path
