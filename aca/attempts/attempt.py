@@ -11,12 +11,13 @@ import errno
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from aca.attempts.consultation import Agents, Consultation
 from aca.attempts.site import SetupError, Site, Sites, run_command

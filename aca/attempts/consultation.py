@@ -6,10 +6,11 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import msgspec
+from msgspec.structs import replace
 
 from aca.attempts import last_word, prompt
 from aca.attempts.accounting import Accounting

@@ -9,11 +9,12 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from aca.attempts import rights
 from aca.attempts.checks import run_check, tail
@@ -299,8 +300,7 @@ class Site:
             await self.workspace.close(ground)
 
 
-@dataclass(frozen=True)
-class CommandFailure:
+class CommandFailure(msgspec.Struct, frozen=True):
     """Why a command failed, as text, and whether that was its time limit."""
 
     reason: str

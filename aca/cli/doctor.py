@@ -287,10 +287,8 @@ def _tell(found: dict[str, Any], json: bool) -> None:
     if found["sound"]:
         Screen().result(f"session {name}: all {events} events are sound")
         return
-    completed = counted(found["completed"], "task")
-    lines = [
-        f"session {name}: line {found['line']} of its journal is damaged: {found['why']}",
-        f"   the {events} events before it are sound; completed in them: {completed}",
-        f"   {found['cure']}",
-    ]
-    Screen().results(lines)
+    lines = [f"session {name}: line {found['line']} of its journal is damaged: {found['why']}"]
+    if events:
+        completed = counted(found["completed"], "task")
+        lines.append(f"   the {events} events before it are sound; completed in them: {completed}")
+    Screen().results([*lines, f"   {found['cure']}"])

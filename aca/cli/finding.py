@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from aca.cli import shortened
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def in_each_session(
         try:
             found[one] = look(one)
         except session.UNSOUND as error:
-            screen.remark(f"session {one.id} is left out: {str(error).splitlines()[0]}")
+            screen.remark(shortened(f"session {one.id} is left out: {str(error).splitlines()[0]}"))
             code = Exit.MACHINE
     return found, code
 

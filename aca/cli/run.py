@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aca.cli import carrying
+from aca.cli import carrying, shortened
 from aca.cli import planning as planner
 from aca.cli.options import Output, Planning, Selection, Settings, Workspace, takes
 from aca.cli.screen import Screen
@@ -128,7 +128,7 @@ def show(prepared: Prepared, workspace: Path, screen: Screen) -> int:
     from aca.report import tree
 
     for problem in app.problems(prepared, workspace):
-        screen.remark(f"warning: {problem}")
+        screen.remark(shortened(f"warning: {problem}"))
     if screen.output.json:
         screen.result(parse.dump_text(prepared.plan, "json").rstrip("\n"))
     else:

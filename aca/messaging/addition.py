@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from aca.core import patch
 from aca.core.state import SessionState
 from aca.errors import Problem, SessionError
-from aca.parse.explain import explain
+from aca.parse.explain import Complaint, explain
+from aca.plans.faults import Fault
 from aca.plans.task import Task
 from aca.plans.values import slug
 from aca.preparation import assigned
@@ -28,13 +29,15 @@ def complete(one: Session, said: Mapping[str, Any], environ: Mapping[str, str]) 
     keeps_id = "id" in said
     said = {"id": slug(said["title"]) or "task", **said}
     refuse_secrets(said, lambda loc, message, cure: Problem(f"{loc[0]}: {message}", cure), environ)
-    _refuse(_misspelt(said))
+    misspelt = [*_misspelt(said)]
+    said = {key: value for key, value in said.items() if key not in {found.loc[0] for found in misspelt}}
     state = one.state()
     state.plan = effective(one.plan, state.overrides)
-    if keeps_id and patch.is_there(state, said):
+    if "title" in said and keeps_id and patch.is_there(state, said):
         return None
-    task, faults = patch.addition(state, said, keeps_id=keeps_id)
-    _refuse(Problem(fault.message, fault.cure) for fault in faults)
+    task, faults = patch.addition(state, said, keeps_id=keeps_id) if "title" in said else ({}, [])
+    wrong: list[Complaint | Fault] = [*misspelt, *faults]
+    _refuse([*(Problem(found.message, found.cure) for found in wrong), *_missing_files(one, said)])
     _refuse(_impossible(one, state, task))
     return task
 
@@ -44,20 +47,22 @@ def _refuse(found: Iterable[Problem]) -> None:
         raise SessionError("\n".join(map(str, told)))
 
 
-def _misspelt(said: Mapping[str, Any]) -> Iterator[Problem]:
+def _misspelt(said: Mapping[str, Any]) -> Iterator[Complaint]:
     """What no task could have."""
     try:
         Task.model_validate(said)
     except ValidationError as error:
-        for found in explain(error, Task, said, {}):
-            yield Problem(found.message, found.cure)
+        yield from explain(error, Task, said, {})
+
+
+def _missing_files(one: Session, said: Mapping[str, Any]) -> Iterator[Problem]:
+    for ref in said.get("file_refs", ()):
+        if not (one.workspace / ref).is_file():
+            yield Problem(f'there is no file "{ref}" in the workspace')
 
 
 def _impossible(one: Session, state: SessionState, task: Mapping[str, Any]) -> Iterator[Problem]:
     """What keeps the task from being done here."""
-    for ref in task.get("file_refs", ()):
-        if not (one.workspace / ref).is_file():
-            yield Problem(f'there is no file "{ref}" in the workspace')
     alone = Task.model_validate({**task, "parent_id": None, "dependencies": ()})
     plan = state.plan.model_copy(update={"tasks": (alone,)})
     yield from assigned.problems(plan, Merged(), one.workspace)

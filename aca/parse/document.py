@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+import msgspec
+
 from aca.errors import InputError, Problem
 
 Loc = tuple[str | int, ...]
@@ -20,8 +22,7 @@ _WINDOW = 160
 """How much of a very long line (a plan written on one) is shown around the caret."""
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """A place in the file; line and column count from 1."""
 
     line: int
@@ -32,8 +33,7 @@ class Mark:
 Marks = dict[Loc, Mark]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A task of a text, and what its author says of it beyond words: by a box, or by an attribute list."""
 
     index: int

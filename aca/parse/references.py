@@ -7,9 +7,10 @@ import re
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
+
+import msgspec
 
 from aca.parse.document import Document, Mark
 from aca.parse.source import nearest_file
@@ -28,16 +29,14 @@ _MOST_HINTS = 20
 """Names are compared to give a hint, which takes time: not for every one of very many."""
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """What stands in the text, and where."""
 
     target: str
     mark: Mark
 
 
-@dataclass(frozen=True)
-class Unfound:
+class Unfound(msgspec.Struct, frozen=True):
     """Why a reference leads nowhere."""
 
     message: str

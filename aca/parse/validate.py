@@ -96,7 +96,7 @@ def _cut(value: Any, cut: Cuts | str) -> Any:
 
 
 def _cuts(data: Any, locs: Iterable[Loc]) -> Cuts:
-    """What is wrong at *locs*, as a tree."""
+    """What is wrong at *locs*, as a tree; one end of it may lie inside of another."""
     tree: Cuts = {}
     for loc, text in sorted((_end(data, loc) for loc in locs), key=lambda end: len(end[0])):
         node: Any = tree
@@ -128,7 +128,7 @@ def _nameless(data: Any, locs: Iterable[Loc]) -> set[str]:
     """What others may call the tasks that do not say their name as they should."""
     entries = (value_at(data, loc[:2]) for loc in locs if loc[:1] == ("tasks",) and loc[2:] in ((), ("id",)))
     names = ((one.get("id"), one.get("title")) if isinstance(one, dict) else (one,) for one in entries)
-    return {str(name).casefold() for some in names for name in some}
+    return {str(name).casefold() for some in names for name in some if name}
 
 
 def _written(loc: Loc, cuts: Cuts) -> Loc:

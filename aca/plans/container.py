@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
@@ -116,8 +115,7 @@ class Docker(Size):
         )
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(msgspec.Struct, frozen=True):
     """The container of one task, as the plan has it: size and all that holds for every one of them."""
 
     image: str | None

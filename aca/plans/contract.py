@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
-from aca.plans.plan import Plan, profile
+from msgspec.structs import asdict
+
+from aca.plans.plan import Plan, Profile, profile
 from aca.plans.provenance import Approval, Contract, Terms
 from aca.plans.task import Task
 
@@ -76,7 +77,7 @@ def terms(plan: Plan) -> dict[str, Terms]:
 
 def _terms(plan: Plan, task: Task, is_group: bool) -> Terms:
     gets = profile(plan, task)
-    definition = digest_of({"task": _defining(task), "gets": asdict(gets)})
+    definition = digest_of({"task": _defining(task), "gets": _plain(gets)})
     if is_group or task.kind == "approval":
         return Terms(definition=definition)
     limits = Terms(definition=definition, retries=gets.retries, timeout=gets.timeout)
@@ -84,6 +85,11 @@ def _terms(plan: Plan, task: Task, is_group: bool) -> Terms:
         return limits
     agent = {"provider": gets.provider, "model": gets.model, "permissions": gets.permissions}
     return limits.model_copy(update=agent)
+
+
+def _plain(gets: Profile) -> dict[str, Any]:
+    container = None if gets.docker is None else asdict(gets.docker)
+    return {**asdict(gets), "docker": container}
 
 
 def settled(plan: Plan, now: Contract) -> Plan:

@@ -31,7 +31,7 @@ _ENFORCED = _SAYING | {
 def usable(schema: dict[str, Any]) -> dict[str, Any]:
     """*schema*, if an output can be asked for in it. Raises ValueError with what is wrong."""
     if schema.get("type") != "object":
-        raise ValueError('the schema needs type = "object" at its top: an output is a JSON object')
+        raise ValueError('the schema needs the type "object" at its top: an output is a JSON object')
     if len(json.dumps(schema)) > MAX_SCHEMA:
         raise ValueError(f"the schema is longer than {MAX_SCHEMA} characters")
     from jsonschema import SchemaError

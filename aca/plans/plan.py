@@ -6,11 +6,11 @@ it. Validation happens once, at the edge (``aca.parse``); everywhere else these 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from typing import Annotated, Any, Literal, Self
 
+import msgspec
 from pydantic import Field, JsonValue
 
 from aca.plans.container import Container, Docker
@@ -90,8 +90,7 @@ class Plan(Model):
         return copied
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True):
     """What one task really gets, after role and defaults."""
 
     provider: str | None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -59,35 +60,62 @@ def _ways(gets: Profile) -> Iterator[tuple[str, str | None]]:
 
 def faults(plan: Plan) -> Iterator[Fault]:
     """What is wrong with what a plan says of providers, on whatever machine."""
-    known = providers.names(plan.providers)
+    known, mentioned = providers.names(plan.providers), set[str]()
     for loc, name in _mentions(plan):
+        mentioned.add(name)
         if name not in known:
-            told = providers.unknown(name, known)
-            is_section = loc == ("providers", name) and told.cure.startswith("use one of")
-            declare = ', or declare an agent CLI with kind = "cli"' if is_section else ""
-            yield Fault(loc, told.message, told.cure + declare, name)
-    used = used_providers(plan)
-    for name in [name for name in known if name in used or name in plan.providers]:
-        given = plan.providers.get(name, {})
-        try:
-            for told in providers.faults(name, given, used.get(name, [])):
-                yield Fault(_place(plan, name), told.message, told.cure, name)
-        except ValidationError as error:
-            for one in explain(error, providers.model(name, given), given, {}):
-                message = f"providers.{name}: {one.message.removeprefix(': ')}"
-                yield Fault(("providers", name, *one.loc), message, one.cure, one.word)
+            yield _unknown(loc, name, known)
+    used = cache(partial(used_providers, plan))  # it takes a while, and few ask
+    for name in filter(mentioned.__contains__, known):
+        yield from _cannot_be_told(plan, name, used)
+
+
+def _unknown(loc: Loc, name: str, known: Collection[str]) -> Fault:
+    told = providers.unknown(name, known)
+    is_section = loc == ("providers", name) and told.cure.startswith("use one of")
+    declare = ", or declare an agent CLI of the kind cli" if is_section else ""
+    return Fault(loc, told.message, told.cure + declare, name)
+
+
+def _cannot_be_told(plan: Plan, name: str, used: Callable[[], Mapping[str, list[Errand]]]) -> Iterator[Fault]:
+    """Options of the provider *name* that are wrong, and what of the plan it has no way to do.
+
+    Where a plan says nothing of it, what it needs to be told may still come: a run looks at that.
+    """
+    given = plan.providers.get(name, {})
+    try:
+        for told in providers.faults(name, given, lambda: used().get(name, [])):
+            yield Fault(_place(plan, name), told.message, told.cure, name)
+    except ValidationError as error:
+        if name in plan.providers:
+            yield from _wrong_options(plan, name, error)
+
+
+def _wrong_options(plan: Plan, name: str, error: ValidationError) -> Iterator[Fault]:
+    given = plan.providers.get(name)
+    for one in explain(error, providers.model(name, given or {}), given or {}, {}):
+        message = f"providers.{name}: {one.message.removeprefix(': ')}"
+        if given is None:
+            yield Fault(_place(plan, name), message, one.cure, name)
+        else:
+            yield Fault(("providers", name, *one.loc), message, one.cure, one.word)
 
 
 def problems(plan: Plan, settings: Merged, workspace: Path) -> list[Problem]:
     """What keeps the providers of a plan from doing it here, found out without calling any."""
-    wrong = [settings.problem(one.loc, one.message, one.cure, one.word) for one in faults(plan)]
-    if wrong:
-        return wrong
-    found = [choice.none_here()] if without_provider(plan) else []
+    found = [settings.problem(one.loc, one.message, one.cure, one.word) for one in faults(plan)]
+    if found:
+        return found
+    if without_provider(plan):
+        found.append(choice.none_here())
     for name, tasks in used_providers(plan).items():
-        for told in providers.problems(name, plan.providers.get(name, {}), tasks, workspace):
-            at = _place(plan, name)
-            found.append(told if told.path else settings.problem(at, told.message, told.cure, name))
+        try:
+            for told in providers.problems(name, plan.providers.get(name, {}), tasks, workspace):
+                at = _place(plan, name)
+                found.append(told if told.path else settings.problem(at, told.message, told.cure, name))
+        except ValidationError as error:
+            wrong = _wrong_options(plan, name, error)
+            found += [settings.problem(one.loc, one.message, one.cure, one.word) for one in wrong]
     return found
 
 

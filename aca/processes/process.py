@@ -13,9 +13,10 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
+
+import msgspec
 
 from aca.errors import MachineError
 from aca.plans.values import Command
@@ -53,8 +54,7 @@ Source = Path | int
 """What a child reads: a file, or the reading end of a pipe, which is the child's from then on."""
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How a child ended. A negative exit code is the signal that killed it."""
 
     exit_code: int

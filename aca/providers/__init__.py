@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -100,14 +100,14 @@ def model_of(name: str, given: Mapping[str, Any], named: str | None) -> str | No
     return named or getattr(model(name, given).model_validate(given), "model", None)
 
 
-def faults(name: str, given: Mapping[str, Any], tasks: Iterable[Errand]) -> list[Problem]:
+def faults(name: str, given: Mapping[str, Any], tasks: Callable[[], Iterable[Errand]]) -> list[Problem]:
     """What the provider *name* cannot be told with these options and *tasks*, on whatever machine.
 
     Raises pydantic's ValidationError when the options *given* cannot be used.
     """
     try:
         checked, module = model(name, given).model_validate(given), _module(name, given)
-        return cast(list[Problem], module.faults(checked, tasks)) if hasattr(module, "faults") else []
+        return cast(list[Problem], module.faults(checked, tasks())) if hasattr(module, "faults") else []
     except InputError as error:
         return error.problems
 

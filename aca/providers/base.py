@@ -8,7 +8,6 @@ and never raises for what the outside did.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -21,8 +20,7 @@ from aca.providers.messages import Messages, Silence
 from aca.safety.place import Place
 
 
-@dataclass(frozen=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True):
     """How the pause before a call is made again grows, and how long it is at most (in seconds)."""
 
     multiplier: float = 2.0
@@ -39,8 +37,7 @@ class Errand(NamedTuple):
     in_container: bool
 
 
-@dataclass(frozen=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True):
     """What an agent is asked to do, ready to be handed over."""
 
     task_id: str
@@ -64,20 +61,20 @@ class Assignment:
     """Directory of this attempt's raw files; ``<name>`` in it belongs to the provider."""
     output_schema: Mapping[str, Any] | None = None
     """Besides doing the task, give a JSON object that fits this JSON Schema; the prompt says so, too."""
-    account: Account = field(default_factory=Unlimited)
+    account: Account = msgspec.field(default_factory=Unlimited)
     so_far: Callable[[Callable[[], Usage | None]], None] = lambda _used: None
     """Told by an agent that is a whole program how to ask what it has used until now: where it is cut off,
     that counts."""
     allowed_usd: float | None = None
     """What it may cost, for agents that can be told; None sets no limit."""
-    messages: Messages = field(default_factory=Silence)
+    messages: Messages = msgspec.field(default_factory=Silence)
     """What people say to the agent; the prompt has what they said before the attempt began."""
     workspace: Path | None = None
     """The user's own directory, from which paths in ``options`` start; None where the agent works in it."""
     backoff: Backoff = Backoff()
     trusts_project: bool = False
     """Whether settings and hooks that the repository brings for the agent are honoured."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """The plan's ``providers.<name>`` section, as validated by the provider."""
 
     def spoken(self, continued: bool, go_on: str) -> str:

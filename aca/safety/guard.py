@@ -7,7 +7,6 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import cache
 from operator import attrgetter
@@ -41,17 +40,16 @@ Content = File | tuple[object, ...]
 """What is in a file; of a link, a large file or anything else what tells whether it is the same."""
 
 
-@dataclass(frozen=True)
-class Guard:
+class Guard(msgspec.Struct, frozen=True):
     """Looks at a workspace when it is made, and again when it is asked what has changed."""
 
     protection: Protection
     root: Path
     common: Path | None = None
     """git's directory, where it is not in the workspace: what is protected in there is looked at, too."""
-    paths: list[Path] = field(default_factory=list)
+    paths: list[Path] = msgspec.field(default_factory=list)
     """What is protected and there: files, and directories with all that is in them."""
-    _before: dict[str, Content] = field(default_factory=dict)
+    _before: dict[str, Content] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, path in found(self.protection, self.root, self.common):

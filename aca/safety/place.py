@@ -10,6 +10,8 @@ from pathlib import Path
 from signal import Signals
 from typing import Any, Protocol
 
+import msgspec
+
 from aca.safety.protection import Protection
 
 PRIVATE = ".aca"
@@ -95,8 +97,7 @@ class OutsideWorkspaceError(ValueError):
     """A path that leads out of the workspace."""
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(msgspec.Struct, frozen=True):
     """What an agent that is a program needs of the disk besides the place it works in; it may not exist."""
 
     writable: tuple[Path, ...] = ()
@@ -109,8 +110,7 @@ class Needs:
     """It puts a sandbox around what it runs, which cannot stand inside of another one."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where an attempt works."""
 
     root: Path
@@ -124,7 +124,7 @@ class Place:
     patience: Patience
     passed: frozenset[str] = frozenset()
     """Keys in ``env`` that commands, checks and tools may have, too."""
-    protection: Protection = field(default_factory=Protection)
+    protection: Protection = msgspec.field(default_factory=Protection)
     """What agents may not do here."""
     needs: Needs = Needs()
     """What the agent's own program needs where it is enclosed."""

@@ -14,7 +14,6 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -22,8 +21,9 @@ import msgspec
 
 from aca import __version__
 from aca.core.events import AnyEvent, SessionCreated
+from aca.core.fold import AnyState, MisplacedEventError, fold
 from aca.core.progress import Checkpoint
-from aca.core.state import AnyState, MisplacedEventError, SessionState, fold
+from aca.core.state import SessionState
 from aca.errors import (
     LOST,
     NOT_JSON,
@@ -65,8 +65,7 @@ homes/           the home of each agent that worked in containers
 """
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, dict=True):
     """One session directory. Opening one reads nothing yet."""
 
     path: Path

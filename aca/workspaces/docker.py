@@ -14,10 +14,13 @@ import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from aca.core.events import ContainerUse, FileChange
 from aca.core.state import SessionState
@@ -55,8 +58,7 @@ _SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Dock:
+class Dock(msgspec.Struct, frozen=True, dict=True):
     """What is the same for the containers of a session."""
 
     engine: Engine
@@ -96,8 +98,7 @@ def tag(container: Container, workspace: Path) -> str:
     return f"aca-{re.sub(r'[^a-z0-9]+', '-', workspace.name.lower()).strip('-') or 'image'}-{mark}"
 
 
-@dataclass(frozen=True)
-class Docker:
+class Docker(msgspec.Struct, frozen=True):
     """A workspace of another kind, with a container for each attempt."""
 
     around: Workspace

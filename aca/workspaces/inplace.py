@@ -80,7 +80,7 @@ class Inplace(Open):
         async with self._turn:
             with self._or_not_at_all():
                 await self._look()
-                if not self._may_have_changed(_key(task_id, attempt)):
+                if self.snapshots is None or not self._may_have_changed(_key(task_id, attempt)):
                     self._running.pop(_key(task_id, attempt), None)
                     return self._kept("", "", (), told)
                 return await finished(partial(self._keep, task_id, attempt, told))

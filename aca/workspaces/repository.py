@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -61,8 +60,7 @@ class Difference(msgspec.Struct, frozen=True):
         return tuple(change for change, _ in self.entries)
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(msgspec.Struct, frozen=True, dict=True):
     """The repository a workspace is in."""
 
     workspace: Path

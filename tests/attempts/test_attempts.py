@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -213,8 +214,6 @@ def test_a_conversation_that_came_to_an_end_is_not_continued(
 @pytest.mark.parametrize(
     ("cwd", "told"),
     [
-        ("file", "file: File exists"),
-        ("file/below", "file/below: Not a directory"),
         ("out", "out is outside the workspace"),
         ("out/below", "out/below is outside the workspace"),
         (".aca", ".aca is aca's own"),
@@ -223,12 +222,27 @@ def test_a_conversation_that_came_to_an_end_is_not_continued(
 def test_a_working_directory_that_cannot_be_one_fails_its_tasks(
     project: Project, cwd: str, told: str
 ) -> None:
-    """A file, or a link that leads out of the workspace: nothing is made or run there."""
-    project.write({"file": "", "tasks.md": f'---\ncwd: {cwd}\n---\n- [ ] A {{#a run="touch ran"}}\n'})
+    """A link that leads out of the workspace, for one: nothing is made or run there."""
+    project.write({"tasks.md": f'---\ncwd: {cwd}\n---\n- [ ] A {{#a run="touch ran"}}\n'})
     (project.root / "out").symlink_to(project.home)
     project.run("--task-file", "tasks.md", expect=1)
     assert (failure(project).category, told in failure(project).reason) == ("input", True)
     assert not [*project.home.glob("ran"), *project.home.glob("below")]
+
+
+@pytest.mark.parametrize(
+    ("cwd", "told"), [("file", "file: File exists"), ("file/below", "file/below: Not a directory")]
+)
+def test_a_working_directory_that_became_a_file_fails_its_tasks(
+    project: Project, cwd: str, told: str
+) -> None:
+    """Where it is one before, the plan is refused."""
+    project.write({"tasks.md": f'---\ncwd: {cwd}\n---\n- [ ] A {{#a run="false"}}\n'})
+    project.run("--task-file", "tasks.md", expect=1)
+    shutil.rmtree(project.root / "file")
+    project.write({"file": ""})
+    project.run("resume", "--failed", expect=1)
+    assert (failure(project).category, told in failure(project).reason) == ("input", True)
 
 
 def test_a_task_whose_directory_is_missing_fails(project: Project) -> None:

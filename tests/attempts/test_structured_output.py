@@ -158,7 +158,7 @@ def test_a_plan_holds_the_schema(project: Project) -> None:
         (None, 'there is no file "review.json"'),
         ("{", "review.json is not JSON: Expecting property name"),
         ("[]", "review.json is not a JSON Schema: a schema is an object"),
-        ('{"type": "array"}', 'the schema needs type = "object" at its top'),
+        ('{"type": "array"}', 'the schema needs the type "object" at its top'),
         ('{"type": "object", "properties": {"a": {"type": "strin"}}}', "properties.a.type: 'strin' is not"),
         ('{"type": "object", "properties": {"a": {"pattern": "("}}}', "'(' is not a 'regex'"),
         ('{"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}', '"#/$defs/b", which is not in it'),

@@ -101,12 +101,11 @@ WRONG = [
     (["More", "--under", "nothing"], 'has no task "nothing"'),
     (["More", "--needs", "lok"], 'did you mean "look"?'),
     (
-        ["More", "--priority", "12", "--check", " "],
-        "priority should be at most 10, not 12\nchecks[0]: a command cannot be empty",
+        ["More", "--priority", "12", "--check", " ", "--role", "cook", "--ref", "gone.md"],
+        "priority should be at most 10, not 12\nchecks[0]: a command cannot be empty\n"
+        'there is no role "cook"\n   describe it under roles.cook\nthere is no file "gone.md"',
     ),
-    (["More", "--role", "cook"], 'there is no role "cook"\n   describe it under roles.cook'),
     (["More", "--provider", "openai"], 'this plan does not use the provider "openai"\n   it uses replay'),
-    (["More", "--ref", "gone.md"], 'there is no file "gone.md" in the workspace'),
     (["More", "--description", "my key is sesame-open-9"], "description: this is the value of SOME_TOKEN"),
     (["", "--run", "true"], "title should not be empty"),
     ([" "], 'task "task" has a title of nothing but spaces'),

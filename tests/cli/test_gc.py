@@ -83,7 +83,7 @@ def test_a_session_taken_up_while_it_is_judged_is_kept(project: Project) -> None
     done, _ = a_finished_and_a_waiting_session(project)
     taken_up = """
         import fcntl, os
-        from aca import collection
+        from aca.workspaces import collection
         judge, held = collection._doom, []
         def slow(one, **said):
             verdict = judge(one, **said)

@@ -10,7 +10,7 @@ from aca.preparation.config import ENVIRONMENT
 from tests.project import Project
 
 TABLE: list[tuple[str, list[str], str, object]] = [
-    ("ACA_PROVIDER", ["--provider", "claude-cli"], "defaults.provider", "claude-cli"),
+    ("ACA_PROVIDER", ["--provider", "replay"], "defaults.provider", "replay"),
     ("ACA_MODEL", ["--model", "small"], "defaults.model", "small"),
     ("ACA_PERMISSIONS", ["--permissions", "full"], "defaults.permissions", "full"),
     (

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from aca.core.events import FileChange, Usage
 from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
@@ -106,7 +107,7 @@ def test_a_program_that_stays_after_its_end_is_stopped(
 def test_a_program_deaf_to_signals_is_killed(tmp_path: Path, kind: str) -> None:
     """What ignores interruption and termination is gone all the same."""
     with FAKES[kind]("deaf", tmp_path, idle_timeout="300ms") as agent:
-        _, result = act(replace(agent, place=replace(agent.place, patience=Patience(0.1, 0.1))))
+        _, result = act(replace(agent, place=structs.replace(agent.place, patience=Patience(0.1, 0.1))))
     assert (result.stop, result.category) == ("failed", "transient")
     assert processes_of(agent.place) == []
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from msgspec import structs
 
 from aca.core.events import FileChange, Usage
 from aca.providers.base import Changed, Conversed, Limited, Result, Said, Step, Used
@@ -203,7 +204,7 @@ def test_a_program_that_stays_after_its_result_is_stopped(
 def test_a_program_deaf_to_signals_is_killed(tmp_path: Path) -> None:
     """What ignores interruption and termination is gone all the same."""
     with faked("deaf", tmp_path, idle_timeout="300ms") as agent:
-        _, result = act(replace(agent, place=replace(agent.place, patience=Patience(0.1, 0.1))))
+        _, result = act(replace(agent, place=structs.replace(agent.place, patience=Patience(0.1, 0.1))))
     assert (result.stop, result.category) == ("failed", "transient")
     assert processes_of(agent.place) == []
 
@@ -257,7 +258,7 @@ def test_a_closed_quota_window_is_told_with_its_end(tmp_path: Path, kind: str) -
     """A subscription's limit is no failure: it says when it ends."""
     with KINDS[kind]("quota", tmp_path) as agent:
         env = {**agent.place.env, "ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "none"}
-        steps, result = act(replace(agent, place=replace(agent.place, env=env)))
+        steps, result = act(replace(agent, place=structs.replace(agent.place, env=env)))
     assert (result.stop, result.until) == ("quota", 4_000_000_000.0)
     limits = [step.info for step in steps if isinstance(step, Limited)]
     assert [info["rateLimitType"] for info in limits] == ["five_hour"]

@@ -12,7 +12,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from aca.core import events as ev
-from aca.core.state import SessionState, fold
+from aca.core.fold import fold
+from aca.core.state import SessionState
 from aca.plans.plan import Mode, Plan
 from aca.plans.task import Task
 from aca.run import Hold, Tell, run

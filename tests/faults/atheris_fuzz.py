@@ -20,7 +20,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["aca"]):
-    from aca.core.state import MisplacedEventError, SessionState, fold
+    from aca.core.fold import MisplacedEventError, fold
+    from aca.core.state import SessionState
     from aca.errors import AcaError
     from aca.parse import dump_text
     from aca.plans.plan import Plan

@@ -21,7 +21,8 @@ from aca.core.events import (
     TaskStarted,
     Usage,
 )
-from aca.core.state import SessionState, fold
+from aca.core.fold import fold
+from aca.core.state import SessionState
 from aca.errors import AcaError, DamagedJournalError
 from aca.sessions import journal
 from aca.sessions.session import Session, listing

@@ -207,6 +207,8 @@ def test_one_mistake_is_told_once(desk: Desk) -> None:
     assert desk.complaint(
         '[[tasks]]\nid = 3\ntitle = "A"\n[[tasks]]\ntitle = "B"\nneeds = ["A"]\n', "t.toml"
     ).endswith("\n1 problem, nothing was run")
+    told = desk.complaint('[[tasks]]\nid = 3\ntitle = ""\n[[tasks]]\ntitle = "B"\nneeds = ["b"]\n', "t.toml")
+    assert told.endswith("\n3 problems, nothing was run")
     assert desk.complaint("- [ ] a {run=x kind=comand}\n").endswith("\n1 problem, nothing was run")
     assert desk.complaint("---\nchecks: [3]\n---\n- a\n- b\n").endswith("\n1 problem, nothing was run")
 

@@ -322,7 +322,7 @@ def test_ending_everything_leaves_no_descendant(tmp_path: Path) -> None:
     program = script(
         tmp_path,
         f"sys.path.insert(0, {str(Path.cwd())!r})\n"
-        "from aca import process\n"
+        "from aca.processes import process\n"
         "process.become_subreaper()\n"
         "for n in (1, 2):\n"
         "    file = sys.argv[1] + str(n)\n"
@@ -386,7 +386,7 @@ def test_ending_orphans_spares_this_process(tmp_path: Path) -> None:
     program = script(
         tmp_path,
         f"sys.path.insert(0, {str(Path.cwd())!r})\n"
-        "from aca import process\n"
+        "from aca.processes import process\n"
         "print(process.end_orphans([os.environ['ACA_SESSION']]))",
     )
     told = subprocess.run(

@@ -204,7 +204,8 @@ def test_what_it_cannot_be_told_is_a_problem(tmp_path: Path) -> None:
     """A model without a place for it, permissions that are not declared, a variable that is not set."""
     declared = declare(command=["true"], version=["--version"], needs_env=["ACA_NO_SUCH_KEY"])
     tasks = [Errand("t", "T", "big", "read-only", False)]
-    found = [str(problem) for problem in declared_cli.problems(declared, tasks, tmp_path)]
+    missing, wrong = declared_cli.problems(declared, tasks, tmp_path), declared_cli.faults(declared, tasks)
+    found = [str(problem) for problem in (*missing, *wrong)]
     assert len(found) == 3
     assert "ACA_NO_SUCH_KEY" in found[0]
     assert "it is not declared how true works with read-only permissions" in found[1]

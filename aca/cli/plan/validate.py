@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from aca.cli import shortened
 from aca.cli.options import Workspace
 from aca.cli.plan.reading import FileArgument
 from aca.cli.screen import Screen
@@ -19,7 +20,7 @@ def validate(file: FileArgument, workspace: Workspace = Path()) -> int:
     prepared = app.prepare(app.Request(file=file, workspace=workspace), os.environ)
     screen = Screen()
     for problem in app.provider_problems(prepared, workspace):
-        screen.remark(f"warning: {problem}")
+        screen.remark(shortened(f"warning: {problem}"))
     screen.results(
         [f"{file}: sound, {counted(len(prepared.plan.tasks), 'task')}", *agreement.told(prepared.plan)]
     )

@@ -11,8 +11,9 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from aca.providers.claude import guard as claude_guard
 from aca.providers.programs import directories
