@@ -62,6 +62,17 @@ def test_a_running_session_is_never_removed(project: Project) -> None:
     assert len(left(project)) == 1
 
 
+def test_a_young_session_is_spared_even_where_it_cannot_be_read(project: Project) -> None:
+    """Its journal says when something was last written, with or without ``--force``."""
+    project.write({"done.md": '- [ ] One {run="true"}\n'})
+    project.run("run", "done.md")
+    one = project.session()
+    (one.path / "plan.json").write_text("{}")
+    assert "kept: younger than asked" in project.run("gc", "--force", "--older-than", "30d").stdout
+    os.utime(one.journal_path, (0, 0))
+    assert f"{one.id}  removed" in project.run("gc", "--force", "--older-than", "30d").stdout
+
+
 def test_an_age_that_cannot_be_read_is_refused(project: Project) -> None:
     """By name."""
     assert "'--older-than'" in project.run("gc", "--older-than", "old", expect=2).stderr
