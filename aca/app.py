@@ -64,7 +64,7 @@ def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = l
 
 
 def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
-    """What keeps a plan from being done here, found out without calling anybody."""
+    """What keeps a plan from being done here, found out without calling a model."""
     plan = prepared.plan
     of_containers = images.problems(plan, workspace, os.environ)
     return [*_faults(prepared, workspace), *of_containers]
