@@ -9,7 +9,7 @@
         ├── DamagedJournalError    a line in the middle of a journal cannot be trusted
         └── SessionInUseError      another process is running it
 
-A run that ends is not an error: its exit code is in the ``RunEnded`` event (see ``state.verdict``).
+A run that ends is not an error: its exit code is in the ``RunEnded`` event (see ``aca.rules.verdict``).
 """
 
 from __future__ import annotations
