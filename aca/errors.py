@@ -125,7 +125,7 @@ class SessionError(AcaError):
     """A session, task or checkpoint cannot be used as asked."""
 
 
-LOST = "nothing of it can be saved: `aca gc --force` removes it"
+LOST = "nothing of it can be saved: `aca gc --force --older-than 0s` removes it"
 """The cure where no event of a session can be read."""
 
 
