@@ -31,7 +31,12 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 def pytest_configure() -> None:
     """Heed signals that whoever started pytest ignores (nohup, a background job): children inherit that."""
-    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    heeded = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGQUIT: signal.SIG_DFL,
+    }
+    for number, handler in heeded.items():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
 
