@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from aca.core import events as ev
 from aca.core.misplaced import misplaced
 from aca.core.state import SessionState
@@ -29,12 +27,7 @@ def fold(state: AnyState, events: Iterable[ev.Event]) -> AnyState:
     """
     for event in events:
         check(event, state)
-        try:
-            state.apply(event)
-        except ValidationError as error:
-            first = error.errors()[0]
-            at = ".".join(map(str, first["loc"]))
-            raise MisplacedEventError(event.seq, f"what it adds is no task: {at}: {first['msg']}") from error
+        state.apply(event)
     return state
 
 

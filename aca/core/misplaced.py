@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, get_args
+
+from pydantic import ValidationError
 
 from aca.core import events as ev
 from aca.core.state import SessionState
+from aca.plans.faults import task_faults
+from aca.plans.task import Task
 
 Told = ev.ConversationStarted | ev.CallStarted | ev.NoteLeft | ev.TaskFellBack
 """What is told of an attempt while it is made."""
+_MOST = 10**15
+"""No session uses so many tokens or dollars."""
+_LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""The last day there is a name for."""
 
 
 def misplaced(event: ev.Event, state: SessionState) -> str:
     """Why *event* cannot follow on *state*; empty where it can."""
+    if not 0 <= event.at < _LAST:
+        return "it happened at no time that there is"
     task_id = getattr(event, "task", None)
     if task_id is not None and task_id not in state.states:
         return f'it is about "{task_id}", which there is not'
@@ -47,8 +60,8 @@ def _ended(event: ev.AttemptEnded, state: SessionState) -> str:
         return f'it ends the task "{event.task}", which is {now.status}'
     if event.attempt != (now.attempts if now.status == "in_progress" else 0):
         return f'it ends attempt {event.attempt} at "{event.task}", which is not under way'
-    if event.seconds < 0 or (event.usage is not None and _is_negative(event.usage)):
-        return f'it ends "{event.task}" with less than no time or tokens used'
+    if event.seconds < 0 or (event.usage is not None and _is_impossible(event.usage)):
+        return f'it ends "{event.task}" with more or less used than there can be'
     return _adds(getattr(event, "tasks", ()), state)
 
 
@@ -60,9 +73,9 @@ def _completed(event: ev.TaskCompleted, state: SessionState) -> str:
     return _ended(event, state)
 
 
-def _is_negative(usage: ev.Usage) -> bool:
+def _is_impossible(usage: ev.Usage) -> bool:
     counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
-    return min(*counts, usage.cost_usd or 0) < 0
+    return not all(0 <= count < _MOST for count in (*counts, usage.cost_usd or 0))
 
 
 def _skipped(event: ev.TaskSkipped, state: SessionState) -> str:
@@ -80,27 +93,36 @@ def _reopened(event: ev.TaskReopened, state: SessionState) -> str:
 def _called(event: ev.CallEnded, state: SessionState) -> str:
     if (event.task, event.call) not in state.calls:
         return f'it ends call {event.call} of "{event.task}", which has not begun'
-    if event.usage is not None and _is_negative(event.usage):
-        return "it tells of a call that used less than nothing"
+    if event.usage is not None and _is_impossible(event.usage):
+        return "it tells of a call that used more or less than there can be"
     return _within(event, state)
 
 
-def _adds(tasks: Sequence[Mapping[str, Any]], state: SessionState) -> str:
-    """Each is new, is part of what is there by then, and needs what is there or comes with it."""
-    coming = [task.get("id") for task in tasks]
-    there: list[object] = []
-    for task in tasks:
-        task_id, group, needs = (task.get(key) for key in ("id", "parent_id", "dependencies"))
-        if not isinstance(task_id, str):
-            return "it adds a task without an id"
-        if task_id in state.states or task_id in there:
-            return f'it adds the task "{task_id}", which is there already'
-        if isinstance(group, str) and group not in state.states and group not in there:
-            return f'it adds the task "{task_id}" to "{group}", which there is not'
-        for needed in needs if isinstance(needs, list | tuple) else ():
-            if isinstance(needed, str) and needed not in state.states and needed not in coming:
-                return f'it adds the task "{task_id}", which needs "{needed}", which there is not'
-        there.append(task_id)
+def _adds(given: Sequence[Mapping[str, Any]], state: SessionState) -> str:
+    """They are tasks that a plan could have: new, part of what is there by then, free to begin some time."""
+    added: dict[str, Task] = {}
+    for said in given:
+        try:
+            task = Task.model_validate(said)
+        except ValidationError as error:
+            first = error.errors()[0]
+            return f"what it adds is no task: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        if task.id in state.tasks or task.id in added:
+            return f'it adds the task "{task.id}", which is there already'
+        if task.parent_id is not None and task.parent_id not in state.tasks and task.parent_id not in added:
+            return f'it adds the task "{task.id}" to "{task.parent_id}", which there is not'
+        added[task.id] = task
+    known = ChainMap(added, state.tasks)
+    faults = (fault for task in added.values() for fault in task_faults(task, state.plan, known, False))
+    return next((fault.message for fault in faults), "") or _circle(added)
+
+
+def _circle(added: Mapping[str, Task]) -> str:
+    """What was there before waits for none of them."""
+    try:
+        TopologicalSorter({one.id: added.keys() & {*one.dependencies} for one in added.values()}).prepare()
+    except CycleError as error:
+        return f"it adds tasks that wait for each other: {', '.join(error.args[1])}"
     return ""
 
 
