@@ -135,6 +135,7 @@ class ModelServer:
     def __init__(self, address: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
         self.models: list[str] = ["small:latest"]
+        self.listed = 0  # how often somebody asked for these
         self._scripts: dict[str, list[_Script]] = {}
         self._lock = threading.Lock()
         self.weigh: Callable[[dict[str, Any]], tuple[int, int]] = lambda _body: (100, 20)
@@ -206,6 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """What Ollama has."""
+        self.model.listed += 1
         models = [{"model": name, "name": name} for name in self.model.models]
         self._send(200, json.dumps({"models": models}).encode(), {})
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aca.parse.keys import TASK_KEYS
 from aca.parse.references import is_elsewhere, looks_like_path, mask, targets
+from aca.plans.task import Task
 
 _OPENING = re.compile(r"(?:(?<=\s)|^)\{(?=\s*(?:[#.][^\s{}]|[\w.-]+=))")
 _ATTRIBUTE = re.compile(
@@ -17,11 +18,18 @@ _ATTRIBUTE = re.compile(
     (?=[\s},])""",
     re.VERBOSE,
 )
-_COLONS = re.compile(
-    r"(?:(?<=\s)|^)\{\s*(?:needs|depends_on|dependencies|run|checks?|priority|role|provider|model|retries|timeout)"
-    r"\s*:[^{}]*\}\s*$"
-)
+_ORDINARY = {"id", "name", "title", "description", "context", "status"}
+"""Keys that data in a text has, too: ``answer {"status": "ok"}`` is no list of attributes."""
+
+
+def _one_of(keys: Iterable[str]) -> str:
+    return rf"""(?<=[\s{{,"'])(?:{"|".join(sorted(keys))})["']?\s*:"""
+
+
+_KEYS = TASK_KEYS.keys() | Task.model_fields.keys()
+_COLONS = re.compile(rf"""(?:(?<=\s)|^)\{{(?=\s*["']?{_one_of(_KEYS)})(?:[^{{}}]|\{{[^{{}}]*\}})*\}}\s*$""")
 """What YAML and JSON would have in the place of an attribute list."""
+_PECULIAR = re.compile(_one_of(_KEYS - _ORDINARY))
 _CLOSING = re.compile(r"[\s,]*\}")
 _UNCLOSED_QUOTE = re.compile(r"""\s*[\w.-]+=(?:"(?:\\.|[^"\\])*|'[^']*)$""")
 _ARROW = re.compile(r"(?:^|(?<=\s))->\s+")
@@ -137,13 +145,21 @@ def _without_attributes(text: str, plain: str, headline: Headline) -> str:
             unclosed = Mistake(opening.end() - 1, 1, "this attribute list is not closed", "end it with }")
             mistakes.append(unclosed)
         if is_open or (text.rstrip().endswith("}") if mistakes else not text[end:].strip()):
-            headline.attributes, headline.mistakes = attributes, mistakes
+            headline.attributes = attributes
+            headline.mistakes = [*_with_colons(plain[: opening.start()]), *mistakes]
             return text[: opening.start()]
-    if meant := _COLONS.search(plain):
-        cure = "write key=value, or put it in `backticks` where it is text"
-        width = len(meant.group().rstrip())
-        headline.mistakes = [Mistake(meant.start(), width, "attributes are not written with colons", cure)]
+    headline.mistakes = _with_colons(plain)
     return text
+
+
+def _with_colons(plain: str) -> list[Mistake]:
+    """What is meant as attributes at the end of *plain*, and is not written as such."""
+    meant = _COLONS.search(plain)
+    if meant is None or not _PECULIAR.search(meant.group()):
+        return []
+    cure = "write key=value, or put it in `backticks` where it is text"
+    width = len(meant.group().rstrip())
+    return [Mistake(meant.start(), width, "attributes are not written with colons", cure)]
 
 
 def _entries(text: str, position: int) -> tuple[list[Attribute], list[Mistake], int]:

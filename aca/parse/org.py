@@ -39,14 +39,14 @@ def read_outline(lines: list[str], first: int) -> Outline:
 
 
 def _boxes(lines: Iterable[str]) -> dict[str, str]:
-    """Every keyword as a box: the usual ones, and those that *lines* declare, done behind a ``|``."""
-    boxes = dict(_BOXES)
+    """Every keyword as a box: the usual ones, but first those that *lines* declare."""
+    boxes: dict[str, str] = {}
     for declared in filter(None, map(_DECLARED.match, lines)):
         todo, bar, done = (part.split() for part in _KEYS.sub("", declared[1]).partition("|"))
         if not bar:  # the last one is done then
             todo, done = todo[:-1], todo[-1:]
         boxes = {**dict.fromkeys(todo, " "), **dict.fromkeys(done, "x"), **boxes}
-    return boxes
+    return {**_BOXES, **boxes}
 
 
 class _Reading:

@@ -12,7 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 BOX = re.compile(r"\[([ xX-])\](?:\s+|$)")
-_NEARLY_BOX = re.compile(r"\[[ \t]*[xX-]?[ \t]*\](?![(\[:])")
+_NEARLY_BOX = re.compile(
+    r"""\[(?:[ \t]+[xX-]?[ \t]*|[xX-][ \t]+)\](?![(\[:])  # [  ], [x ], [ ]Title
+    |\[[xX-]\](?=\w)  # [x]Title, but not [X]-ray
+    |\[\](?=\s|$)  # [] Title, but not []string""",
+    re.VERBOSE,
+)
 _KEYWORD = re.compile(r"(TODO|DONE)\s+")
 
 

@@ -51,7 +51,7 @@ def validate(
             known = {one.loc for one in complaints}
             nameless = _nameless(data, known)
             told = (_placed(one, plan, problem, cuts) for one in (*_faults(plan), *look(plan)))
-            news = (one for one in told if _is_news(one, known) and one.word.casefold() not in nameless)
+            news = (one for one in told if _is_news(one, known) and not _names(one, nameless))
             found += [problem(one.loc, one.message, one.cure, one.word) for one in news]
         if found or plan is None:
             raise InputError(sorted(dict.fromkeys(found), key=_by_place))
@@ -129,6 +129,12 @@ def _nameless(data: Any, locs: Iterable[Loc]) -> set[str]:
     entries = (value_at(data, loc[:2]) for loc in locs if loc[:1] == ("tasks",) and loc[2:] in ((), ("id",)))
     names = ((one.get("id"), one.get("title")) if isinstance(one, dict) else (one,) for one in entries)
     return {str(name).casefold() for some in names for name in some if name}
+
+
+def _names(fault: Fault, tasks: Collection[str]) -> bool:
+    """Whether it is about the name of one of *tasks*, where another task says it."""
+    is_name = fault.loc[2:3] in (("dependencies",), ("parent_id",), ("conversation",))
+    return is_name and fault.word.casefold() in tasks
 
 
 def _written(loc: Loc, cuts: Cuts) -> Loc:

@@ -45,15 +45,18 @@ def _collected(one: Session, judge: Callable[[Session], str], dry_run: bool) -> 
 
 _REMOVED = "removed"
 _RUNNING = "kept: it is running"
+_YOUNGER = "kept: younger than asked"
 
 
 def _doom(one: Session, older_than: float, force: bool) -> str:
     try:
         state = one.state()
     except session.UNSOUND as error:
+        if time.time() - _written(one) < older_than:
+            return _YOUNGER
         return _REMOVED if force else f"kept, needs --force: {str(error).splitlines()[0]}"
     if time.time() - state.updated_at < older_than:
-        return "kept: younger than asked"
+        return _YOUNGER
     if not (force or lifecycle.is_merged(one, state)):
         return f"kept, needs --force: aca merge {one.id} has not been done"
     if not force and kept.has_replaced(one):
@@ -64,3 +67,11 @@ def _doom(one: Session, older_than: float, force: bool) -> str:
         return _REMOVED
     how = "it can still be resumed" if state.unfinished() else "aca resume --failed can still mend it"
     return f"kept, needs --force: {how}"
+
+
+def _written(one: Session) -> float:
+    """When a session that cannot be read was written to, or was begun where its journal is gone."""
+    try:
+        return one.journal_path.stat().st_mtime
+    except FileNotFoundError:
+        return session.begun(one.id)

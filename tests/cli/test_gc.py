@@ -62,6 +62,21 @@ def test_a_running_session_is_never_removed(project: Project) -> None:
     assert len(left(project)) == 1
 
 
+def test_a_young_session_is_spared_even_where_it_cannot_be_read(project: Project) -> None:
+    """By when its journal was last written, or by its id; ``--force`` is about something else."""
+    project.write({"done.md": '- [ ] One {run="true"}\n'})
+    project.run("run", "done.md")
+    one = project.session()
+    (one.path / "plan.json").write_text("{}")
+    assert "kept: younger than asked" in project.run("gc", "--force", "--older-than", "30d").stdout
+    os.utime(one.journal_path, (0, 0))
+    assert f"{one.id}  would be removed" in project.run("gc", "--force", "--dry-run").stdout
+    one.journal_path.unlink()
+    assert "kept: younger than asked" in project.run("gc", "--force").stdout
+    project.run("gc", "--force", "--older-than", "0s")
+    assert left(project) == []
+
+
 def test_an_age_that_cannot_be_read_is_refused(project: Project) -> None:
     """By name."""
     assert "'--older-than'" in project.run("gc", "--older-than", "old", expect=2).stderr

@@ -78,6 +78,9 @@ def test_needs_are_ids_or_titles(desk: Desk, needs: str) -> None:
         "Parse `{a=b}`",
         "Make {a=b} work",
         "Accept {curly}",
+        'Answer {"status": "ok"}',
+        "Answer {id: 5, name: x}",
+        "Take {user: x, role: admin}",
         "Map a -> b",
         "Go from 2.7 -> 3.8",
         "Rename `a.py` -> `b.py`",
@@ -90,6 +93,22 @@ def test_other_braces_and_arrows_are_text(desk: Desk, title: str) -> None:
     """Only what can be meant as attributes or a file is taken as such."""
     task = desk.task(f"- [ ] {title}\n")
     assert (task.title, task.file_refs, task.id) == (title, (), task.id)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "{kind: approval}",
+        "{id: x, needs: y}",
+        '{"run": "x"}',
+        "{'env' : {A: b}}",
+        "{run: x} {#id}",
+        "{#id} {run: x}",
+    ],
+)
+def test_what_is_meant_as_attributes_is_not_taken_for_text(desk: Desk, end: str) -> None:
+    """Whatever key of a task it has, as YAML or as JSON, in front of a list or behind one."""
+    assert "t.md:1: attributes are not written with colons" in desk.complaint(f"- [ ] A {end}\n", "t.md")
 
 
 @pytest.mark.parametrize(

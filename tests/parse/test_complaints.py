@@ -202,6 +202,30 @@ def test_no_mistake_hides_another(desk: Desk, name: str, content: str, heads: li
     assert sorted(places) == sorted(heads)
 
 
+@pytest.mark.parametrize("begin", ["[ ]Add", "[  ] Add", "[x]Add", "[ x ] Add", "[]"])
+def test_what_is_nearly_a_box_is_not_passed_over(desk: Desk, begin: str) -> None:
+    """Its item would be no task."""
+    assert "t.md:2: this is not quite a box" in desk.complaint(f"- [ ] One\n- {begin}\n", "t.md")
+
+
+@pytest.mark.parametrize("text", ["[X]-ray support", "[]string is a list", "[x](a.md) is read", "[-]: no"])
+def test_brackets_that_are_no_box_are_text(desk: Desk, text: str) -> None:
+    """Where a word, a link or a sign goes on."""
+    desk.write("a.md", "x")
+    assert [task.title for task in desk.tasks(f"- [ ] One\n- {text}\n")] == ["One"]
+
+
+def test_a_number_for_an_id_hides_nothing_but_needs_of_it(desk: Desk) -> None:
+    """What else is wrong and has this word in it is told."""
+    told = desk.complaint(
+        'execution_mode = "sequential"\nmax_concurrent_tasks = 5\n'
+        '[[tasks]]\ntitle = "A"\nid = 5\n[[tasks]]\ntitle = "B"\nneeds = ["5"]\n',
+        "t.toml",
+    )
+    assert "t.toml:2: sequential runs one task at a time, not 5" in told
+    assert "2 problems" in told
+
+
 def test_one_mistake_is_told_once(desk: Desk) -> None:
     """Not again by what comes of it, nor for every task it would go to."""
     assert desk.complaint(

@@ -112,6 +112,17 @@ def test_org_keywords_and_priorities_mean_what_org_means(desk: Desk) -> None:
     ]
 
 
+def test_what_an_org_file_declares_goes_before_what_is_usual(desk: Desk) -> None:
+    """``HOLD`` waits, where the file does not say that it is to be done."""
+    content = "#+TODO: TODO HOLD | FIXED\n* TODO One\n* HOLD Two\n* FIXED Three\n* DONE Four\n"
+    assert [task.status for task in desk.tasks(content, "t.org")] == [
+        "pending",
+        "pending",
+        "completed",
+        "completed",
+    ]
+
+
 def test_an_org_file_without_keywords_is_read_as_text(desk: Desk) -> None:
     """Its headlines are a list."""
     assert [task.title for task in desk.tasks("* One\n  more\n* Two\n", "t.org")] == ["One", "Two"]

@@ -146,12 +146,15 @@ def test_a_model_that_ollama_does_not_have_is_told(project: Project, server: Mod
     project.write({"tasks.md": tasks, "aca.toml": 'provider = "ollama"\n'})
     outcome = project.run("--task-file", "tasks.md", env=environment(server), expect=2)
     assert "aca.toml:1: no model is named for Ollama" in outcome.stderr
-    assert "name one of those it has as its model: small:latest" in outcome.stderr
+    assert "name one of those it has as its model: see `ollama list`" in outcome.stderr
+    project.run("plan", "show", "tasks.md", env=environment(server), expect=2)
+    assert server.listed == 0
     outcome = project.run("--task-file", "tasks.md", "--model", "large", env=environment(server), expect=2)
     assert "Ollama has no model smal" in outcome.stderr
     assert 'did you mean "small"? Or get it with `ollama pull smal`' in outcome.stderr
     assert "Ollama has no model large" in outcome.stderr
     assert "2 problems, nothing was run" in outcome.stderr
+    assert server.listed == 1
 
 
 def test_a_server_of_ones_own_needs_no_key(project: Project, server: ModelServer) -> None:

@@ -49,11 +49,12 @@ def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list
 
 
 def faults(options: Options, tasks: Iterable[Errand]) -> list[Problem]:
-    """What it cannot do anywhere: a task for which no model is named."""
+    """What it cannot do anywhere: a task for which no model is named. Its server is not asked."""
     if all(task.model or options.model for task in tasks):
         return []
-    listed = ", ".join(_look(options)[0]) or "see `ollama list`"
-    return [Problem("no model is named for Ollama", f"name one of those it has as its model: {listed}")]
+    return [
+        Problem("no model is named for Ollama", "name one of those it has as its model: see `ollama list`")
+    ]
 
 
 class Ollama(chat.Chat):
