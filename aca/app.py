@@ -32,9 +32,8 @@ from aca.sessions import session
 from aca.sessions.history import estimated
 from aca.sessions.resumption import Resumption
 from aca.sessions.session import Session
-from aca.workspaces import choice, images, kept, leftovers
+from aca.workspaces import choice, images, kept, leftovers, repository
 from aca.workspaces.collection import collect
-from aca.workspaces.repository import find
 
 __all__ = [
     "Prepared",
@@ -57,14 +56,14 @@ def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = l
         raise InputError(found)
     _provide(prepared.plan, workspace, notice)
     commit = ""
-    if choice.uses(prepared.plan, "worktree") and (repository := find(workspace)) is not None:
-        commit = repository.head
+    if choice.uses(prepared.plan, "worktree") and (here := repository.find(workspace)) is not None:
+        commit = here.head
     plan = prepared.plan.model_copy(update={"schema_id": SCHEMA_ID})  # nobody edits it there
     return session.create(workspace, parse.dump_text(plan, "json"), commit)
 
 
 def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
-    """What keeps a plan from being done here, found out without calling anybody."""
+    """What keeps a plan from being done here, found out without calling a model."""
     plan = prepared.plan
     of_containers = images.problems(plan, workspace, os.environ)
     return [*_faults(prepared, workspace), *of_containers]

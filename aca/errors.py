@@ -9,7 +9,7 @@
         ├── DamagedJournalError    a line in the middle of a journal cannot be trusted
         └── SessionInUseError      another process is running it
 
-A run that ends is not an error: its exit code is in the ``RunEnded`` event (see ``state.verdict``).
+A run that ends is not an error: its exit code is in the ``RunEnded`` event (see ``aca.rules.verdict``).
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class SessionError(AcaError):
     """A session, task or checkpoint cannot be used as asked."""
 
 
-LOST = "nothing of it can be saved: `aca gc --force` removes it"
+LOST = "nothing of it can be saved: `aca gc --force --older-than 0s` removes it"
 """The cure where no event of a session can be read."""
 
 

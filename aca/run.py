@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from aca.core import events as ev
-from aca.core import graph, schedule
+from aca.core import graph, patch, schedule
 from aca.core.state import SessionState
 from aca.errors import Exit, MachineError
 from aca.plans.plan import Mode
@@ -342,19 +342,9 @@ class _Run:
 
     def called_off(self, ended: ev.AttemptEnded, asked: ev.TaskCancelled) -> ev.TaskFailed:
         """It is not tried again, and the run goes on with what does not need it."""
-        return ev.TaskFailed(
-            task=ended.task,
-            attempt=ended.attempt,
-            seconds=ended.seconds,
-            usage=ended.usage,
-            files=ended.files,
-            commit=ended.commit,
-            base=ended.base,
-            lost=ended.lost,
-            reason=f"cancelled by {asked.by}",
-            excused=self.state.tasks[ended.task].on_failure == "skip",
-            cause=asked.seq,
-        )
+        is_excused = self.state.tasks[ended.task].on_failure == "skip"
+        called_off = ev.as_failure(ended, f"cancelled by {asked.by}")
+        return msgspec.structs.replace(called_off, excused=is_excused, cause=asked.seq)
 
     def settle_instant(self, task_id: str) -> None:
         task, state = self.state.tasks[task_id], self.state.states[task_id]
@@ -367,7 +357,7 @@ class _Run:
             reason = f"{len(failed)} of {total} subtasks not done: {', '.join(failed[:5])}"
             cause = self.state.states[failed[0]].seq
             self.record(self.decide_failure(task, ev.TaskFailed(task=task_id, reason=reason, cause=cause)))
-        else:
+        elif task_id in self.state.children:
             self.record(ev.TaskCompleted(task=task_id, summary=state.summary))
 
     def settle_asked(self, task: Task) -> None:
@@ -418,6 +408,8 @@ class _Run:
         asked = self.state.cancelled.get(task_id)
         if asked is not None and not isinstance(ending, ev.TaskCompleted):
             return [self.called_off(ending, asked)]
+        if isinstance(ending, ev.TaskSplit):
+            ending = self.decide_split(ending)
         if isinstance(ending, ev.TaskFailed):
             return [self.decide_failure(self.state.tasks[task_id], ending)]
         if isinstance(ending, ev.TaskInterrupted) and ending.spent:
@@ -427,6 +419,14 @@ class _Run:
             task = self.state.tasks[task_id]
             self.recent.append(task.model_copy(update={"touches": (*task.touches, *paths)}))
         return [ending]
+
+    def decide_split(self, split: ev.TaskSplit) -> ev.TaskSplit | ev.TaskFailed:
+        """Its subtasks, as they fit what was added while it was checked and merged."""
+        fitting, faults = patch.fitting(self.state, split)
+        if not faults:
+            return fitting
+        why = "; ".join(fault.message for fault in faults)
+        return ev.as_failure(split, f"its subtasks do not fit what was added meanwhile: {why}")
 
     def decide_failure(self, task: Task, failure: ev.TaskFailed) -> ev.Event:
         """Another attempt, a skip that excuses what depends on it, or the end of the matter."""

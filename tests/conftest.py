@@ -31,9 +31,9 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 def pytest_configure() -> None:
     """Heed signals that whoever started pytest ignores (nohup, a background job): children inherit that."""
-    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, handler)
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture

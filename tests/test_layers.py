@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -10,6 +11,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import aca
+from aca.cli import root
 
 ROOT = Path(aca.__file__).parent
 LAYERS = [
@@ -27,6 +29,8 @@ LAYERS = [
     ["__main__"],
 ]
 """From the bottom up: a file or folder may import from the lines above its own, and a folder from itself."""
+_FIRST = re.compile(r"(?:^|  )([a-z_]+)(?=  )")
+"""In the picture of the layers: a word with space around it has its explanation behind it."""
 PURE = ["plans", "core"]
 """Folders of values and questions."""
 IMPURE = {"asyncio", "os", "pathlib.Path", "subprocess", "time", "socket", "threading", "random", "tempfile"}
@@ -94,6 +98,34 @@ def _units_needed(path: str) -> set[str]:
     """The files and folders of aca that it imports from, wherever it does so."""
     names = (name.split(".") for name in imports(modules()[path], top_level=False))
     return {parts[1] for parts in names if parts[0] == "aca" and len(parts) > 1} & {*map(unit, modules())}
+
+
+def test_the_picture_in_the_docs_is_true() -> None:
+    """There, too, what is imported stands below what imports it."""
+    text = (ROOT.parent / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    picture = text.partition("## The layers")[2].split("```")[1].strip().splitlines()
+    units = {*map(unit, modules())}
+    line = {name: n for n, words in enumerate(picture) for name in _FIRST.findall(words) if name in units}
+    assert {one.split("/")[0] for one in modules() if "/" in one} <= line.keys()
+    wrong = [
+        f"{path} imports aca.{other}"
+        for path in modules()
+        for other in (_units_needed(path) & line.keys()) - {unit(path)}
+        if line[other] <= line.get(unit(path), -1)
+    ]
+    assert not wrong
+
+
+def test_a_folder_says_what_each_of_its_files_is_for() -> None:
+    """In its docstring, by name; but for the commands, of which each has a file of its name."""
+    for folder in (path.parent for path in modules().values() if path.name == "__init__.py"):
+        if folder != ROOT:  # which the picture in the docs is for
+            told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+            files = {one.stem for one in folder.glob("*.py")} - {"__init__"}
+            files |= {one.parent.name for one in folder.glob("*/__init__.py")}
+            commands = {*root.COMMANDS, *root.GROUPS} if folder == ROOT / "cli" else set()
+            missing = files - commands - set(re.findall(r"\w+", told))
+            assert not missing, f"{folder.name} does not say what {missing} are for"
 
 
 def test_values_do_no_io_and_are_not_async() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -184,6 +185,39 @@ def test_what_is_added_while_it_runs_is_done_in_a_legal_order(
     told.path.write_bytes(written[: data.draw(st.integers(0, len(written)))])
     assert told.run().exit_code == 0
     assert not told.state().unfinished()
+
+
+def both_split(tmp_path: Path, **said: Any) -> Story:
+    """Two tasks at once, each of which hands in a task with the same id, and one that needs it."""
+
+    def work(task_id: str, attempt: int) -> ev.Ending:
+        if task_id not in ("a", "b"):
+            return done(task_id, attempt)
+        first = {"id": "tests", "title": "Tests", "parent_id": task_id}
+        second = {"id": "more", "title": "More", "parent_id": task_id, "dependencies": ["tests"]}
+        return ev.TaskSplit(task=task_id, attempt=attempt, tasks=(first, second))
+
+    told = story(tmp_path, task("a", retries=0), task("b", retries=0), max_concurrent_tasks=2,
+                 execution_mode="parallel", defaults=Defaults(provider="replay"), **said)  # fmt: skip
+    told.run(work)
+    return told
+
+
+def test_two_that_hand_in_the_same_id_at_once_both_get_their_task(tmp_path: Path) -> None:
+    """Both were right when they were looked at; the second one is renamed, also where it is needed."""
+    told = both_split(tmp_path)
+    state = told.state()
+    assert {*told.statuses()} == {"a", "b", "tests", "more", "tests-2", "more-2"}
+    assert {*told.statuses().values()} == {"completed"}
+    assert [state.tasks[one].parent_id for one in ("tests", "tests-2")] == ["a", "b"]
+    assert state.tasks["more-2"].dependencies == ("tests-2",)
+
+
+def test_two_that_split_at_once_do_not_pass_a_limit_together(tmp_path: Path) -> None:
+    """The second one fails, as it would have a moment later."""
+    told = both_split(tmp_path, limits=Limits(max_added_tasks=3))
+    assert told.statuses() == {"a": "completed", "b": "failed", "tests": "completed", "more": "completed"}
+    assert "agents may add 3 tasks" in told.state().states["b"].reason
 
 
 def test_what_is_added_to_a_group_that_has_not_begun_is_done_before_it(tmp_path: Path) -> None:

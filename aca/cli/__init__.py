@@ -1,5 +1,13 @@
 """The command line: one file per command; a command reads options, calls ``app``, prints, returns a code.
 
+root      all the commands                    commands   groups of them, like plan
+options   what several of them take           variables  of the environment, misspelt
+screen    where they print                    streams    what that goes to, fit to be used
+carrying  a session, carried out              planning   a plan, made by a model
+finding   which session, which task           person     who is at the keyboard
+answer    ``aca approve`` and ``reject``      cancel     and ``aca pause``
+bug       what is left where aca is at fault
+
 ``main`` is the one boundary at which errors become words and exit codes. Nothing heavy is imported before
 a command runs.
 """

@@ -90,13 +90,12 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
 
 
 def _worktrees(workspace: Path) -> Iterator[Finding]:
-    from aca.workspaces import choice, git
-    from aca.workspaces.repository import find
+    from aca.workspaces import choice, git, repository
 
     lost = "agents that run at once share the directory"
     if not git.is_new_enough():
         yield Finding("worktrees", False, git.CURE, lost, False)
-    elif find(workspace) is None:
+    elif repository.find(workspace) is None:
         detail = "this is no git repository with a commit"
         yield Finding("worktrees", False, f"{detail}: {lost}", f"{choice.COMMIT} makes it one", False)
     else:

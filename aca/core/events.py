@@ -367,6 +367,14 @@ AnyEvent = (
     | TaskReopened
     | CheckpointCreated
 )
+
+
+def as_failure(ended: AttemptEnded, reason: str) -> TaskFailed:
+    """The same attempt, as one that failed."""
+    told = {name: getattr(ended, name) for name in AttemptEnded.__struct_fields__}
+    return TaskFailed(**told, reason=reason)
+
+
 Aside = (CallStarted, CallEnded, MessageSent, MessageDelivered, TaskCancelled)
 """Facts about a task that leave it where it is."""
 Ending = TaskCompleted | TaskSplit | TaskFailed | TaskInterrupted | TaskRefused | TaskBlocked

@@ -79,7 +79,7 @@ class Frontier:
 
     def next_wake(self) -> float | None:
         """When ``wake`` will have something to do (Unix time)."""
-        self._drop_settled(self._delayed)
+        self._drop_others(self._delayed)
         return self._delayed[0][0] if self._delayed else None
 
     def has_retries(self, now: float) -> bool:
@@ -88,26 +88,27 @@ class Frontier:
 
     def take(self, choose: Callable[[Sequence[Task]], Task] | None = None) -> str | None:
         """Remove and return the best ready task. *choose* decides among those of equal rank."""
-        self._drop_settled(self._ready)
+        self._drop_others(self._ready)
         if not self._ready:
             return None
         if choose is None:
             return heapq.heappop(self._ready)[2]
         best = [heapq.heappop(self._ready)]
-        self._drop_settled(self._ready)
+        self._drop_others(self._ready)
         while self._ready and self._ready[0][0] == best[0][0] and len(best) < schedule.LOOKAHEAD:
             best.append(heapq.heappop(self._ready))
-            self._drop_settled(self._ready)
+            self._drop_others(self._ready)
         chosen = choose([self._state.tasks[entry[2]] for entry in best]).id
         for entry in best:
             if entry[2] != chosen:
                 heapq.heappush(self._ready, entry)
         return chosen
 
-    def _drop_settled(self, heap: list[Any]) -> None:
+    def _drop_others(self, heap: list[Any]) -> None:
         """Let the front of *heap* be a task that may start: one may have been cancelled in the meantime, or a
         group have got another task."""
-        while heap and (self._state.states[heap[0][-1]].settled or self.is_open_group(heap[0][-1])):
+        states = self._state.states
+        while heap and (states[heap[0][-1]].status != "pending" or self.is_open_group(heap[0][-1])):
             heapq.heappop(heap)
 
     def put_back(self, task_id: str, until: float) -> None:

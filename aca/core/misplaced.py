@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, get_args
 
+from pydantic import ValidationError
+
 from aca.core import events as ev
-from aca.core.progress import TaskState
+from aca.core.state import SessionState
+from aca.plans.faults import task_faults
+from aca.plans.task import Task
 
-States = Mapping[str, TaskState]
-"""How far each task is, by its id."""
-Told = (
-    ev.ConversationStarted | ev.CallStarted | ev.CallEnded | ev.NoteLeft | ev.TaskFellBack | ev.TaskProposed
-)
+Told = ev.ConversationStarted | ev.CallStarted | ev.NoteLeft | ev.TaskFellBack
 """What is told of an attempt while it is made."""
+_MOST = 10**15
+"""No session uses so many tokens or dollars."""
+_LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""The last day there is a name for."""
 
 
-def misplaced(event: ev.Event, states: States) -> str:
-    """Why *event* cannot follow on *states*; empty where it can. KeyError names a task that is not there."""
+def misplaced(event: ev.Event, state: SessionState) -> str:
+    """Why *event* cannot follow on *state*; empty where it can."""
+    if not 0 <= event.at < _LAST:
+        return "it happened at no time that there is"
+    task_id = getattr(event, "task", None)
+    if task_id is not None and task_id not in state.states:
+        return f'it is about "{task_id}", which there is not'
     look = _LOOKS.get(type(event))
-    return look(event, states) if look is not None else ""
+    return look(event, state) if look is not None else ""
 
 
-def _created(event: ev.SessionCreated, _: States) -> str:
-    return "a session begins only once" if event.seq > 1 else ""
+def _created(event: ev.SessionCreated, state: SessionState) -> str:
+    return "a session begins only once" if state.seq else ""
 
 
-def _started(event: ev.TaskStarted, states: States) -> str:
-    now = states[event.task]
+def _started(event: ev.TaskStarted, state: SessionState) -> str:
+    now = state.states[event.task]
     if now.settled or now.status == "in_progress":
         return f'it starts the task "{event.task}", which is {now.status.replace("_", " ")}'
     if event.attempt != now.attempts + 1:
@@ -35,61 +47,94 @@ def _started(event: ev.TaskStarted, states: States) -> str:
     return ""
 
 
-def _within(event: Told, states: States) -> str:
+def _within(event: Told | ev.CallEnded | ev.TaskProposed, state: SessionState) -> str:
     """Where something is told of an attempt, there has been one."""
-    if not 1 <= event.attempt <= states[event.task].attempts:
+    if not 1 <= event.attempt <= state.states[event.task].attempts:
         return f'it tells of attempt {event.attempt} at "{event.task}", which has not begun'
     return ""
 
 
-def _ended(event: ev.AttemptEnded, states: States) -> str:
-    """What takes no attempt (groups without checks, approvals, what is called off) ends without a number."""
-    now = states[event.task]
-    if event.attempt and (now.status != "in_progress" or event.attempt != now.attempts):
-        return f'it ends attempt {event.attempt} at "{event.task}", which is not under way'
+def _ended(event: ev.AttemptEnded, state: SessionState) -> str:
+    now = state.states[event.task]
     if now.settled:
         return f'it ends the task "{event.task}", which is {now.status}'
-    if event.seconds < 0 or (event.usage is not None and _is_negative(event.usage)):
-        return f'it ends "{event.task}" with less than no time or tokens used'
-    return _adds(getattr(event, "tasks", ()), states)
+    if event.attempt != (now.attempts if now.status == "in_progress" else 0):
+        return f'it ends attempt {event.attempt} at "{event.task}", which is not under way'
+    if event.seconds < 0 or (event.usage is not None and _is_impossible(event.usage)):
+        return f'it ends "{event.task}" with more or less used than there can be'
+    return _adds(getattr(event, "tasks", ()), state)
 
 
-def _is_negative(usage: ev.Usage) -> bool:
+def _completed(event: ev.TaskCompleted, state: SessionState) -> str:
+    """What takes no attempt: groups without checks, and what a person has answered."""
+    is_settled_so = event.task in state.children or state.states[event.task].answer is not None
+    if not event.attempt and not is_settled_so:
+        return f'it completes "{event.task}" without an attempt'
+    return _ended(event, state)
+
+
+def _is_impossible(usage: ev.Usage) -> bool:
     counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
-    return min(*counts, usage.cost_usd or 0) < 0
+    return not all(0 <= count < _MOST for count in (*counts, usage.cost_usd or 0))
 
 
-def _skipped(event: ev.TaskSkipped, states: States) -> str:
-    now = states[event.task]
+def _skipped(event: ev.TaskSkipped, state: SessionState) -> str:
+    now = state.states[event.task]
     return f'it skips the task "{event.task}", which is {now.status}' if now.settled else ""
 
 
-def _reopened(event: ev.TaskReopened, states: States) -> str:
-    now = states[event.task]
+def _reopened(event: ev.TaskReopened, state: SessionState) -> str:
+    now = state.states[event.task]
     if now.status in ("failed", "skipped", "blocked"):
         return ""
     return f'it opens the task "{event.task}" again, which is {now.status.replace("_", " ")}'
 
 
-def _called(event: ev.CallEnded, states: States) -> str:
-    if event.usage is not None and _is_negative(event.usage):
-        return "it tells of a call that used less than nothing"
-    return _within(event, states)
+def _called(event: ev.CallEnded, state: SessionState) -> str:
+    if (event.task, event.call) not in state.calls:
+        return f'it ends call {event.call} of "{event.task}", which has not begun'
+    if event.usage is not None and _is_impossible(event.usage):
+        return "it tells of a call that used more or less than there can be"
+    return _within(event, state)
 
 
-def _adds(tasks: Iterable[Mapping[str, Any]], states: States) -> str:
-    known = next((task["id"] for task in tasks if task.get("id") in states), None)
-    return "" if known is None else f'it adds the task "{known}", which is there already'
+def _adds(given: Sequence[Mapping[str, Any]], state: SessionState) -> str:
+    """They are tasks that a plan could have: new, part of what is there by then, free to begin some time."""
+    added: dict[str, Task] = {}
+    for said in given:
+        try:
+            task = Task.model_validate(said)
+        except ValidationError as error:
+            first = error.errors()[0]
+            return f"what it adds is no task: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        if task.id in state.tasks or task.id in added:
+            return f'it adds the task "{task.id}", which is there already'
+        if task.parent_id is not None and task.parent_id not in state.tasks and task.parent_id not in added:
+            return f'it adds the task "{task.id}" to "{task.parent_id}", which there is not'
+        added[task.id] = task
+    known = ChainMap(added, state.tasks)
+    faults = (fault for task in added.values() for fault in task_faults(task, state.plan, known, False))
+    return next((fault.message for fault in faults), "") or _circle(added)
 
 
-_LOOKS: dict[type[ev.Event], Callable[[Any, States], str]] = {
+def _circle(added: Mapping[str, Task]) -> str:
+    """What was there before waits for none of them."""
+    try:
+        TopologicalSorter({one.id: added.keys() & {*one.dependencies} for one in added.values()}).prepare()
+    except CycleError as error:
+        return f"it adds tasks that wait for each other: {', '.join(error.args[1])}"
+    return ""
+
+
+_LOOKS: dict[type[ev.Event], Callable[[Any, SessionState], str]] = {
     ev.SessionCreated: _created,
     ev.TaskStarted: _started,
     **dict.fromkeys(get_args(Told), _within),
     **dict.fromkeys(get_args(ev.Ending), _ended),
+    ev.TaskCompleted: _completed,
     ev.CallEnded: _called,
-    ev.TaskProposed: lambda event, states: _within(event, states) or _adds([event.proposal], states),
-    ev.TasksAdded: lambda event, states: _adds(event.tasks, states),
+    ev.TaskProposed: lambda event, state: _within(event, state) or _adds([event.proposal], state),
+    ev.TasksAdded: lambda event, state: _adds(event.tasks, state),
     ev.TaskSkipped: _skipped,
     ev.TaskReopened: _reopened,
 }

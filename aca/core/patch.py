@@ -11,11 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from aca.core import graph
-from aca.core.events import TaskFailed
+from aca.core.events import TaskFailed, TaskSplit
 from aca.core.state import SessionState
 from aca.errors import did_you_mean
 from aca.plans.check import Checks
@@ -78,6 +79,24 @@ def subtasks(
         return (), found
     tasks, found = _complete(state, parent, asked)
     return tuple(_data(task) for task in tasks), found or _misfits(state, tasks)
+
+
+def fitting(state: SessionState, split: TaskSplit) -> tuple[TaskSplit, list[Fault]]:
+    """*split* as it fits the plan by now, and what keeps it from that.
+
+    Its subtasks were sound when they were handed in; since then others may have added tasks with their ids.
+    """
+    ids: dict[str, str] = {}
+    for said in split.tasks:
+        ids[said["id"]] = free_id(said["id"], (state.tasks, ids.values()))
+    tasks = tuple(_renamed(said, ids) for said in split.tasks)
+    found = _over(state, len(tasks)) or _misfits(state, [Task.model_validate(said) for said in tasks])
+    return msgspec.structs.replace(split, tasks=tasks), found
+
+
+def _renamed(said: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    needs = [ids.get(needed, needed) for needed in said.get("dependencies", ())]
+    return {**said, "id": ids[said["id"]]} | ({"dependencies": needs} if needs else {})
 
 
 def proposal(

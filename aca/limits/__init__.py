@@ -1,9 +1,9 @@
 """How much of a provider may be used, and when: rates, quota windows, outages; for all aca processes.
 
 ``rates``, ``windows``, ``outage``, ``estimate`` and ``headers`` are values and arithmetic; ``book`` makes of
-them what is known of one account, a state that is changed by what is asked and told. ``shared`` keeps the
-books of this user on disk, ``account`` lets attempts ask, and ``gate`` holds tasks back whose provider cannot
-be called.
+them what is known of one account, a state that is changed by what is asked and told, and ``picture`` shows
+it. ``identity`` says which account that is, ``shared`` keeps the books of this user on disk, ``account`` lets
+attempts ask, and ``gate`` holds tasks back whose provider cannot be called.
 """
 
 from __future__ import annotations

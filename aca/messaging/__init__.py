@@ -1,1 +1,5 @@
-"""What a person says to a session: what may be said, who is to hear it, and how it gets there."""
+"""What a person says to a session.
+
+addition  whether it can be said              audience    who is to hear it
+delivery  how it gets there
+"""

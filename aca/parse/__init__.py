@@ -1,11 +1,14 @@
 """From the user's files to a plan: every format in, one model out, every problem at once.
 
-read             a task file or plan, as a Document; read_as the same of a text
-read_settings    ``aca.toml``, as a Document
-validate         plan-shaped data, as a Plan
-dump_text        a Plan, as JSON or TOML
-imply_mode, share_checks    what settings say about each other, once all of them are merged
-relative         a path as plans write it
+read        finds the format and reads it     source      from a path to text
+document    what is read, with its places     validate    that, as a plan
+toml, json, yaml, rust    data, as it is      explain     what is wrong with it, in plain words
+markdown, text, org       items in a text     outline     what these have in common
+frontmatter settings above a text             compose     from the items to tasks
+attributes  the first line of a task          names       ids, and titles that stand for them
+keys        what may be written for what      references  files that are referred to
+schemas     of outputs, in files              dump        a plan as text
+written     a plan's file, changed
 """
 
 from aca.parse.document import Document, Loc, Mark, Prose, Written

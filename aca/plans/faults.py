@@ -6,7 +6,7 @@ Cycles, for which the graph is needed, are ``graph.cycle_faults``.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 import msgspec
@@ -47,7 +47,7 @@ def faults(plan: Plan, known: Collection[Task] = ()) -> list[Fault]:
     found += _cwd_faults(plan.cwd)
     found += _lifted(plan)
     for index, task in enumerate(plan.tasks):
-        for fault in _task_faults(task, plan, tasks, task.id in parents):
+        for fault in task_faults(task, plan, tasks, task.id in parents):
             found.append(Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word))
     return found
 
@@ -76,7 +76,8 @@ def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:
     return found
 
 
-def _task_faults(task: Task, plan: Plan, tasks: dict[str, Task], is_group: bool) -> list[Fault]:
+def task_faults(task: Task, plan: Plan, tasks: Mapping[str, Task], is_group: bool) -> list[Fault]:
+    """Everything wrong with one task of *plan*, among all *tasks*; ``loc`` begins at the task."""
     return [
         *_name_faults(task),
         *_reference_faults(task, plan, tasks),
@@ -110,7 +111,7 @@ def _name_faults(task: Task) -> list[Fault]:
     return [Fault(("id",), f'"{task.id}" cannot be an id', cure, task.id)]
 
 
-def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fault]:
+def _reference_faults(task: Task, plan: Plan, tasks: Mapping[str, Task]) -> list[Fault]:
     found = []
     for position, needed in enumerate(task.dependencies):
         if needed not in tasks:
@@ -127,7 +128,7 @@ def _reference_faults(task: Task, plan: Plan, tasks: dict[str, Task]) -> list[Fa
     return found
 
 
-def _conversation_fault(task: Task, tasks: dict[str, Task]) -> Fault | None:
+def _conversation_fault(task: Task, tasks: Mapping[str, Task]) -> Fault | None:
     """It takes two to share a conversation, and one goes on in that of a task which is done by then."""
     other = task.conversation
     if other is None:

@@ -16,7 +16,7 @@ from aca.preparation import drift, schemas
 from aca.preparation.assigned import faults, used_providers, without_provider
 from aca.preparation.prepare import refuse_secrets
 from aca.sessions import journal
-from aca.workspaces import choice
+from aca.workspaces import choice as choice_of_place
 
 
 def approve(
@@ -36,7 +36,7 @@ def approve(
     refuse_secrets(document.data, document.problem, environ)
     _refuse_what_is_open(plan, document)
     drift.refuse(plan, document, workspace, ("approval", "base_commit", "tools", "references"))
-    plan, note = choice.choose(plan, workspace)
+    plan, note = choice_of_place.choose(plan, workspace)
     now = drift.present(plan, workspace, used_providers(plan))
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     made = contract.approved(contract.settled(plan, now), by, at, comment)

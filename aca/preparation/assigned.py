@@ -16,7 +16,7 @@ from aca.plans.faults import Fault
 from aca.plans.plan import Plan, Profile, profile
 from aca.plans.task import Task
 from aca.preparation.config import Merged
-from aca.providers import choice
+from aca.providers import choice as choice_of_provider
 from aca.providers.base import Errand
 
 
@@ -107,7 +107,7 @@ def problems(plan: Plan, settings: Merged, workspace: Path) -> list[Problem]:
     if found:
         return found
     if without_provider(plan):
-        found.append(choice.none_here())
+        found.append(choice_of_provider.none_here())
     for name, tasks in used_providers(plan).items():
         try:
             for told in providers.problems(name, plan.providers.get(name, {}), tasks, workspace):

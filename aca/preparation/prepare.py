@@ -18,7 +18,7 @@ from aca.plans import contract
 from aca.plans.plan import Plan
 from aca.plans.task import Task
 from aca.preparation import assigned, config, drift
-from aca.providers import choice
+from aca.providers import choice as choice_of_provider
 from aca.safety import secrets
 from aca.sessions import session
 from aca.workspaces import choice as choice_of_place
@@ -305,7 +305,7 @@ def _with_provider(prepared: Prepared) -> Prepared:
 
 def _chosen(prepared: Prepared) -> Prepared:
     plan, merged = prepared.plan, prepared.settings
-    if (found := choice.choose(plan.providers)) is None:
+    if (found := choice_of_provider.choose(plan.providers)) is None:
         return prepared
     name, sign = found
     merged.layers[("defaults", "provider")] = config.Layer(f"found here: {sign}", {})

@@ -3,5 +3,5 @@
 session     the directory                     journal     append, commit, read, lock
 messages    what others tell a runner         resumption  what ``aca resume`` goes on with
 derived     pictures made from the journal    history     what earlier sessions took and changed
-logs        the log of aca itself             recorder    durable first, then true, then seen by others
+logs        the log of aca itself             recorder    journal, state and whoever watches, in step
 """

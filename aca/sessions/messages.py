@@ -75,10 +75,19 @@ def absorb(state: SessionState, name: str, message: Message) -> list[ev.Event]:
         return []
     if isinstance(message, Cancellation):
         return [ev.TaskCancelled(task=message.task, by=message.by, message=name)]
+    if not _is_asked(state, message.task):
+        return []
     answer = ev.ApprovalAnswered(
         task=message.task, approved=message.approved, by=message.by, comment=message.comment, message=name
     )
     return [answer]
+
+
+def _is_asked(state: SessionState, task_id: str) -> bool:
+    """Whether a person's answer counts: the first one, also to what will only be asked."""
+    now = state.states[task_id]
+    may_be = now.status == "blocked" or state.tasks[task_id].kind == "approval"
+    return may_be and now.answer is None
 
 
 def _added(state: SessionState, name: str, message: Addition) -> list[ev.Event]:

@@ -1,4 +1,4 @@
-"""What a run learns: durable first, then true, then seen by others."""
+"""What a run learns: written down and taken into the state; seen by others once it is durable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from aca.core import events as ev
+from aca.core.fold import check
 from aca.core.state import SessionState
 from aca.sessions.journal import Journal
 
@@ -28,7 +29,11 @@ class Recorder:
         self._unseen: list[ev.Event] = []
 
     def record(self, event: ev.Event) -> ev.Event:
-        """*event* as the journal has it. It is durable, and seen by others, after ``commit``."""
+        """*event* as the journal has it. It is durable, and seen by others, after ``commit``.
+
+        Raises MisplacedEventError where it cannot have happened: a bug, which no journal is to have in it.
+        """
+        check(event, self._state)
         stamped = self._journal.append(event)
         self._state.apply(stamped)
         self._unseen.append(stamped)

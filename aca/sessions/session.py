@@ -6,6 +6,7 @@ to it, the inbox aside, where any process may leave a message. Reading never wri
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import json
 import os
@@ -259,6 +260,14 @@ def _make(workspace: Path, plan: bytes, past: list[AnyEvent]) -> Session:
 def _new_id(now: float) -> str:
     """Date, time and the fraction of the second: UTC, so that ids sort by age wherever the clock is."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(now % 1 * 0x10000):04x}"
+
+
+def begun(session_id: str) -> float:
+    """When the session was made that has this id: seconds since 1970."""
+    try:
+        return calendar.timegm(time.strptime(session_id[:15], "%Y%m%d-%H%M%S"))
+    except ValueError:  # digits that are no date: aca has not made it
+        return 0.0
 
 
 _is_id = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}").fullmatch

@@ -1,4 +1,9 @@
-"""What a model may do in a place, the same for every model: a file per noun, and the list of them all."""
+"""What a model may do in a place, the same for every model, and the list of it all.
+
+base     what every tool is                   command     run one
+read     files                                find        files, and text in them, with scan, its own program
+files    written and edited                   handing_in  results, tasks, notes
+"""
 
 from __future__ import annotations
 

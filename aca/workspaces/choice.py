@@ -9,8 +9,8 @@ from aca.plans.faults import Fault, stays_inside
 from aca.plans.plan import Plan, profile
 from aca.plans.settings import Place
 from aca.plans.task import Task
-from aca.workspaces import git
-from aca.workspaces.repository import Repository, find
+from aca.workspaces import git, repository
+from aca.workspaces.repository import Repository
 
 _TAKEN = "refs/heads/aca"
 DOCKERFILE = "Dockerfile"
@@ -26,11 +26,11 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
         return plan, ""
     if sum(task.workspace is None for task in _agents(plan)) < 2:
         return plan, ""
-    repository = find(workspace)
-    if repository is None or not git.is_new_enough() or repository.ignores(plan.cwd):
+    here = repository.find(workspace)
+    if here is None or not git.is_new_enough() or here.ignores(plan.cwd):
         return plan, sharing(plan)
     defaults = plan.defaults.model_copy(update={"workspace": "worktree"})
-    return plan.model_copy(update={"defaults": defaults}), _told(repository)
+    return plan.model_copy(update={"defaults": defaults}), _told(here)
 
 
 def built(plan: Plan, workspace: Path) -> Plan:
@@ -42,9 +42,9 @@ def built(plan: Plan, workspace: Path) -> Plan:
     return plan.model_copy(update={"docker": docker.model_copy(update={"build": DOCKERFILE})})
 
 
-def _told(repository: Repository) -> str:
+def _told(here: Repository) -> str:
     note = "each task works in a git worktree of its own, as several agents run at once"
-    return f"{note}\n   what you have not committed is not in them" if repository.is_dirty() else note
+    return f"{note}\n   what you have not committed is not in them" if here.is_dirty() else note
 
 
 def sharing(plan: Plan) -> str:
@@ -87,10 +87,10 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     if uses(plan, "worktree"):
         if not git.is_new_enough():
             yield Fault(("defaults", "workspace"), git.CURE, "install it, or let workspace be inplace")
-        elif (repository := find(workspace)) is None:
+        elif (here := repository.find(workspace)) is None:
             why = f"worktrees need a git repository with a commit, and {workspace} is not in one"
             yield Fault(("defaults", "workspace"), why, f"{COMMIT} makes one; or let workspace be inplace")
-        elif _TAKEN in repository.refs(_TAKEN):
+        elif _TAKEN in here.refs(_TAKEN):
             why = "a branch is called aca: there can be no branch aca/<session> beside it"
             yield Fault(("defaults", "workspace"), why, "rename it: git branch -m aca another-name")
         yield from _copies(plan, workspace)
@@ -108,7 +108,7 @@ def moved(before: Plan, after: Plan, workspace: Path) -> Iterator[Fault]:
     So those that took turns in a repository cannot begin to work there at once: a new session would give
     them worktrees.
     """
-    if _at_once(before) < 2 and sharing(after) and find(workspace) is not None:
+    if _at_once(before) < 2 and sharing(after) and repository.find(workspace) is not None:
         why = "agents would change the same files at once: the tasks of this session work in place"
         yield Fault(("max_concurrent_tasks",), why, "leave -j out, or begin a new session")
     for old, new in zip(_to_do(before), _to_do(after), strict=True):

@@ -70,6 +70,8 @@ def _doom(one: Session, older_than: float, force: bool) -> str:
 
 
 def _written(one: Session) -> float:
-    """When something was last written of a session that cannot be read."""
-    path = one.journal_path if one.journal_path.exists() else one.path
-    return path.stat().st_mtime
+    """When a session that cannot be read was written to, or was begun where its journal is gone."""
+    try:
+        return one.journal_path.stat().st_mtime
+    except FileNotFoundError:
+        return session.begun(one.id)

@@ -63,14 +63,18 @@ def test_a_running_session_is_never_removed(project: Project) -> None:
 
 
 def test_a_young_session_is_spared_even_where_it_cannot_be_read(project: Project) -> None:
-    """Its journal says when something was last written, with or without ``--force``."""
+    """By when its journal was last written, or by its id; ``--force`` is about something else."""
     project.write({"done.md": '- [ ] One {run="true"}\n'})
     project.run("run", "done.md")
     one = project.session()
     (one.path / "plan.json").write_text("{}")
     assert "kept: younger than asked" in project.run("gc", "--force", "--older-than", "30d").stdout
     os.utime(one.journal_path, (0, 0))
-    assert f"{one.id}  removed" in project.run("gc", "--force", "--older-than", "30d").stdout
+    assert f"{one.id}  would be removed" in project.run("gc", "--force", "--dry-run").stdout
+    one.journal_path.unlink()
+    assert "kept: younger than asked" in project.run("gc", "--force").stdout
+    project.run("gc", "--force", "--older-than", "0s")
+    assert left(project) == []
 
 
 def test_an_age_that_cannot_be_read_is_refused(project: Project) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from aca.core.events import (
+    CallEnded,
     Event,
     NoteLeft,
     SessionCreated,
@@ -128,7 +129,7 @@ def test_an_event_of_a_task_that_there_is_not_is_damage(
     ]
     ended.journal_path.write_bytes(journal.lines(events))
     code, printed = aca("status")
-    assert (code, "damaged here: it is about 'x', which there is not" in printed) == (7, True), printed
+    assert (code, 'damaged here: it is about "x", which there is not' in printed) == (7, True), printed
     assert "sound" in aca("doctor", ended.id)[1]
 
 
@@ -139,15 +140,28 @@ def test_what_cannot_have_happened_is_damage(ended: Session, monkeypatch: pytest
     begun = next(n for n, event in enumerate(past) if isinstance(event, TaskStarted))
     cases: list[tuple[int, Event, str]] = [
         (len(past), TaskStarted(task="one", attempt=2), 'it starts the task "one", which is completed'),
-        (len(past), TaskCompleted(task="one", attempt=1), "is not under way"),
+        (len(past), TaskCompleted(task="one", attempt=1), 'it ends the task "one", which is completed'),
         (len(past), TaskReopened(task="one", reason="x"), "it opens the task"),
         (len(past), TaskSkipped(task="one", reason="x"), "it skips the task"),
         (len(past), SessionCreated(session="x", plan_sha256="x"), "a session begins only once"),
-        (len(past), TasksAdded(tasks=({"id": "one", "title": "X"},), by="me"), "which is there already"),
+        (len(past), added({"id": "one"}), "which is there already"),
+        (len(past), added({"id": "x"}, {"id": "x"}), "which is there already"),
+        (len(past), added({"id": ["x"]}), "what it adds is no task: id"),
+        (len(past), added({"id": "../x"}), '"../x" cannot be an id'),
+        (len(past), added({"id": "x", "kind": "command"}), "is a command without one"),
+        (len(past), added({"id": "x", "dependencies": ["x"]}), "wait for each other"),
+        (len(past), added({"id": "x", "parent_id": "x"}), 'to "x", which there is not'),
+        (len(past), added({"id": "x", "parent_id": "y"}, {"id": "y"}), 'to "y", which there is not'),
+        (len(past), added({"id": "x", "dependencies": ["y"]}), 'needs "y", which is not in this plan'),
         (begun, TaskStarted(task="one", attempt=9), 'it starts attempt 9 at "one", after 0'),
         (begun, NoteLeft(task="one", attempt=1, text="x"), "which has not begun"),
-        (begun, TaskFailed(task="one", reason="x", seconds=-1.0), "less than no time"),
-        (begun, TaskCompleted(task="one", usage=Usage(cost_usd=-1.0)), "less than no time or tokens"),
+        (begun, TaskFailed(task="one", reason="x", seconds=-1.0), "more or less used"),
+        (begun, TaskFailed(task="one", reason="x", usage=Usage(10**40)), "more or less used"),
+        (begun, TaskFailed(task="one", reason="x", attempt=1), "which is not under way"),
+        (begun, TaskCompleted(task="one"), 'it completes "one" without an attempt'),
+        (begun + 1, TaskFailed(task="one", reason="x"), "it ends attempt 0"),
+        (len(past), TaskReopened(task="one", reason="x", at=1e300), "at no time"),
+        (begun + 1, CallEnded(task="one", attempt=1, call=7), "it ends call 7"),
     ]
     for count, event, told in cases:
         wrong = msgspec.structs.replace(event, seq=count + 1)
@@ -157,7 +171,11 @@ def test_what_cannot_have_happened_is_damage(ended: Session, monkeypatch: pytest
     assert aca("status")[0] == 7
 
 
-@pytest.mark.parametrize("task", [{"id": "x"}, {"id": "x", "title": "X", "wrong": 1}, {}])
+def added(*tasks: dict[str, object]) -> TasksAdded:
+    return TasksAdded(tasks=tuple({"title": "X", **task} for task in tasks), by="me")
+
+
+@pytest.mark.parametrize("task", [{"id": "x"}, {"id": "x", "title": "X", "wrong": 1}])
 def test_an_addition_that_is_no_task_is_damage(
     ended: Session, monkeypatch: pytest.MonkeyPatch, task: dict[str, object]
 ) -> None:
@@ -166,7 +184,7 @@ def test_an_addition_that_is_no_task_is_damage(
     events = [*ended.events()[:-1], TasksAdded(seq=len(ended.events()), tasks=(task,), by="somebody")]
     ended.journal_path.write_bytes(journal.lines(events))
     code, printed = aca("status")
-    assert (code, "damaged here: what it adds is no task" in printed) == (7, True), printed
+    assert (code, "damaged here: what it adds is no task: " in printed) == (7, True), printed
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"{", b"[" * 10_000])

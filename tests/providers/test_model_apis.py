@@ -154,9 +154,7 @@ def test_a_model_that_ollama_does_not_have_is_told(project: Project, server: Mod
     assert 'did you mean "small"? Or get it with `ollama pull smal`' in outcome.stderr
     assert "Ollama has no model large" in outcome.stderr
     assert "2 problems, nothing was run" in outcome.stderr
-    asked = server.listed
-    project.run("--task-file", "tasks.md", "--model", "large", "--dry-run", env=environment(server))
-    assert (asked, server.listed) == (1, 1)  # a dry run calls nobody
+    assert server.listed == 1
 
 
 def test_a_server_of_ones_own_needs_no_key(project: Project, server: ModelServer) -> None:

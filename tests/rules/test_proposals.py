@@ -8,6 +8,7 @@ import pytest
 
 from aca.attempts import last_word
 from aca.core import events as ev
+from aca.sessions.messages import Answer
 from tests.project import Project
 
 ADA = {"USER": "ada", "LOGNAME": "ada"}
@@ -42,6 +43,19 @@ def test_what_an_agent_proposes_waits_for_a_person_and_nothing_else_does(project
     assert 'proposed by the agent of "build"' in shown
     assert "waits for approval" in shown
     assert "nothing to do" in project.run("resume").stdout
+
+
+@pytest.mark.parametrize("second", [True, False])
+def test_of_two_answers_the_first_one_counts(project: Project, second: bool) -> None:
+    """However near to each other they come, the work is done once, and not taken for done."""
+    project.write({"tasks.md": project.replay(SCRIPT) + TASKS + "- [ ] Ask {#ask kind=approval}\n"})
+    project.run("run", "tasks.md", expect=4)
+    for approved in (True, second):
+        project.session().send(Answer(task="build.mend-the-clock", approved=approved, by="ada"))
+    project.run("resume", expect=4)
+    assert project.read("clock") == "on time"
+    begun = [event.task for event in project.journal() if isinstance(event, ev.TaskStarted)]
+    assert begun.count("build.mend-the-clock") == 1
 
 
 def test_approved_it_is_done(project: Project) -> None:

@@ -1,4 +1,10 @@
-"""``aca plan``: make a plan of a sentence, look at one, compare it, cut it anew, approve it. A file each."""
+"""``aca plan``: make a plan of a sentence, look at one, compare it, cut it anew, approve it.
+
+goal      of one sentence                     reading         how all others come to a plan
+show      as a tree                           graph           as a drawing
+validate  whether it could run                diff            against another
+approve   for good                            split, merge    tasks of it
+"""
 
 from __future__ import annotations
 

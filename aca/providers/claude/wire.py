@@ -1,8 +1,8 @@
 """The two ends of a claude that listens while it works: what is written to it, and what it says.
 
 Claude's SDK speaks the control protocol over this (who may use which tool); what the agent does goes past
-the SDK, as it is, to whoever reads the stream. The process is ours (``process``), not the SDK's, whose
-own would be in no process group and would leave behind what the agent started.
+the SDK, as it is, to whoever reads the stream. The process is ours (``aca.processes.process``), not
+the SDK's, whose own would be in no process group and would leave behind what the agent started.
 """
 
 from __future__ import annotations

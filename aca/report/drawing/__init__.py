@@ -1,4 +1,7 @@
-"""A plan as a drawing: ``render(plan, format, limit)``. A file per format."""
+"""A plan as a drawing: ``render(plan, format, limit)``.
+
+picture  what it shows, however it is drawn   dot, mermaid, svg, text   a file per format
+"""
 
 from __future__ import annotations
 
