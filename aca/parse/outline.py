@@ -111,10 +111,10 @@ class Outline:
         starts = {item.start for item in self.items}
         cure = "write `- [ ] Title`, or `code` around what is none"
         for number in range(self.first, len(self.lines)):
-            if number not in starts and number not in self.code:
-                if stray := _STRAY_BOX.match(self.lines[number]):
-                    start, end = stray.span(1)
-                    yield Slip(number, start, end - start, "this box is in no list", cure)
+            stray = _STRAY_BOX.match(self.lines[number])
+            if stray and number not in starts and number not in self.code:
+                start, end = stray.span(1)
+                yield Slip(number, start, end - start, "this box is in no list", cure)
 
     def _near_box(self, item: Item) -> int:
         """How wide what is nearly a box is; 0 where there is none."""

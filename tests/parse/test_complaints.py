@@ -210,7 +210,7 @@ def test_what_is_nearly_a_box_is_not_passed_over(desk: Desk, begin: str) -> None
 
 @pytest.mark.parametrize("name", ["t.md", "t.txt"])
 def test_a_task_that_is_written_nearly_rightly_is_told(desk: Desk, name: str) -> None:
-    """A box outside of a list would be text of the task above, attributes amid the line a part of its title."""
+    """A box outside of a list would be text of the task above, attributes amid a line part of a title."""
     told = desk.complaint(
         "- [ ] One {#one run=ls}\n-[ ] Two {run=ls}\n\n[ ] Three\n\n"
         "- [ ] Four {#four needs=one} and more\n- [ ] Five {needs=four parent=five #five}\n",
