@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from aca.parse.outline import Item, Outline, Section
+from aca.parse.outline import Item, Outline, Section, Slip
 
 _HEADLINE = re.compile(r"(\*+)[ \t]+")
 _WORD = re.compile(r"(\w+)(?:[ \t]+|$)")
-_PRIORITY = re.compile(r"\[#([A-Z])\](?:[ \t]+|$)")
+_PRIORITY = re.compile(r"\[#([A-C])\](?:[ \t]+|$)")
+_NO_PRIORITY = re.compile(r"\[#\w{0,2}\](?=[\s\[]|$)")
+"""One that means nothing here, or does not stand alone."""
+_NEARLY_TASK = re.compile(r"(?:\[#\w\][ \t]+(\w+)|(\w+):)(?=[ \t])")
+"""A keyword behind its priority, or with a colon."""
 _DECLARED = re.compile(r"#\+(?:(?:seq|typ)_)?todo:(.*)", re.IGNORECASE)
 _KEYS = re.compile(r"\([^()]*\)")
 """What stands behind a declared keyword: the key that chooses it, ``TODO(t)``."""
@@ -20,7 +24,7 @@ _BOXES = {
 }
 """The usual keywords as boxes: what waits is not worked at, nor what was called off."""
 _PRIORITIES = {"A": "high", "B": "normal", "C": "low"}
-"""Org's own; others come behind them."""
+"""Those that org has unless it is told otherwise."""
 _TAGS = re.compile(r"[ \t]+:([\w@#%:]+):[ \t]*$")
 _CODE = re.compile(r"\s*#\+(begin|end)_(?:src|example)\b", re.IGNORECASE)
 _TASK = re.compile(r"\*+[ \t]+(?:TODO|DONE)(?:[ \t]|$)", re.MULTILINE)
@@ -74,7 +78,12 @@ class _Reading:
         word = _WORD.match(self._outline.lines[number], match.end())
         if word and word[1] in self._boxes:
             self._task(number, word, level)
-        elif not self._open:  # below a task it is text of that task
+            return
+        nearly = _NEARLY_TASK.match(self._outline.lines[number], match.end())
+        if nearly and (nearly[1] or nearly[2]) in self._boxes:
+            cure = "write the keyword first, then the priority: * TODO [#A] Title"
+            self._slip(number, nearly, "this headline is not quite a task", cure)
+        if not self._open:  # below a task it is text of that task
             self._section(number, match, level)
 
     def _section(self, number: int, match: re.Match[str], level: int) -> None:
@@ -84,14 +93,21 @@ class _Reading:
         title = self._outline.lines[number][match.end() :].strip()
         self._outline.sections.append(Section(level, title, above, lines=[number]))
 
+    def _slip(self, number: int, found: re.Match[str], message: str, cure: str) -> None:
+        width = found.end() - found.start()
+        self._outline.slips.append(Slip(number, found.start(), width, message, cure))
+
     def _task(self, number: int, word: re.Match[str], level: int) -> None:
         above = self._open[-1][1] if self._open else None
         line = self._outline.lines[number]
         priority = _PRIORITY.match(line, word.end())
         start = (priority or word).end()
+        if wrong := _NO_PRIORITY.match(line, start):
+            cure = "write one of [#A], [#B] and [#C] and a space behind it, or {priority=9} at the end"
+            self._slip(number, wrong, "this is not quite a priority", cure)
         item = Item(number, number + 1, start, 0, 0, above=above, section=self._outline.sections[-1])
         item.box = self._boxes[word[1]]
-        item.priority = _PRIORITIES.get(priority[1], "background") if priority else ""
+        item.priority = _PRIORITIES[priority[1]] if priority else ""
         if tags := _TAGS.search(line, start - 1):
             item.tags = tuple(filter(None, tags[1].split(":")))
             self._outline.lines[number] = line[: tags.start()]

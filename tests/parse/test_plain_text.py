@@ -99,7 +99,7 @@ def test_org_keywords_and_priorities_mean_what_org_means(desk: Desk) -> None:
 * CLOSED Read
 * CANCELED Never
 * [#A] Heading
-** NEXT [#F] Do
+** NEXT [#C] Do
 """
     told = [(task.title, task.status, task.priority, task.context) for task in desk.tasks(content, "t.org")]
     assert told == [
@@ -108,8 +108,16 @@ def test_org_keywords_and_priorities_mean_what_org_means(desk: Desk) -> None:
         ("Look", "skipped", 5, ""),
         ("Read", "completed", 5, ""),
         ("Never", "skipped", 5, ""),
-        ("Do", "pending", 1, "* [#A] Heading"),
+        ("Do", "pending", 3, "* [#A] Heading"),
     ]
+
+
+def test_org_that_is_nearly_right_is_told(desk: Desk) -> None:
+    """Priorities that mean nothing, and keywords that are not where they belong."""
+    lines = ("TODO [#9] a", "TODO [#a] b", "TODO [#A][#B] c", "TODO [#D] d", "[#A] TODO e", "TODO: f")
+    told = desk.complaint("* TODO One\n" + "".join(f"* {line}\n" for line in lines), "t.org")
+    assert told.count("this is not quite a priority") == 4
+    assert told.count("this headline is not quite a task") == 2
 
 
 def test_what_an_org_file_declares_goes_before_what_is_usual(desk: Desk) -> None:
