@@ -23,6 +23,7 @@ _ORDINARY = {"id", "name", "title", "description", "context", "status"}
 
 
 def _one_of(keys: Iterable[str]) -> str:
+    """A pattern for one of *keys*, in quotes or not, and its colon."""
     return rf"""(?<=[\s{{,"'])(?:{"|".join(sorted(keys))})["']?\s*:"""
 
 

@@ -39,7 +39,7 @@ def read_outline(lines: list[str], first: int) -> Outline:
 
 
 def _boxes(lines: Iterable[str]) -> dict[str, str]:
-    """Every keyword as a box: the usual ones, but first those that *lines* declare."""
+    """Every keyword as a box: those that *lines* declare, done behind a ``|``, else the usual ones."""
     boxes: dict[str, str] = {}
     for declared in filter(None, map(_DECLARED.match, lines)):
         todo, bar, done = (part.split() for part in _KEYS.sub("", declared[1]).partition("|"))
