@@ -200,25 +200,36 @@ def _sandbox(workspace: Path) -> Iterator[Finding]:
 
 
 def _sessions(workspace: Path) -> Iterator[Finding]:
-    from aca.errors import AcaError
+    from aca.errors import AcaError, MachineError
     from aca.sessions import session
 
     damaged = 0
-    for one in session.listing(workspace):
+    try:
+        found = session.listing(workspace)
+    except MachineError as error:
+        why, _, cure = str(error).partition("\n   ")
+        yield Finding("sessions", False, why, cure)
+        return
+    for one in found:
         try:
             one.state()
         except (AcaError, OSError, ValueError) as error:
             damaged += 1
             yield Finding(f"session {one.id}", False, str(error).splitlines()[0], f"aca doctor {one.id}")
-    count = len(session.listing(workspace))
+    count = len(found)
     yield Finding("sessions", True, f"{count - damaged} of {count} are sound" if count else "none yet")
 
 
 def _leftovers(workspace: Path) -> Iterator[Finding]:
+    from aca.errors import MachineError
     from aca.processes import process
     from aca.sessions import session
 
-    pids = process.orphans([one.id for one in session.listing(workspace) if not one.is_running()])
+    try:
+        dead = [one.id for one in session.listing(workspace) if not one.is_running()]
+    except MachineError:
+        return  # told already
+    pids = process.orphans(dead)
     cure = "the next run in this workspace ends them, or: kill " + " ".join(map(str, sorted(pids)))
     detail = f"{len(pids)} of dead sessions still run" if pids else "none"
     yield Finding("left-over processes", not pids, detail, cure)

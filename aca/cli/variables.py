@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from aca.cli import root
 from aca.cli.options import Output, Planning, Selection, Settings
@@ -12,7 +13,7 @@ from aca.cli.options import Output, Planning, Selection, Settings
 _GIVEN = ("SESSION", "TASK", "ATTEMPT", "SLOT", "PORT")
 """What aca tells those that it starts."""
 _OTHERS = ("TASK_FILE", "EXECUTION_PLAN", "LIST_CHECKPOINTS", "WORKSPACE", "GOAL", *_GIVEN)
-_NEAR = 0.8
+_NEAR = 0.75
 """So alike is a slip of the finger; other programs may have variables that begin like ours."""
 
 
@@ -22,11 +23,35 @@ def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
     if not names:
         return
     known = [*_OTHERS, *_options()]
-    prefixes = tuple(f"{name.upper()}_" for name in (*root.COMMANDS, *root.GROUPS))
     for name in names:
-        if name not in known and not name.startswith(prefixes):
-            for near in difflib.get_close_matches(name, known, n=1, cutoff=_NEAR):
+        if name not in known:
+            for near in _meant(name, known):
                 yield f"ACA_{name} means nothing to aca; did you mean ACA_{near}?"
+
+
+def _meant(name: str, known: Iterable[str]) -> Iterator[str]:
+    """What *name* is nearly, or is written in another way; nothing where it is right, or like none."""
+    upper = name.upper()
+    command, _, option = upper.partition("_")
+    variables = {one: one for one in known}
+    if option and command == "RUN":  # it reads those that have no command in front
+        upper = option
+    elif option and command.lower() in (*root.COMMANDS, *root.GROUPS):
+        variables = dict(_of_command(command, root.program().get_command(None, command.lower())))
+    for near in difflib.get_close_matches(upper, variables, n=1, cutoff=_NEAR):
+        if variables[near] != name:
+            yield variables[near]
+
+
+def _of_command(prefix: str, command: Any) -> Iterator[tuple[str, str]]:
+    """The options of *command* as one expects them to be called, each with its variable."""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _of_command(f"{prefix}_{name.upper()}", inner)
+    for option in command.params:
+        if option.param_type_name == "option":
+            called = max(option.opts, key=len).strip("-").replace("-", "_").upper()
+            variable = option.envvar or f"ACA_{prefix}_{option.name.upper()}"
+            yield f"{prefix}_{called}", variable.removeprefix("ACA_")
 
 
 def _options() -> Iterator[str]:

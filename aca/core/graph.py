@@ -261,6 +261,10 @@ def cycle_faults(plan: Plan, known: Iterable[Task] = ()) -> list[Fault]:
     found = []
     for path in _cycles(tasks, stuck):
         index = min(places[task_id] for task_id in path if task_id in places)
+        if len(path) == 1 and plan.tasks[index].parent_id == path[0]:
+            loc, message = ("tasks", index, "parent_id"), f"{path[0]} is its own parent"
+            found.append(Fault(loc, message, "name the group that it is a part of, or leave the parent out"))
+            continue
         loc = ("tasks", index, "dependencies")
         message = f"these tasks wait for each other: {' -> '.join([*path, path[0]])}"
         found.append(Fault(loc, message, "take one of these needs away"))

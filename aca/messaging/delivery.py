@@ -42,4 +42,6 @@ def waiting(one: Session, task_id: str) -> SessionState:
     if now.settled:
         told = now.summary or now.reason
         raise SessionError(f'"{task_id}" is {now.status} already' + (f": {told}" if told else ""))
+    if cancelled := state.cancelled.get(task_id):  # nobody has run it since
+        raise SessionError(f'"{task_id}" is cancelled already by {cancelled.by}')
     return state

@@ -139,6 +139,7 @@ def _may_be_file(target: str, is_file: Callable[[str], bool]) -> bool:
 
 def _without_attributes(text: str, plain: str, headline: Headline) -> str:
     """Cut the attribute list at the end of *text*; other braces are text."""
+    astray: list[Mistake] = []
     for opening in _OPENING.finditer(plain):
         is_open = "}" not in text[opening.end() :]
         attributes, mistakes, end = _entries(f"{text}}}" if is_open else text, opening.end())
@@ -147,10 +148,20 @@ def _without_attributes(text: str, plain: str, headline: Headline) -> str:
             mistakes.append(unclosed)
         if is_open or (text.rstrip().endswith("}") if mistakes else not text[end:].strip()):
             headline.attributes = attributes
-            headline.mistakes = [*_with_colons(plain[: opening.start()]), *mistakes]
+            headline.mistakes = [*_with_colons(plain[: opening.start()]), *astray, *mistakes]
             return text[: opening.start()]
-    headline.mistakes = _with_colons(plain)
+        if not mistakes and any(_is_meant(entry) for entry in attributes):
+            cure = "move them to the end, or put them in `backticks` where they are text"
+            width = end - opening.start()
+            astray.append(Mistake(opening.start(), width, "attributes stand at the end of the line", cure))
+            headline.attributes = attributes  # what refers to them is not to be told, too
+    headline.mistakes = [*_with_colons(plain), *astray]
     return text
+
+
+def _is_meant(entry: Attribute) -> bool:
+    """Whether it says something of a task: a key that is ours; an id, a class or a title may be text."""
+    return entry.key in _KEYS - _ORDINARY - {"tags"} or entry.key.startswith(_TABLES)
 
 
 def _with_colons(plain: str) -> list[Mistake]:

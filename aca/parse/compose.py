@@ -84,9 +84,9 @@ class _Composer:
 
     def make_tasks(self) -> list[dict[str, Any]]:
         """One task for each item, as it stands."""
-        for line, column, width in self._outline.near_boxes():
-            cure = "write [ ], [x] or [-] and a space behind it, or `code` around what is none"
-            self._document.note_at(Mark(line + 1, column + 1, width), "this is not quite a box", cure)
+        for slip in (*self._outline.slips, *self._outline.near_boxes()):
+            place = Mark(slip.line + 1, slip.column + 1, slip.width)
+            self._document.note_at(place, slip.message, slip.cure)
         places: dict[Item, int] = {}
         for index, item in enumerate(self._items):
             line, column = self._title_place(item)

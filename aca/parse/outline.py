@@ -10,6 +10,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 BOX = re.compile(r"\[([ xX-])\](?:\s+|$)")
 _NEARLY_BOX = re.compile(
@@ -18,7 +19,21 @@ _NEARLY_BOX = re.compile(
     |\[\](?=\s|$)  # [] Title, but not []string""",
     re.VERBOSE,
 )
+_OTHER_BOX = re.compile(r"\[[^\w\s\[\]…]\ufe0f?\](?=\s|$)")
+"""A box with a sign in it that says nothing here: ``[✓]``, ``[*]``; but not the ``[…]`` of a quotation."""
+_STRAY_BOX = re.compile(r"\s*((?:[-*+]|\d{1,9}[.)])?\[[ xX-]\])\s+\S")
+"""A box that is in no item, at the beginning of a line: ``-[ ] Title``, ``[ ] Title``."""
 _KEYWORD = re.compile(r"(TODO|DONE)\s+")
+
+
+class Slip(NamedTuple):
+    """What is nearly a task or a part of one, and would be passed over. Lines and columns count from 0."""
+
+    line: int
+    column: int
+    width: int
+    message: str
+    cure: str
 
 
 @dataclass(eq=False)
@@ -72,6 +87,8 @@ class Outline:
     items: list[Item] = field(default_factory=list)
     sections: list[Section] = field(default_factory=lambda: [Section()])
     code: set[int] = field(default_factory=set)
+    slips: list[Slip] = field(default_factory=list)
+    """What its reader found; see ``near_boxes`` for what all have in common."""
     too_deep: int | None = None
     """The line from which on lists are nested too deep to be read."""
 
@@ -85,12 +102,25 @@ class Outline:
         outermost = [self._with_keyword(item) for item in self.items if item.above is None]
         return outermost or self._one_task()
 
-    def near_boxes(self) -> Iterator[tuple[int, int, int]]:
-        """Line, column and width (from 0) of what is nearly a box, so that its item would be no task."""
+    def near_boxes(self) -> Iterator[Slip]:
+        """What is nearly a box, so that there would be no task."""
+        cure = "write [ ], [x] or [-] and a space behind it, or `code` around what is none"
         for item in self.items:
-            nearly = _NEARLY_BOX.match(self.lines[item.start], item.column) if item.box is None else None
-            if nearly:
-                yield item.start, item.column, len(nearly.group())
+            if item.box is None and (width := self._near_box(item)):
+                yield Slip(item.start, item.column, width, "this is not quite a box", cure)
+        starts = {item.start for item in self.items}
+        cure = "write `- [ ] Title`, or `code` around what is none"
+        for number in range(self.first, len(self.lines)):
+            stray = _STRAY_BOX.match(self.lines[number])
+            if stray and number not in starts and number not in self.code:
+                start, end = stray.span(1)
+                yield Slip(number, start, end - start, "this box is in no list", cure)
+
+    def _near_box(self, item: Item) -> int:
+        """How wide what is nearly a box is; 0 where there is none."""
+        line = self.lines[item.start]
+        nearly = _NEARLY_BOX.match(line, item.column) or _OTHER_BOX.match(line, item.column)
+        return len(nearly.group()) if nearly else 0
 
     @property
     def has_title(self) -> bool:

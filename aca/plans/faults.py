@@ -42,7 +42,7 @@ def faults(plan: Plan, known: Collection[Task] = ()) -> list[Fault]:
     """
     everything = (*known, *plan.tasks)
     tasks = {task.id: task for task in everything}
-    parents = {task.parent_id for task in tasks.values() if task.parent_id}
+    parents = {task.parent_id for task in tasks.values() if task.parent_id not in (None, task.id)}
     found = _duplicates(plan.tasks, known) if len(tasks) < len(everything) else []
     found += _cwd_faults(plan.cwd)
     found += _lifted(plan)

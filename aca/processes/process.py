@@ -103,14 +103,14 @@ async def run(
         timed_out = not child.exited.done()
     finally:
         await child.end()
-    if child.exit_code == _NOT_FOUND and isinstance(command, str):
-        _explain(command, place, output)
+    if child.exit_code == _NOT_FOUND:
+        _explain(command.split() if isinstance(command, str) else command[:1], place, output)
     return Ended(child.exit_code, child.seconds, timed_out)
 
 
-def _explain(line: str, place: Place, output: Path) -> None:
-    """Say what the shell does not: a script of *line* is there, and what is to run it is not."""
-    scripts = () if place.brings_programs else (word for word in line.split() if "/" in word)
+def _explain(words: Sequence[str], place: Place, output: Path) -> None:
+    """Say what shells and ``env`` do not: a script of *words* is there, and what is to run it is not."""
+    scripts = () if place.brings_programs else (word for word in words if "/" in word)
     with _append(output) as out:
         for told in filter(None, (without_interpreter(word, place) for word in scripts)):
             out.write(f"{told}\n".encode())
@@ -148,6 +148,8 @@ async def stream(
             await child.leave(linger)
         finally:
             await _undisturbed(child.end())
+        if child.ended.exit_code == _NOT_FOUND:
+            _explain(argv[:1], place, stderr)
 
 
 class Child:

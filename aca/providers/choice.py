@@ -48,7 +48,7 @@ def none_here() -> Problem:
     lines = [
         "any of these gives you one:",
         *(f"  - {way}" for way in ways),
-        "without any model, to see how it goes: aca --task-file task_examples/quickstart.md",
+        "a task that runs a command needs none: - [ ] Test it {run=pytest}",
     ]
     why = "no provider is named" if asked else "no provider is here"
     return Problem(f"{why} to do the agent tasks", "\n   ".join(lines))

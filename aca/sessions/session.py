@@ -210,12 +210,17 @@ def home(workspace: Path) -> Path:
         if not ignore.exists():
             ignore.write_text(IGNORE, encoding="utf-8")
     except OSError as error:
-        for part in (path, path / "sessions"):
-            if part.exists() and not part.is_dir():
-                cure = "move it out of the way"
-                raise MachineError(f"{part} is a file where aca has a directory\n   {cure}") from None
+        _refuse_files(path)
         raise MachineError(f"{path}: cannot be made: {error.strerror}") from error
     return path
+
+
+def _refuse_files(path: Path) -> None:
+    """Raise MachineError where ``.aca`` or its ``sessions`` is a file."""
+    for part in (path, path / "sessions"):
+        if part.exists() and not part.is_dir():
+            cure = "move it out of the way"
+            raise MachineError(f"{part} is a file where aca has a directory\n   {cure}") from None
 
 
 def create(workspace: Path, plan_text: str, commit: str = "") -> Session:
@@ -269,11 +274,19 @@ _is_id = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}").fullmatch
 
 
 def listing(workspace: Path) -> list[Session]:
-    """All sessions of the workspace, oldest first."""
+    """All sessions of the workspace, oldest first. Raises MachineError where one cannot look for them."""
     folder = workspace / HOME / "sessions"
-    if not folder.is_dir():
+    try:
+        (folder / ".").stat()  # to list it is not enough: what is in it is looked at, too
+        found = list(folder.iterdir())
+    except FileNotFoundError:
         return []
-    return sorted(map(Session, filter(_is_session, folder.iterdir())), key=lambda one: one.id)
+    except OSError as error:
+        if isinstance(error, NotADirectoryError):
+            _refuse_files(workspace / HOME)
+        cure = "let the user who runs aca read it"
+        raise MachineError(f"{error.filename}: cannot be read: {error.strerror}\n   {cure}") from error
+    return sorted(map(Session, filter(_is_session, found)), key=lambda one: one.id)
 
 
 def _is_session(path: Path) -> bool:

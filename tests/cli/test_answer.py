@@ -91,6 +91,14 @@ def test_an_answer_cannot_be_given_twice(project: Project) -> None:
     assert '"look" is completed already' in project.run("reject", "look", expect=2).stderr
 
 
+def test_what_is_cancelled_cannot_be_answered(project: Project) -> None:
+    """Nobody has run it since, and nothing would come of the answer."""
+    waits(project)
+    project.run("cancel", "look", env={"USER": "ada", "LOGNAME": "ada"})
+    for command in ("approve", "reject"):
+        assert '"look" is cancelled already by ada' in project.run(command, "look", expect=2).stderr
+
+
 def test_the_newest_session_in_which_the_task_is_open_is_meant(project: Project) -> None:
     """A later session without that task does not get the answer."""
     waits(project)

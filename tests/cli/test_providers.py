@@ -87,7 +87,7 @@ def test_without_any_provider_nothing_runs(project: Project) -> None:
         "npm install -g",
         "set ANTHROPIC_API_KEY",
         "set OPENAI_API_KEY",
-        "task_examples/quickstart.md",
+        "- [ ] Test it {run=pytest}",
     ):
         assert way in outcome.stderr
     assert project.sessions() == []

@@ -173,7 +173,13 @@ def test_a_file_where_a_directory_belongs_is_named(project: Project) -> None:
     project.write({".aca": "", "notes": "", "tasks.md": '- [ ] One {run="true" cwd=notes}\n'})
     assert ".aca is a file where aca has a directory" in project.run("run", "tasks.md", expect=7).stderr
     assert ".aca: it is a file where a directory belongs" in project.run("doctor", expect=2).stdout
+    for reader in (["status"], ["show"], ["send", "One", "Hello"]):  # no session yet is not what is wrong
+        assert ".aca is a file where aca has a directory" in project.run(*reader, expect=7).stderr
     (project.root / ".aca").unlink()
+    project.write({".aca/sessions": ""})
+    assert ".aca/sessions is a file" in project.run("status", expect=7).stderr
+    (project.root / ".aca/sessions").unlink()
+    (project.root / ".aca").rmdir()
     assert "notes: this working directory is no directory" in project.run("run", "tasks.md", expect=1).stderr
     project.write({"tasks.md": '---\ncwd: notes/deep\n---\n- [ ] One {run="true"}\n'})
     assert 'tasks.md:2: cwd "notes/deep" leads to a file' in project.run("run", "tasks.md", expect=2).stderr

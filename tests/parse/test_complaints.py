@@ -202,10 +202,38 @@ def test_no_mistake_hides_another(desk: Desk, name: str, content: str, heads: li
     assert sorted(places) == sorted(heads)
 
 
-@pytest.mark.parametrize("begin", ["[ ]Add", "[  ] Add", "[x]Add", "[ x ] Add", "[]"])
+@pytest.mark.parametrize("begin", ["[ ]Add", "[  ] Add", "[x]Add", "[ x ] Add", "[]", "[✓] Add", "[*] Add"])
 def test_what_is_nearly_a_box_is_not_passed_over(desk: Desk, begin: str) -> None:
     """Its item would be no task."""
     assert "t.md:2: this is not quite a box" in desk.complaint(f"- [ ] One\n- {begin}\n", "t.md")
+
+
+@pytest.mark.parametrize("name", ["t.md", "t.txt"])
+def test_a_task_that_is_written_nearly_rightly_is_told(desk: Desk, name: str) -> None:
+    """A box outside of a list would be text of the task above, attributes amid a line part of a title."""
+    told = desk.complaint(
+        "- [ ] One {#one run=ls}\n-[ ] Two {run=ls}\n\n[ ] Three\n\n"
+        "- [ ] Four {#four needs=one} and more\n- [ ] Five {needs=four parent=five #five}\n",
+        name,
+    )
+    for line, what in (
+        (2, "this box is in no list"),
+        (4, "this box is in no list"),
+        (6, "attributes stand at the end of the line"),
+        (7, "five is its own parent"),
+    ):
+        assert f"{name}:{line}: {what}" in told
+    assert "        ^^^^ write `- [ ] Title`" in told
+    assert told.endswith("\n4 problems, nothing was run")
+
+
+def test_what_only_looks_like_attributes_or_a_box_is_text(desk: Desk) -> None:
+    """Braces and brackets of other languages, whatever is quoted, and code."""
+    titles = ["Style {.button} as {id=x} now", "Say `{run=ls}` there", "Call {x=3} so", "[…] and so on"]
+    below = "  `[ ] this` is a box, [x](a.md) a link\n  ```\n  [ ] code\n  ```\n"
+    desk.write("a.md", "x")
+    text = "".join(f"- [ ] {title}\n" for title in titles) + below + "- […] quoted\n"
+    assert [task.title for task in desk.tasks(text)] == titles
 
 
 @pytest.mark.parametrize("text", ["[X]-ray support", "[]string is a list", "[x](a.md) is read", "[-]: no"])
