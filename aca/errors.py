@@ -19,6 +19,7 @@ import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import PurePath
 
 
 class Exit(IntEnum):
@@ -125,8 +126,10 @@ class SessionError(AcaError):
     """A session, task or checkpoint cannot be used as asked."""
 
 
-LOST = "nothing of it can be saved: `aca gc --force --older-than 0s` removes it"
-"""The cure where no event of a session can be read."""
+def lost(session: str) -> str:
+    """The cure where no event of a *session* can be read."""
+    branch = f"what it had merged is on the branch aca/{session}, if there is one"
+    return f"it cannot go on: `aca gc {session} --force` removes it; {branch}"
 
 
 class DamagedJournalError(SessionError):
@@ -137,7 +140,8 @@ class DamagedJournalError(SessionError):
     def __init__(self, path: str, line: int, why: str, good: int) -> None:
         self.path, self.line, self.why, self.good = path, line, why, good
         saved = f"the {good} events before it are sound; `aca doctor SESSION` shows what they hold"
-        super().__init__(f"{path}:{line}: this journal is damaged here: {why}\n   {saved if good else LOST}")
+        cure = saved if good else lost(PurePath(path).parent.name)
+        super().__init__(f"{path}:{line}: this journal is damaged here: {why}\n   {cure}")
 
 
 class SessionInUseError(SessionError):

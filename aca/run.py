@@ -136,14 +136,14 @@ class _Run:
     def begin(self, begun: ev.RunStarted) -> None:
         """Record that this run has begun, and bring back what an earlier one left, by the ordinary door."""
         known_until = self.state.updated_at
-        self.record(begun)
+        self.recorder.record(begun)
         for task_id, task in self.state.states.items():
             if task.status == "in_progress":
                 reason, seconds = (
                     "aca ended while this was running",
                     known_until - self.state.at_work[task_id],
                 )
-                self.record(
+                self.recorder.record(
                     ev.TaskInterrupted(
                         task=task_id,
                         attempt=task.attempts,
@@ -152,7 +152,9 @@ class _Run:
                     )
                 )
             elif task.status == "blocked" and task.waits_for in ("permission", "merge"):
-                self.record(ev.TaskReopened(task=task_id, reason="tried again on resume", cause=task.seq))
+                self.recorder.record(
+                    ev.TaskReopened(task=task_id, reason="tried again on resume", cause=task.seq)
+                )
         lengths = graph.path_lengths(self.plan) if self.plan.execution_mode == "intelligent" else {}
         self.frontier = graph.Frontier(self.state, partial(_rank, self.plan.execution_mode, lengths))
 
@@ -308,7 +310,7 @@ class _Run:
 
     def take(self, event: ev.Event) -> ev.Event:
         recorded = self.recorder.record(event)
-        if hasattr(self, "frontier") and not isinstance(event, ev.Aside):
+        if not isinstance(event, ev.Aside):
             self.frontier.update(getattr(event, "task", None))
         return recorded
 

@@ -277,11 +277,11 @@ def _look_at(workspace: Path, name: str, json: bool) -> int:
 
 def _damage(one: Session, error: Any) -> dict[str, Any]:
     """What is wrong, and what the events in front of it hold."""
-    from aca.errors import LOST
+    from aca.errors import lost
 
     found = {"session": one.id, "sound": False, "line": error.line, "why": error.why, "events": error.good}
     if error.good == 0:
-        return {**found, "completed": 0, "cure": LOST}
+        return {**found, "completed": 0, "cure": lost(one.id)}
     saved = one.state(until=error.good)
     cure = f"aca resume {one.id}:{error.good} goes on from there, as a session of its own"
     return {**found, "completed": saved.counts["completed"], "total": len(saved.tasks), "cure": cure}

@@ -7,17 +7,25 @@ from typing import Annotated
 
 import typer
 
+from aca.cli.finding import find_session
 from aca.cli.options import Workspace, duration
 from aca.cli.screen import Screen
 
 
 def gc(
+    session: Annotated[
+        str | None,
+        typer.Argument(metavar="[SESSION]", help="Its id, or how it begins; default: all that are old."),
+    ] = None,
     older_than: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--older-than", metavar="TIME", callback=duration, help="Spare sessions younger than this."
+            "--older-than",
+            metavar="TIME",
+            callback=duration,
+            help="Spare sessions younger than this; default: 7d, or 0s for one that is named.",
         ),
-    ] = "7d",
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     force: Annotated[
         bool,
@@ -28,11 +36,14 @@ def gc(
     """Remove old sessions. One that runs is never removed, one that could be resumed only with --force."""
     from aca import app
     from aca.plans.values import parse_duration
+    from aca.workspaces.collection import REMOVED
 
     screen = Screen()
-    report = app.collect(workspace, parse_duration(older_than), force, dry_run)
+    age = parse_duration(older_than or ("7d" if session is None else "0s"))
+    only = None if session is None else find_session(workspace, session)
+    report = app.collect(workspace, age, force, dry_run, only)
     for one, fate in report:
-        screen.result(f"{one.id}  {'would be removed' if dry_run and fate == 'removed' else fate}")
+        screen.result(f"{one.id}  {f'would be {fate}' if dry_run and fate in REMOVED else fate}")
     if not report:
         screen.result("no session yet")
     for name in app.left_containers(workspace, remove=not dry_run):

@@ -140,8 +140,8 @@ def _parse(path: Path, number: int, line: bytes) -> AnyEvent:
     if event.seq != number:
         raise damaged(f"event {event.seq} stands where {number} belongs: lines are missing or repeated")
     if isinstance(event, SessionCreated) and event.format_version > FORMAT_VERSION:
-        version = f"format {event.format_version}, this one reads {FORMAT_VERSION}"
-        raise damaged(f"it was written by a newer aca ({version})")
+        why = f"a newer aca has written it (format {event.format_version}, this one reads {FORMAT_VERSION})"
+        raise SessionError(f"{path}: {why}\n   use that one for this session")
     return event
 
 

@@ -26,7 +26,6 @@ from aca.core.fold import AnyState, MisplacedEventError, fold
 from aca.core.progress import Checkpoint
 from aca.core.state import SessionState
 from aca.errors import (
-    LOST,
     NOT_JSON,
     AcaError,
     DamagedJournalError,
@@ -34,6 +33,7 @@ from aca.errors import (
     MachineError,
     SessionError,
     did_you_mean,
+    lost,
 )
 from aca.garbage import uncollected
 from aca.plans.plan import Plan
@@ -119,7 +119,7 @@ class Session(msgspec.Struct, frozen=True, dict=True):
             data = (self.path / "plan.json").read_bytes()
         except FileNotFoundError as error:
             raise MachineError(
-                f"session {self.id} has lost its plan: {error.filename} is gone\n   {LOST}"
+                f"session {self.id} has lost its plan: {error.filename} is gone\n   {lost(self.id)}"
             ) from None
         if created.plan_sha256 != digest(data):
             cure = "put it back, or run the edited plan as a session of its own: aca --execution-plan"

@@ -13,13 +13,17 @@ from aca.sessions.session import Session
 from aca.workspaces import kept, lifecycle
 
 
-def collect(workspace: Path, older_than: float, force: bool, dry_run: bool) -> list[tuple[Session, str]]:
+def collect(
+    workspace: Path, older_than: float, force: bool, dry_run: bool, only: Session | None = None
+) -> list[tuple[Session, str]]:
     """Remove finished sessions older than *older_than* seconds; returns (session, what became of it).
 
-    One that is running is never removed, one that could be resumed only with *force*.
+    One that is running is never removed, one that could be resumed only with *force*. None but *only* is
+    looked at where that is given.
     """
     judge = partial(_doom, older_than=older_than, force=force)
-    report = [(one, _collected(one, judge, dry_run)) for one in session.listing(workspace)]
+    asked = session.listing(workspace) if only is None else [only]
+    report = [(one, _collected(one, judge, dry_run)) for one in asked]
     if not dry_run:
         session.sweep(workspace)
         lifecycle.tidy(workspace)
@@ -31,12 +35,12 @@ def _collected(one: Session, judge: Callable[[Session], str], dry_run: bool) -> 
     if one.is_running():
         return _RUNNING
     verdict = judge(one)
-    if dry_run or verdict != _REMOVED:
+    if dry_run or verdict not in REMOVED:
         return verdict
     try:
         with one.lock():
-            if (verdict := judge(one)) == _REMOVED:
-                lifecycle.forget(one)
+            if (verdict := judge(one)) in REMOVED:
+                lifecycle.forget(one, keeps_work=verdict == _UNREAD)
                 session.remove(one)
     except SessionInUseError:
         return _RUNNING
@@ -44,6 +48,10 @@ def _collected(one: Session, judge: Callable[[Session], str], dry_run: bool) -> 
 
 
 _REMOVED = "removed"
+_UNREAD = "removed, but for a branch with what it had merged and you have not"
+"""Nobody can know what else is in it."""
+REMOVED = (_REMOVED, _UNREAD)
+"""What becomes of those that go."""
 _RUNNING = "kept: it is running"
 _YOUNGER = "kept: younger than asked"
 
@@ -54,7 +62,7 @@ def _doom(one: Session, older_than: float, force: bool) -> str:
     except session.UNSOUND as error:
         if time.time() - _written(one) < older_than:
             return _YOUNGER
-        return _REMOVED if force else f"kept, needs --force: {str(error).splitlines()[0]}"
+        return _UNREAD if force else f"kept, needs --force: {str(error).splitlines()[0]}"
     if time.time() - state.updated_at < older_than:
         return _YOUNGER
     if not (force or lifecycle.is_merged(one, state)):

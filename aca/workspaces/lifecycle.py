@@ -174,19 +174,21 @@ def _is_with_the_user(repository: Repository, commit: str) -> bool:
 # -- what nobody needs any more -----------------------------------------------------------------------
 
 
-def forget(one: Session) -> None:
+def forget(one: Session, *, keeps_work: bool) -> None:
     """Remove worktrees, branch and refs of a session that is being removed.
 
-    A branch that is checked out stays, and so does one with commits that would be nowhere else.
+    A branch that is checked out stays, and so does one with commits that would be nowhere else; aca's own
+    count as such where *keeps_work*.
     """
     for repository in repositories(one.workspace):
-        _forget(one, repository)
+        _forget(one, repository, keeps_work)
 
 
-def _forget(one: Session, repository: Repository) -> None:
+def _forget(one: Session, repository: Repository, keeps_work: bool) -> None:
     _remove_trees(repository, user_state.worktrees(one.workspace, os.environ) / one.id)
     name, refs = branch(one.id), repository.refs(f"refs/aca/{one.id}/", branch(one.id))
-    if name in refs and not _is_spent(repository, name, refs[name], refs.get(merged_ref(one.id), "")):
+    merged = "" if keeps_work else refs.get(merged_ref(one.id), "")
+    if name in refs and not _is_spent(repository, name, refs[name], merged):
         del refs[name]
     repository.delete_refs(refs)
 

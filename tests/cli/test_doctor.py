@@ -131,7 +131,8 @@ def test_a_session_without_its_journal_is_told_of_until_it_is_removed(project: P
         f"{lost.name}/journal.jsonl:1: this journal is damaged" in project.run("status", "--sessions").stdout
     )
     assert "kept, needs --force" in project.run("gc").stdout
-    assert project.run("gc", "--force").stdout == f"{lost.name}  removed\n"
+    assert f"aca gc {lost.name} --force" in project.run("status", expect=7).stderr
+    assert f"{lost.name}  removed, but for a branch" in project.run("gc", lost.name, "--force").stdout
     assert [path.name for path in folder.iterdir()] == ["kept-by-hand"]
 
 

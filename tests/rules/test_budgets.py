@@ -298,10 +298,8 @@ def test_a_call_that_reached_nobody_costs_nothing(project: Project) -> None:
     running.signal(signal.SIGINT)
     running.finish()
     first = next(event for event in project.journal() if isinstance(event, ev.CallEnded))
-    assert (first.estimated, first.usage and first.usage.cost_usd) == (
-        False,
-        0.0,
-    )  # a later one may be cut off
+    told = first.estimated, first.usage and first.usage.cost_usd
+    assert told == (False, 0.0)  # a later one may be cut off
 
 
 # -- what nobody knows ------------------------------------------------------------------------------------

@@ -91,6 +91,19 @@ def test_what_is_not_merged_is_not_cleaned_up(project: Project) -> None:
     assert project.sessions() == []
 
 
+def test_the_work_of_a_session_that_cannot_be_read_outlives_it(project: Project) -> None:
+    """What it had merged is on its branch; other sessions are not asked about."""
+    lost = a_finished_session(project)
+    (project.session().path / "plan.json").unlink()
+    told = project.run("merge", expect=7).stderr
+    assert f"`aca gc {lost} --force` removes it; what it had merged is on the branch aca/{lost}" in told
+    project.run("run", "tasks.md", "-j", "2")
+    assert f"{lost}  would be removed" in project.run("gc", lost, "--force", "--dry-run").stdout
+    assert project.run("gc", lost, "--force").stdout.startswith(f"{lost}  removed, but for a branch")
+    assert len(project.sessions()) == 1
+    assert git(project, "show", f"aca/{lost}:new.txt") == "goodsecond"
+
+
 def test_cleaning_up_by_force_takes_worktrees_too(project: Project) -> None:
     """Those of a session that waits to be resumed."""
     repository(project, {"a.txt": "one\n", ".gitignore": "tasks.md\nreplay.toml\n"})
