@@ -156,27 +156,27 @@ def _all_of(file: IO[bytes]) -> bytes:
 def serve(listener: socket.socket) -> None:
     """Fork for each request, and tell of each end, until nobody is there to ask any more."""
     running: dict[int, socket.socket] = {}
-    with ends_of_children() as ended:
+    with ends_of_children() as (ended, signals):
         while sys.stdin not in (ready := select.select([listener, ended, sys.stdin], [], [])[0]):
             if ended in ready:
                 ended.recv(LENGTH)
                 tell_of_ends(running)
             if listener in ready:
                 channel, _ = listener.accept()
-                pid = answer(channel, [listener, ended, *running.values()])
+                pid = answer(channel, [listener, ended, signals, *running.values()])
                 running[pid] = channel
                 tell(channel, pid)
 
 
 @contextlib.contextmanager
-def ends_of_children() -> Iterator[socket.socket]:
-    """A socket from which something can be read when a child has ended."""
+def ends_of_children() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A socket from which something can be read when a child has ended, and its other end."""
     ended, signals = socket.socketpair()
     signals.setblocking(False)
     with ended, signals:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(signals.fileno())
-        yield ended
+        yield ended, signals
 
 
 def answer(channel: socket.socket, others: Sequence[socket.socket]) -> int:
@@ -185,7 +185,7 @@ def answer(channel: socket.socket, others: Sequence[socket.socket]) -> int:
     request = json.loads(channel.recv(int.from_bytes(length), socket.MSG_WAITALL))
     pid = os.fork()
     if pid == 0:
-        os.close(signal.set_wakeup_fd(-1))
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for one in (channel, *others):
             one.close()

@@ -123,6 +123,15 @@ def test_a_missing_program_is_told(tmp_path: Path, kind: str) -> None:
     assert (available.ok, available.detail) == (False, "no-such-agent is not on the PATH")
 
 
+@pytest.mark.parametrize("kind", FAKES)
+def test_what_cannot_be_started_by_a_wrapper_is_no_passing_trouble(tmp_path: Path, kind: str) -> None:
+    """As in a sandbox, which starts the program itself: trying it again mends nothing."""
+    with FAKES[kind]("edit", tmp_path, command=["env", "no-such-agent"]) as agent:
+        _, result = act(agent)
+    assert (result.stop, result.category) == ("failed", "system")
+    assert "no-such-agent" in result.reason
+
+
 # -- conversations ----------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,8 @@ from aca.providers.base import Changed, Conversed, Result, Said, Step, Used
 from aca.safety.place import Place
 
 _LONGEST = 200
+_NOT_STARTED = (126, 127)
+"""What ``env`` and shells end with where a program cannot be started (POSIX)."""
 _HTTP = r"(status|http|code|error)\W{0,12}"
 _Reader = Literal["conversation", "denied", "failure", "waiting"]
 _Action = Literal["created", "modified", "deleted"]
@@ -223,9 +225,15 @@ class Reading:
         by_code = self._declaration.exit_codes.get(str(ended.exit_code))
         signs = (*self._declaration.signs, *GENERAL)
         sign = next((sign for sign in signs if sign.fits(told)), None)
-        meaning = by_code or (sign.means if sign else "task" if self._failure is not None else "transient")
+        meaning = by_code or (sign.means if sign else self._by_itself(ended))
         cure = sign.cure if sign and sign.means == meaning else ""
         return self._meant(meaning, reason or f"{self._name} failed without a reason", cure)
+
+    def _by_itself(self, ended: Ended) -> Category:
+        """What a failure means that no sign tells."""
+        if self._failure is not None:
+            return "task"
+        return "system" if ended.exit_code in _NOT_STARTED else "transient"
 
     def _broken_off(self, told: str, ended: Ended) -> str:
         return f"{self._name} ended without a result ({ended.how})" + (f": {told}" if told else "")
