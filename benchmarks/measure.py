@@ -143,6 +143,8 @@ def _tried(one: Contender, folder: Path) -> Ended:
         return error
     except subprocess.CalledProcessError as error:  # before its time was taken
         return FailedError(f"{one.name} ended with {error.returncode}: {' '.join(error.cmd)}")
+    except OSError as error:  # its environment was moved, say
+        return FailedError(f"{one.name} cannot be started: {error}")
 
 
 def _run(one: Contender, folder: Path) -> Sample:

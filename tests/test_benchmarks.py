@@ -50,11 +50,13 @@ def test_a_benchmark_that_is_not_there_is_refused() -> None:
 
 
 def test_who_fails_is_out_and_the_others_go_on(tmp_path: Path) -> None:
-    """One broken peer costs its own row, and why is told."""
+    """One broken peer costs its own row, and why is told; so does one that is not there any more."""
     broken, sound = Contender("broken", lambda _: ["false"]), Contender("sound", lambda _: ["true"])
-    held = hold(Contest("a contest", [broken, sound]), 2, tmp_path)
+    gone = Contender("gone", lambda folder: [str(folder / "moved")])
+    held = hold(Contest("a contest", [broken, gone, sound]), 2, tmp_path)
     assert [(figure.name, len(figure.samples)) for figure in held.figures] == [("sound", 2)]
     assert held.failed["broken"].startswith("broken ended with 1: false")
+    assert held.failed["gone"].startswith("gone cannot be started: ")
 
 
 def test_figures_are_written_into_the_readme(tmp_path: Path) -> None:
