@@ -62,7 +62,8 @@ def _ended(event: ev.AttemptEnded, state: SessionState) -> str:
         return f'it ends attempt {event.attempt} at "{event.task}", which is not under way'
     if event.seconds < 0 or (event.usage is not None and _is_impossible(event.usage)):
         return f'it ends "{event.task}" with more or less used than there can be'
-    return _adds(getattr(event, "tasks", ()), state)
+    tasks = getattr(event, "tasks", ())
+    return _adds(tasks, state) if tasks else ""
 
 
 def _completed(event: ev.TaskCompleted, state: SessionState) -> str:
