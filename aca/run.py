@@ -139,18 +139,9 @@ class _Run:
         self.recorder.record(begun)
         for task_id, task in self.state.states.items():
             if task.status == "in_progress":
-                reason, seconds = (
-                    "aca ended while this was running",
-                    known_until - self.state.at_work[task_id],
-                )
-                self.recorder.record(
-                    ev.TaskInterrupted(
-                        task=task_id,
-                        attempt=task.attempts,
-                        reason=reason,
-                        seconds=max(0.0, round(seconds, 6)),
-                    )
-                )
+                seconds = max(0.0, round(known_until - self.state.at_work[task_id], 6))
+                cut_off = self.cut_off(task_id, "aca ended while this was running")
+                self.recorder.record(msgspec.structs.replace(cut_off, seconds=seconds))
             elif task.status == "blocked" and task.waits_for in ("permission", "merge"):
                 self.recorder.record(
                     ev.TaskReopened(task=task_id, reason="tried again on resume", cause=task.seq)

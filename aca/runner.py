@@ -44,7 +44,7 @@ from aca.sessions.derived import Derived
 from aca.sessions.history import learned
 from aca.sessions.journal import Journal
 from aca.sessions.logs import system_log
-from aca.sessions.recorder import Observer
+from aca.sessions.recorder import Observer, Recorder
 from aca.sessions.resumption import reopenings
 from aca.sessions.session import Session
 from aca.stop import Stop
@@ -98,7 +98,7 @@ def carry_out(
             dock = docker.dock(one, state, os.environ)
             with one.writing(state) as written:
                 for event in reopenings(state) if failed else ():
-                    state.apply(written.append(event))
+                    Recorder(state, written).record(event)
                 ended = process.in_loop(
                     lambda: _drive(one, state, written, begun, watchers, recording, trees, here, dock)
                 )

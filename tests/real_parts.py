@@ -76,10 +76,17 @@ def claude_environment(home: Path, url: str) -> dict[str, str]:
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
-        "ANTHROPIC_API_KEY": "sk-ant-no-key",
+        **claude_variables(url),
+    }
+
+
+def claude_variables(url: str, retries: int = 0) -> dict[str, str]:
+    """What has claude talk to the model at *url* only, and try again so often."""
+    return {
+        "ANTHROPIC_API_KEY": "sk-ant-dummy",
         "ANTHROPIC_BASE_URL": url,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "CLAUDE_CODE_MAX_RETRIES": "0",
+        "CLAUDE_CODE_MAX_RETRIES": str(retries),
     }
 
 

@@ -6,6 +6,7 @@ from aca.core.state import SessionState
 from aca.errors import SessionError, SessionInUseError, did_you_mean
 from aca.preparation.prepare import effective
 from aca.sessions.messages import Message, absorb
+from aca.sessions.recorder import Recorder
 from aca.sessions.session import Session
 
 
@@ -19,11 +20,12 @@ def tell(one: Session, message: Message) -> bool:
             was_read = sent in state.messages  # by a runner that has ended since
             names = [name for name, _ in one.messages()]
             with one.writing(state) as written:
+                recorder = Recorder(state, written)
                 for name, entry in one.messages():
                     if entry is not None and name not in state.messages:
                         for event in absorb(state, name, entry):
-                            state.apply(written.append(event))
-                written.commit()
+                            recorder.record(event)
+                recorder.commit()
             one.forget(names)
     except SessionInUseError:
         return True

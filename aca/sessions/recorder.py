@@ -23,7 +23,7 @@ class Observer(Protocol):
 class Recorder:
     """Takes events into a journal and the state that is its fold, and shows them to observers."""
 
-    def __init__(self, state: SessionState, journal: Journal, observers: Iterable[Observer]) -> None:
+    def __init__(self, state: SessionState, journal: Journal, observers: Iterable[Observer] = ()) -> None:
         self._state, self._journal = state, journal
         self._observers = list(observers)
         self._unseen: list[ev.Event] = []

@@ -11,7 +11,7 @@ from aca.core import events as ev
 from tests.cli.test_send import ADA, WAIT, WORDS, deliveries, sent
 from tests.model_server import Drip, Hang, ModelServer, text, tool
 from tests.project import Project, Running
-from tests.real_parts import claude_sdk
+from tests.real_parts import claude_sdk, claude_variables
 
 TASKS = """\
 ---
@@ -30,12 +30,7 @@ def server() -> Iterator[ModelServer]:
 
 
 def environment(server: ModelServer) -> dict[str, str]:
-    return {
-        "ANTHROPIC_API_KEY": "sk-ant-dummy",
-        "ANTHROPIC_BASE_URL": server.url("work"),
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "CLAUDE_CODE_MAX_RETRIES": "0",
-    }
+    return claude_variables(server.url("work"))
 
 
 def start(project: Project, server: ModelServer) -> Running:

@@ -11,7 +11,7 @@ import pytest
 from aca.core import events as ev
 from tests.model_server import Failure, Hang, ModelServer, text, tool
 from tests.project import Project
-from tests.real_parts import CLAUDES, claude
+from tests.real_parts import CLAUDES, claude, claude_variables
 
 TASKS = """\
 ---
@@ -40,12 +40,7 @@ def server() -> Iterator[ModelServer]:
 
 
 def environment(server: ModelServer) -> dict[str, str]:
-    return {
-        "ANTHROPIC_API_KEY": "sk-ant-dummy",
-        "ANTHROPIC_BASE_URL": server.url("work"),
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "CLAUDE_CODE_MAX_RETRIES": "1",
-    }
+    return claude_variables(server.url("work"), retries=1)
 
 
 def is_written_down(project: Project, title: str) -> bool:

@@ -12,7 +12,7 @@ from aca.core import events as ev
 from tests.attempts.test_attempts import CLAUDE
 from tests.model_server import ModelServer, text, tool
 from tests.project import Project
-from tests.real_parts import claude
+from tests.real_parts import claude, claude_variables
 
 ONE_AFTER_THE_OTHER = "1. One {#one}\n2. Two {#two}\n3. Three {#three}\n"
 
@@ -138,12 +138,7 @@ def server() -> Iterator[ModelServer]:
 
 
 def environment(server: ModelServer) -> dict[str, str]:
-    return {
-        "ANTHROPIC_API_KEY": "sk-ant-dummy",
-        "ANTHROPIC_BASE_URL": server.url("work"),
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "CLAUDE_CODE_MAX_RETRIES": "1",
-    }
+    return claude_variables(server.url("work"), retries=1)
 
 
 def test_the_real_claude_stops_at_what_it_is_allowed_and_goes_on(
