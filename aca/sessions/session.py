@@ -113,8 +113,8 @@ class Session(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan as run. Raises DriftError when the file is not the one the session began with, MachineError
-        when there is none in it."""
+        """The plan as run. Raises DriftError when the file is not the one the session began with, and
+        MachineError where it holds none any more."""
         created = self._beginning()
         path = self.path / "plan.json"
         try:
