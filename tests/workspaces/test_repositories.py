@@ -140,6 +140,38 @@ def test_a_submodule_stays_what_it_is(project: Project) -> None:
     assert git(project, "ls-tree", f"aca/{project.session().id}", "lib") == linked
 
 
+def test_what_is_written_into_a_submodule_is_not_lost_unnoticed(project: Project) -> None:
+    """It is in no commit: the attempt fails, whether the submodule is filled or empty.
+
+    What it ignores, what tools make anew and what is as it was is no such work.
+    """
+    other = Project(project.root.parent / "other", project.root.parent / "other-home")
+    repository(other, {"lib.txt": "lib\n", ".gitignore": "*.log\n"})
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    for name in ("lib", "empty"):
+        add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.root), name)
+        git(project, *add)
+    commit(project, "with submodules")
+    script = """
+        [tasks.first]
+        steps = [
+          {attempt = 1, run = "echo mine >> lib/lib.txt", must = true},
+          {attempt = 2, run = "git -C lib checkout -q lib.txt; echo 1 > lib/a.log", must = true},
+          {attempt = 2, run = "mkdir lib/__pycache__; echo 1 > lib/__pycache__/b", must = true},
+        ]
+        [tasks.second]
+        steps = [{run = "mkdir empty/src; echo mine > empty/src/new.txt", must = true}]
+        """
+    settings = 'workspace: {setup: "git -c protocol.file.allow=always submodule update -q --init lib"}\n'
+    items = "- [ ] First {#first retries=1}\n- [ ] Second {#second retries=0}\n"
+    tasks(project, items, script, settings=f"retry_delay: 0s\n{settings}")
+    outcome = project.run("run", "tasks.md", "-j", "2", expect=1)
+    told = "what was written into the submodule {} is in no commit of it and would be lost"
+    assert told.format("lib") in outcome.stderr
+    assert told.format("empty") in outcome.stdout
+    assert "first: completed" in outcome.stderr
+
+
 LARGE = """\
 #!/bin/sh
 # As Git LFS: git holds a pointer, the content lies beside it.
