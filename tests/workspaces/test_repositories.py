@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -303,9 +304,29 @@ def test_worktrees_where_there_is_no_repository_are_refused(project: Project) ->
     """With file, line and cure; nothing has run."""
     tasks(project, TWO, SCRIPT, settings="workspace: worktree\n")
     told = project.run("run", "tasks.md", expect=2).stderr
-    assert told.startswith("tasks.md:4: worktrees need a git repository with a commit")
+    why = f"tasks.md:4: worktrees cannot be made: {project.root} is in no git repository with a commit"
+    assert told.startswith(why)
     assert "git init" in told
     assert project.sessions() == []
+
+
+def test_why_git_refuses_a_repository_is_told(project: Project) -> None:
+    """To make another one would be no cure: such as one of another user's, or of a git of later times."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    tasks(project, TWO, SCRIPT)
+    if os.geteuid() == 0:  # only root can give files away
+        os.chown(project.root, 1, 1)
+        os.chown(project.root / ".git", 1, 1)
+        told = project.run("run", "tasks.md", "--workspace-mode", "worktree", expect=2).stderr
+        assert "detected dubious ownership" in told
+        assert f"git config --global --add safe.directory {project.root}; or let" in told
+        os.chown(project.root, 0, 0)
+        os.chown(project.root / ".git", 0, 0)
+    git(project, "config", "core.repositoryFormatVersion", "7")
+    why = "git refuses the repository that"
+    assert why in project.run("run", "tasks.md", "--workspace-mode", "worktree", expect=2).stderr
+    assert f"{why} is here: " in project.run("run", "tasks.md", "-j", "2").stderr
+    assert why in project.run("doctor", expect=None).stdout
 
 
 def test_agents_at_once_in_place_must_say_what_they_touch(project: Project) -> None:
