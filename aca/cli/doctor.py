@@ -159,13 +159,13 @@ def _providers(workspace: Path) -> Iterator[Finding]:
     from aca.providers import choice
 
     try:
-        plan = app.settings(workspace, os.environ).plan
+        plan = app.settings(workspace, os.environ, but_providers=True).plan
     except AcaError:
         return  # told already
     known, default = providers.names(plan.providers), plan.defaults.provider
-    if default not in known:
-        wrong = choice.none_here() if default is None else providers.unknown(default, known)
-        yield Finding("provider", False, wrong.message, wrong.cure)
+    if default is None:
+        nobody = choice.none_here()
+        yield Finding("provider", False, nobody.message, nobody.cure)
     for name in known:
         there = providers.check(name, plan.providers.get(name, {}))
         needed = name == default or there.is_wrong
@@ -180,7 +180,7 @@ def _sandbox(workspace: Path) -> Iterator[Finding]:
     from aca.processes import bubblewrap
 
     try:
-        plan = app.settings(workspace, os.environ).plan
+        plan = app.settings(workspace, os.environ, but_providers=True).plan
     except AcaError:
         return  # told already
     missing, is_off = bubblewrap.obstacle(), plan.sandbox.mode == "off"

@@ -27,7 +27,7 @@ def providers(
     from aca import app
     from aca.errors import Exit
 
-    rows = list(_rows(app.settings(workspace, os.environ).plan, check))
+    rows = list(_rows(app.settings(workspace, os.environ, but_providers=True).plan, check))
     if json:
         Screen().document(rows)
     else:

@@ -272,13 +272,17 @@ def _reach(start: Sequence[N], step: Callable[[N], Iterable[N]]) -> set[N]:
     return found
 
 
-def settings(workspace: Path, environ: Mapping[str, str]) -> Prepared:
-    """What a task file gets that says nothing itself, as a plan without tasks. Raises InputError."""
+def settings(workspace: Path, environ: Mapping[str, str], *, but_providers: bool = False) -> Prepared:
+    """What a task file gets that says nothing itself, as a plan without tasks. Raises InputError.
+
+    With *but_providers* not for what is said of these, which whoever lists them looks at one by one.
+    """
     layers = [*config.file_layers(workspace, environ), *config.environment_layers(environ)]
     merged = config.merge(layers)
     parse.imply_mode(merged.data)
     parse.share_checks(merged.data)
-    prepared = Prepared(parse.validate(merged.data, merged.problem), merged)
+    look = () if but_providers else (assigned.faults,)
+    prepared = Prepared(parse.validate(merged.data, merged.problem, (), *look), merged)
     return prepared if prepared.plan.defaults.provider else _chosen(prepared)
 
 

@@ -51,8 +51,8 @@ def names(sections: Mapping[str, Mapping[str, Any]] = NOTHING) -> list[str]:
 
 
 def is_declared(given: Mapping[str, Any]) -> bool:
-    """Whether a section of a plan's providers declares an agent CLI."""
-    return given.get("kind") == "cli"
+    """Whether a section of a plan's providers declares an agent CLI. There is no other kind to declare."""
+    return "kind" in given
 
 
 def declared(given: Mapping[str, Any]) -> Declaration:

@@ -114,23 +114,27 @@ class Session(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan as run. Raises DriftError when the file is not the one the session began with."""
+        """The plan as run. Raises DriftError when the file is not the one the session began with, and
+        MachineError where it holds none any more."""
         created = self._beginning()
+        path = self.path / "plan.json"
         try:
-            data = (self.path / "plan.json").read_bytes()
-        except FileNotFoundError as error:
-            raise MachineError(
-                f"session {self.id} has lost its plan: {error.filename} is gone\n   {lost(self.id)}"
-            ) from None
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise self._without_plan(f"{path} is gone") from None
         if created.plan_sha256 != digest(data):
+            if not _holds_plan(data):
+                raise self._without_plan(f"{path} holds none any more")
             cure = "put it back, or run the edited plan as a session of its own: aca --execution-plan"
-            message = f"{self.path / 'plan.json'} was changed after the session began\n   {cure}"
-            raise DriftError("plan.json", message)
+            raise DriftError("plan.json", f"{path} was changed after the session began\n   {cure}")
         try:
             return Plan.model_validate(json.loads(data))  # pydantic's own reading is slower
         except ValueError as error:
             why = str(error).splitlines()[0]
             raise SessionError(f"session {self.id} has a plan that this aca cannot read: {why}") from None
+
+    def _without_plan(self, why: str) -> MachineError:
+        return MachineError(f"session {self.id} has lost its plan: {why}\n   {lost(self.id)}")
 
     def _beginning(self) -> SessionCreated:
         """The first event of the journal, without which nothing in it can be believed."""
@@ -288,6 +292,13 @@ def listing(workspace: Path) -> list[Session]:
         cure = "let the user who runs aca read it"
         raise MachineError(f"{error.filename}: cannot be read: {error.strerror}\n   {cure}") from error
     return sorted(map(Session, filter(_is_session, found)), key=lambda one: one.id)
+
+
+def _holds_plan(data: bytes) -> bool:
+    try:
+        return bool(Plan.model_validate(json.loads(data)).tasks)
+    except NOT_JSON:
+        return False
 
 
 def _is_session(path: Path) -> bool:

@@ -47,12 +47,13 @@ class Options(Model):
 
 
 def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What the script lacks for doing *tasks*. Raises InputError when it cannot be read."""
-    read = script.load(workspace / options.script)
+    """What is wrong with the script, and what it lacks for doing *tasks*. Raises InputError when it cannot
+    be read."""
+    read, wrong = script.look(workspace / options.script)
     if script.EVERY in read.tasks:
-        return []
-    found = (read.missing(task.id, task.title) for task in tasks)
-    return [problem for problem in found if problem]
+        return wrong
+    missing = (read.missing(task.id, task.title) for task in tasks)
+    return [*wrong, *filter(None, missing)]
 
 
 class Replay:
