@@ -12,7 +12,7 @@ import platform
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ from aca.sessions.recorder import Observer, Recorder
 from aca.sessions.resumption import reopenings
 from aca.sessions.session import Session
 from aca.stop import Stop
-from aca.workspaces import docker, leftovers, lifecycle
+from aca.workspaces import choice, docker, leftovers, lifecycle
 from aca.workspaces.docker import Dock
 from aca.workspaces.inplace import Inplace
 from aca.workspaces.worktree import Worktrees
@@ -95,6 +95,7 @@ def carry_out(
             shutil.rmtree(one.scratch, ignore_errors=True)
             trees = lifecycle.ready(one, state)
             here = lifecycle.in_place(one, state, record and record.resolve(), watchers.notice)
+            _tell_of_company(one, state, watchers.notice)
             dock = docker.dock(one, state, os.environ)
             with one.writing(state) as written:
                 for event in reopenings(state) if failed else ():
@@ -110,6 +111,17 @@ def carry_out(
             if dock is not None:
                 dock.engine.close()
             leftovers.reap(one.workspace, os.environ, watchers.notice, mine=one)
+
+
+def _tell_of_company(one: Session, state: SessionState, notice: Callable[[str], None]) -> None:
+    """Say who else works in the directory itself: neither knows of the other's tasks."""
+    if not choice.uses(left(state, state.plan), "inplace"):
+        return
+    for other in session.listing(one.workspace):
+        with suppress(*session.UNSOUND):
+            if other != one and other.is_running() and choice.uses(other.plan, "inplace"):
+                what = f"{other.runner()} works in this directory too, for session {other.id}"
+                notice(f"{what}: each may undo what the other does, and take it for its own work")
 
 
 def _recording(path: Path, one: Session) -> Recording:

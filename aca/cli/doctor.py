@@ -90,14 +90,11 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
 
 
 def _worktrees(workspace: Path) -> Iterator[Finding]:
-    from aca.workspaces import choice, git, repository
+    from aca.workspaces import choice
 
-    lost = "agents that run at once share the directory"
-    if not git.is_new_enough():
-        yield Finding("worktrees", False, git.CURE, lost, False)
-    elif repository.find(workspace) is None:
-        detail = "this is no git repository with a commit"
-        yield Finding("worktrees", False, f"{detail}: {lost}", f"{choice.COMMIT} makes it one", False)
+    if lack := choice.lacking(workspace):
+        why, cure = lack
+        yield Finding("worktrees", False, f"{why}: agents that run at once share the directory", cure, False)
     else:
         yield Finding("worktrees", True, "several agents at once can each have one")
 

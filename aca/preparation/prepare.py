@@ -69,7 +69,8 @@ def prepare(request: Request, environ: Mapping[str, str], document: parse.Docume
         plan = parse.validate(merged.data, merged.problem, document.problems, assigned.faults)
         refuse_secrets(merged.data, merged.problem, environ)
     moved = _moved(document, plan, request) if document.is_plan else {}
-    prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
+    note = "" if document.is_plan else config.unread(request.workspace)
+    prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged, note))
     prepared = _with_workspace(prepared, request.workspace)
     if request.require_approved:
         drift.refuse_unapproved(prepared.plan, request.file, document.is_plan)
@@ -314,5 +315,6 @@ def _chosen(prepared: Prepared) -> Prepared:
     name, sign = found
     merged.layers[("defaults", "provider")] = config.Layer(f"found here: {sign}", {})
     defaults = plan.defaults.model_copy(update={"provider": name})
-    note = f"agent tasks are for {name} ({sign}), as nothing says who does them: see aca providers"
+    told = f"agent tasks are for {name} ({sign}), as nothing says who does them: see aca providers"
+    note = "\n".join(filter(None, (prepared.note, told)))
     return Prepared(plan.model_copy(update={"defaults": defaults}), merged, note)

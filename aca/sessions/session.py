@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -343,8 +344,30 @@ def newest(workspace: Path) -> Session:
     """The session begun last. Raises SessionError when there is none."""
     sessions = listing(workspace)
     if not sessions:
-        raise SessionError(f"there is no session in {workspace / HOME}: run a task file first")
+        raise none_yet(workspace)
     return sessions[-1]
+
+
+def none_yet(workspace: Path) -> SessionError:
+    """What to tell where there is no session, and one is needed."""
+    told = f"there is no session in {workspace / HOME}: run a task file first"
+    return SessionError(f"{told}\n   {hint}" if (hint := elsewhere(workspace)) else told)
+
+
+def elsewhere(workspace: Path) -> str:
+    """Where there are sessions, for somebody who looks for them from a directory further down."""
+    found = around(workspace, f"{HOME}/sessions")
+    return f"there are sessions in {found}: --workspace {shlex.quote(str(found))}" if found else ""
+
+
+def around(workspace: Path, name: str) -> Path | None:
+    """The nearest directory around *workspace* that has *name* in it, within the same git repository."""
+    for place in (at := workspace.resolve(), *at.parents):
+        if place != at and os.path.lexists(place / name):
+            return place
+        if os.path.lexists(place / ".git"):
+            break
+    return None
 
 
 def find_checkpoint(workspace: Path, name: str) -> tuple[Session, SessionState, Checkpoint] | None:
