@@ -38,15 +38,24 @@ def python(peer: str) -> str:
     home = HOME / peer.replace(" ", "-")
     interpreter = home / "bin" / "python"
     if not (home / "ready").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        venv.create(home, with_pip=True)
-        command = [str(interpreter), "-m", "pip", "install", "--quiet", *PACKAGES[peer]]
-        installed = subprocess.run(command, capture_output=True, text=True, check=False)
-        if installed.returncode:
-            *_, why = installed.stderr.strip().splitlines() or ["pip did not say why"]
-            raise MissingError(f"{peer} cannot be installed: {why}")
+        try:
+            _install(peer, home, interpreter)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise MissingError(f"{peer} cannot be installed: {_why(error)}") from error
         (home / "ready").touch()
     return str(interpreter)
+
+
+def _install(peer: str, home: Path, interpreter: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    venv.create(home, with_pip=True)
+    command = [str(interpreter), "-m", "pip", "install", "--quiet", *PACKAGES[peer]]
+    subprocess.run(command, capture_output=True, text=True, check=True)
+
+
+def _why(error: OSError | subprocess.CalledProcessError) -> str:
+    told = error.stderr if isinstance(error, subprocess.CalledProcessError) else ""
+    return (told or str(error)).strip().splitlines()[-1]
 
 
 def program(peer: str, name: str = "") -> str:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.measure import Command, Contender
+from benchmarks.measure import Contender
+from benchmarks.processes import Command
 from benchmarks.shapes import Graph
 
 PROGRAMS = Path(__file__).parent / "programs"
