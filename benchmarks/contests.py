@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -125,7 +127,15 @@ def _dbos(what: str) -> Make:
 
 
 def _prefect(graph: Graph, commands: work.Commands) -> Contender:
-    return work.program("prefect", peers.python("prefect"), "prefect_work.py")(graph, commands)
+    """prefect, whose database is there already, as where it was used before."""
+    database = peers.prefect_database()
+    first = work.program("prefect", peers.python("prefect"), "prefect_work.py")(graph, commands)
+
+    def prepare(folder: Path) -> Command:
+        shutil.copytree(database, folder / "prefect")
+        return first.prepare(folder)
+
+    return replace(first, prepare=prepare)
 
 
 def _inspect(graph: Graph, commands: work.Commands) -> Contender:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,21 @@ def _why(error: OSError | subprocess.CalledProcessError) -> str:
 def program(peer: str, name: str = "") -> str:
     """A program of the peer's environment."""
     return str(Path(python(peer)).with_name(name or peer))
+
+
+def prefect_database() -> Path:
+    """A directory with an empty database of prefect's, which takes long to make. Raises MissingError."""
+    home = HOME / "prefect" / "database"
+    if not home.exists():
+        made = home.with_name("database.part")
+        command = [python("prefect"), "-m", "prefect", "server", "database", "upgrade", "-y"]
+        env = {**os.environ, "PREFECT_HOME": str(made)}
+        try:
+            subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        except subprocess.CalledProcessError as error:
+            raise MissingError(f"prefect cannot make its database: {_why(error)}") from error
+        made.rename(home)
+    return home
 
 
 def installed(name: str) -> str:
