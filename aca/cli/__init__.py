@@ -19,7 +19,7 @@ import re
 import sys
 from typing import Any
 
-from aca.errors import Exit, did_you_mean, exit_code
+from aca.errors import Exit, MachineError, did_you_mean, exit_code
 
 _VARIABLE = re.compile(r" \(env var: '[^']*'\)")
 """What Typer says of every option, whether the variable is set or not."""
@@ -71,7 +71,10 @@ def _refuse(arguments: list[str], code: Exit, told: str, error: object = None) -
 
     if not isinstance(error, KeyboardInterrupt):
         _complain(told)
-    refusal.tell(arguments, os.environ, code, told, error)
+    try:
+        refusal.tell(arguments, os.environ, code, told, error)
+    except MachineError as lost:
+        _complain(str(lost))
     return code
 
 

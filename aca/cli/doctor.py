@@ -167,7 +167,8 @@ def _providers(workspace: Path) -> Iterator[Finding]:
         nobody = choice.none_here()
         yield Finding("provider", False, nobody.message, nobody.cure)
     for name in known:
-        there = providers.check(name, plan.providers.get(name, {}))
+        named = plan.defaults.model if name == default else None
+        there = providers.check(name, plan.providers.get(name, {}), named)
         needed = name == default or there.is_wrong
         yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed)
 

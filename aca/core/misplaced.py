@@ -81,6 +81,8 @@ def _ended(event: ev.AttemptEnded, state: SessionState) -> str:
         return f'it ends attempt {event.attempt} at "{event.task}", which is not under way'
     if event.seconds < 0 or (event.usage is not None and _is_impossible(event.usage)):
         return f'it ends "{event.task}" with more or less used than there can be'
+    if getattr(event, "not_before", 0.0) >= _LAST:
+        return f'it has "{event.task}" tried again at no time that there is'
     tasks = getattr(event, "tasks", ())
     return _adds(tasks, state) if tasks else ""
 

@@ -96,12 +96,12 @@ class _Reading:
         self._tell_small(level)
         self._close(number, level)
         word = _WORD.match(line, match.end())
-        is_task = word is not None and word[1] in self._boxes
-        self._comment = level if _COMMENT.match(line, word.end() if word and is_task else match.end()) else 0
+        keyword = word if word and word[1] in self._boxes else None
+        self._comment = level if _COMMENT.match(line, (keyword or match).end()) else 0
         if self._comment:
             return
-        if word is not None and is_task:
-            self._task(number, word, level)
+        if keyword:
+            self._task(number, keyword, level)
             return
         nearly = _NEARLY_TASK.match(line, match.end())
         if nearly and (nearly[1] or nearly[2]) in self._boxes:

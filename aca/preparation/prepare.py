@@ -110,9 +110,9 @@ def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
     return msgspec.structs.replace(prepared, plan=plan)
 
 
-def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
-    """What keeps the providers of a plan from doing it, found out without calling any."""
-    return assigned.problems(prepared.plan, prepared.settings, workspace)
+def provider_problems(prepared: Prepared, workspace: Path, *, ask: bool = True) -> list[Problem]:
+    """What keeps the providers of a plan from doing it, found out without calling a model."""
+    return assigned.problems(prepared.plan, prepared.settings, workspace, ask=ask)
 
 
 def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:

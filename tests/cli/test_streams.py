@@ -224,11 +224,14 @@ def test_a_run_goes_on_without_its_reader(project: Project) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
-def test_a_full_disk_behind_stdout_is_the_machine_s_fault(project: Project) -> None:
-    """One line says so."""
+@pytest.mark.parametrize(("command", "code"), [("schema", 7), ("show nope --json", 2)])
+def test_a_full_disk_behind_stdout_is_the_machine_s_fault(project: Project, command: str, code: int) -> None:
+    """One line says so; what was wrong before stays what is wrong."""
     with open("/dev/full", "w") as full:
-        argv = project.argv("schema")
+        argv = project.argv(*command.split())
         done = subprocess.run(
             argv, cwd=project.root, env=project.env(), stdout=full, stderr=subprocess.PIPE, check=False
         )
-    assert (done.returncode, done.stderr) == (7, b"standard output: No space left on device\n")
+    told = done.stderr.splitlines()
+    assert (done.returncode, told[-1]) == (code, b"standard output: No space left on device")
+    assert b"Traceback" not in done.stderr

@@ -159,6 +159,7 @@ def test_what_cannot_have_happened_is_damage(ended: Session, monkeypatch: pytest
         (begun, TaskFailed(task="one", reason="x", seconds=-1.0), "more or less used"),
         (begun, TaskFailed(task="one", reason="x", usage=Usage(10**40)), "more or less used"),
         (begun, TaskFailed(task="one", reason="x", attempt=1), "which is not under way"),
+        (begun, TaskFailed(task="one", reason="x", not_before=1e300), "tried again at no time"),
         (begun, TaskCompleted(task="one"), 'it completes "one" without an attempt'),
         (begun + 1, TaskFailed(task="one", reason="x"), "it ends attempt 0"),
         (len(past), TaskReopened(task="one", reason="x", at=1e300), "at no time"),

@@ -21,7 +21,7 @@ def validate(file: FileArgument, workspace: Workspace = Path(), json: Json = Fal
 
     prepared = app.prepare(app.Request(file=file, workspace=workspace), os.environ)
     screen = Screen()
-    warnings = app.provider_problems(prepared, workspace)
+    warnings = app.provider_problems(prepared, workspace, ask=False)
     reason = f"sound, {counted(len(prepared.plan.tasks), 'task')}"
     for problem in warnings:
         screen.remark(shortened(f"warning: {problem}"))

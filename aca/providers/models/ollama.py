@@ -39,7 +39,13 @@ class Options(chat.Options):
 
 
 def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What keeps it from being used here: it does not answer, or does not have the models of *tasks*."""
+    """What keeps it from being used here, as far as that shows without its server: where that is."""
+    _where(options)
+    return []
+
+
+def lacks(options: Options, tasks: Iterable[Errand]) -> list[Problem]:
+    """What its server says: it does not answer, or does not have the models of *tasks*."""
     models, found = _look(options)
     if not found.ok:
         return [Problem(found.detail, found.cure)]
@@ -64,8 +70,11 @@ class Ollama(chat.Chat):
     options: ClassVar[type[chat.Options]] = Options
 
     def check(self, options: Mapping[str, Any]) -> Availability:
-        """Whether its server answers, and how many models it has."""
-        return _look(Options.model_validate(options))[1]
+        """Whether its server answers, and has the model that is named; how many it has."""
+        checked = Options.model_validate(options)
+        models, found = _look(checked)
+        lack = _missing(checked.model, models) if found.ok and checked.model else None
+        return Availability(False, lack.message, lack.cure) if lack else found
 
     @asynccontextmanager
     async def connect(self, options: Options, model: str, system: str) -> AsyncIterator[Wire]:
@@ -150,9 +159,13 @@ def _table(arguments: object) -> dict[str, Any]:
 # -- the server ---------------------------------------------------------------------------------------------
 
 
+def _where(options: Options) -> str:
+    return address.given(options.host, "OLLAMA_HOST", address.host) or "http://127.0.0.1:11434"
+
+
 def _look(options: Options) -> tuple[list[str], Availability]:
     """The models it has, and whether it is there at all."""
-    where = address.given(options.host, "OLLAMA_HOST", address.host) or "http://127.0.0.1:11434"
+    where = _where(options)
     import httpx
     import ollama  # which makes a client for OLLAMA_HOST as it is imported
 

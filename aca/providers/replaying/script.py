@@ -40,6 +40,7 @@ from pydantic_core import ErrorDetails
 from aca.core.events import Category
 from aca.errors import InputError, Problem, did_you_mean
 from aca.parse import Document, Loc, Mark, toml
+from aca.parse.explain import place_in
 from aca.plans.values import Command, Duration, Model
 from aca.plans.wording import words
 
@@ -307,7 +308,7 @@ class _Reading:
 
     def json_lines(self) -> Script:
         script = Script(self.path)
-        lines = self.document.text.splitlines()
+        lines = self.document.lines
         self.document.stands_at(lambda: {(number,): Mark(number) for number in range(1, len(lines) + 1)})
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -364,9 +365,10 @@ class _Reading:
         try:
             return [kind.model_validate(raw)]
         except ValidationError as error:
-            told_of = {_explain(verbs[0], kind, fault): fault["loc"] for fault in error.errors()}
-        for (message, cure), inner in told_of.items():
-            at = inner if inner and inner[0] in raw else (verbs[0],)
+            faults = {_explain(verbs[0], kind, fault): fault for fault in error.errors()}
+        for (message, cure), fault in faults.items():
+            is_missing = fault["type"] == "missing" or not fault["loc"]
+            at = (verbs[0],) if is_missing else place_in(raw, fault)
             self.document.note((*loc, *at), message, cure, str(at[-1]))
         return []
 
