@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -40,6 +39,7 @@ from aca.garbage import uncollected
 from aca.plans.plan import Plan
 from aca.sessions import journal
 from aca.sessions.messages import Message
+from aca.sessions.whereabouts import sessions_elsewhere
 
 HOME = ".aca"
 LIMITS_FILE = "rate_limit_state.json"
@@ -196,6 +196,10 @@ class Session(msgspec.Struct, frozen=True, dict=True):
             except NOT_JSON:
                 yield name, None
 
+    def keeps(self, name: str) -> bool:
+        """Whether nobody has taken that message out of the inbox yet."""
+        return (self.path / "inbox" / name).exists()
+
     def forget(self, names: Iterable[str]) -> None:
         """Remove messages that are in the journal by now."""
         for name in names:
@@ -351,23 +355,7 @@ def newest(workspace: Path) -> Session:
 def none_yet(workspace: Path) -> SessionError:
     """What to tell where there is no session, and one is needed."""
     told = f"there is no session in {workspace / HOME}: run a task file first"
-    return SessionError(f"{told}\n   {hint}" if (hint := elsewhere(workspace)) else told)
-
-
-def elsewhere(workspace: Path) -> str:
-    """Where there are sessions, for somebody who looks for them from a directory further down."""
-    found = around(workspace, f"{HOME}/sessions")
-    return f"there are sessions in {found}: --workspace {shlex.quote(str(found))}" if found else ""
-
-
-def around(workspace: Path, name: str) -> Path | None:
-    """The nearest directory around *workspace* that has *name* in it, within the same git repository."""
-    for place in (at := workspace.resolve(), *at.parents):
-        if place != at and os.path.lexists(place / name):
-            return place
-        if os.path.lexists(place / ".git"):
-            break
-    return None
+    return SessionError(f"{told}\n   {hint}" if (hint := sessions_elsewhere(workspace)) else told)
 
 
 def find_checkpoint(workspace: Path, name: str) -> tuple[Session, SessionState, Checkpoint] | None:
