@@ -33,12 +33,11 @@ def status(
 ) -> int:
     """Show how far a session is, what waits and why, and what was used."""
     from aca.sessions import session
-    from aca.sessions.whereabouts import sessions_elsewhere
 
     screen = Screen()
     found = session.listing(workspace)
     if not found and name is None:
-        hint = sessions_elsewhere(workspace)
+        hint = session.elsewhere(workspace)
         told = f"no session here; {hint}" if hint else "no session yet"
         screen.document([] if sessions else None) if json else screen.result(told)
     elif sessions:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -39,7 +40,7 @@ from aca.garbage import uncollected
 from aca.plans.plan import Plan
 from aca.sessions import journal
 from aca.sessions.messages import Message
-from aca.sessions.whereabouts import sessions_elsewhere
+from aca.sessions.whereabouts import around
 
 HOME = ".aca"
 LIMITS_FILE = "rate_limit_state.json"
@@ -355,7 +356,13 @@ def newest(workspace: Path) -> Session:
 def none_yet(workspace: Path) -> SessionError:
     """What to tell where there is no session, and one is needed."""
     told = f"there is no session in {workspace / HOME}: run a task file first"
-    return SessionError(f"{told}\n   {hint}" if (hint := sessions_elsewhere(workspace)) else told)
+    return SessionError(f"{told}\n   {hint}" if (hint := elsewhere(workspace)) else told)
+
+
+def elsewhere(workspace: Path) -> str:
+    """What to tell of sessions in a directory around *workspace*; empty where there are none."""
+    found = around(workspace, f"{HOME}/sessions")
+    return f"there are sessions in {found}: --workspace {shlex.quote(str(found))}" if found else ""
 
 
 def find_checkpoint(workspace: Path, name: str) -> tuple[Session, SessionState, Checkpoint] | None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
-
-from aca.safety.place import PRIVATE
 
 
 def around(workspace: Path, name: str) -> Path | None:
@@ -17,9 +14,3 @@ def around(workspace: Path, name: str) -> Path | None:
         if os.path.lexists(place / ".git"):
             break
     return None
-
-
-def sessions_elsewhere(workspace: Path) -> str:
-    """What to tell of sessions around *workspace*; empty where there are none."""
-    found = around(workspace, f"{PRIVATE}/sessions")
-    return f"there are sessions in {found}: --workspace {shlex.quote(str(found))}" if found else ""
