@@ -37,7 +37,7 @@ KINDS = {
     "replay": "aca.providers.replaying.replay:Replay",
 }
 """Name -> the class. Its module also has ``Options``, the model of the plan's ``providers.<name>``, and
-``problems(options, tasks, workspace)``; some have ``faults(options, tasks)``."""
+``problems(options, errands, workspace)``; some have ``faults(options, errands)``."""
 NOTHING: Mapping[str, Any] = {}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
 _TAKEN = ("meta", "inbox", "file_changes", "execution_logs")
@@ -100,26 +100,28 @@ def model_of(name: str, given: Mapping[str, Any], named: str | None) -> str | No
     return named or getattr(model(name, given).model_validate(given), "model", None)
 
 
-def faults(name: str, given: Mapping[str, Any], tasks: Callable[[], Iterable[Errand]]) -> list[Problem]:
-    """What the provider *name* cannot be told with these options and *tasks*, on whatever machine.
+def faults(name: str, given: Mapping[str, Any], errands: Callable[[], Iterable[Errand]]) -> list[Problem]:
+    """What the provider *name* cannot be told with these options and *errands*, on whatever machine.
 
     Raises pydantic's ValidationError when the options *given* cannot be used.
     """
     try:
         checked, module = model(name, given).model_validate(given), _module(name, given)
-        return cast(list[Problem], module.faults(checked, tasks())) if hasattr(module, "faults") else []
+        return cast(list[Problem], module.faults(checked, errands())) if hasattr(module, "faults") else []
     except InputError as error:
         return error.problems
 
 
-def problems(name: str, given: Mapping[str, Any], tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What keeps the provider *name* from doing *tasks* here, found out without calling a model.
+def problems(
+    name: str, given: Mapping[str, Any], errands: Iterable[Errand], workspace: Path
+) -> list[Problem]:
+    """What keeps the provider *name* from doing *errands* here, found out without calling a model.
 
     Raises pydantic's ValidationError when the options *given* cannot be used.
     """
     try:
         checked = model(name, given).model_validate(given)
-        return cast(list[Problem], _module(name, given).problems(checked, tasks, workspace))
+        return cast(list[Problem], _module(name, given).problems(checked, errands, workspace))
     except InputError as error:
         return error.problems
 

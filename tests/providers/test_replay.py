@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from aca import providers
 from aca.core.events import FileChange, Usage
 from aca.errors import InputError
+from aca.plans.task import Task
 from aca.providers.base import Assignment, Changed, Conversed, Errand, Result, Said, Step, Used
 from aca.providers.replaying import script
 from aca.providers.replaying.replay import Replay
@@ -325,12 +326,14 @@ def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_all_tasks_are_checked_before_the_run(tmp_path: Path) -> None:
-    """What the script lacks is found for all tasks at once, without playing anything."""
+    """What the script lacks is found for all tasks at once, in their order, without playing anything."""
     (tmp_path / "s.toml").write_text(steps('{say = "x"}'))
-    tasks = [Errand(name, name, None, "workspace-write", False) for name in ("task", "b", "c")]
-    found = providers.problems("replay", {"script": "s.toml"}, tasks, tmp_path)
+    ids = ("c", "task", "b")
+    tasks = {place: Task(id=name, title=name) for place, name in zip((3, 1, 2), ids, strict=True)}
+    errands = [Errand(None, "workspace-write", False, {n: task}) for n, task in tasks.items()]
+    found = providers.problems("replay", {"script": "s.toml"}, errands, tmp_path)
     assert [problem.message.split('"')[1] for problem in found] == ["b", "c"]
-    missing = providers.problems("replay", {"script": "t.toml"}, tasks, tmp_path)
+    missing = providers.problems("replay", {"script": "t.toml"}, errands, tmp_path)
     assert [problem.path for problem in missing] == [str(tmp_path / "t.toml")]
 
 

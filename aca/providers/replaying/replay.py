@@ -46,12 +46,13 @@ class Options(Model):
     """The file to replay, relative to the workspace."""
 
 
-def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What the script lacks for doing *tasks*. Raises InputError when it cannot be read."""
+def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
+    """What the script lacks for doing *errands*. Raises InputError when it cannot be read."""
     read = script.load(workspace / options.script)
     if script.EVERY in read.tasks:
         return []
-    found = (read.missing(task.id, task.title) for task in tasks)
+    every = {place: task for one in errands for place, task in one.tasks.items()}
+    found = (read.missing(task.id, task.title) for _, task in sorted(every.items()))
     return [problem for problem in found if problem]
 
 
