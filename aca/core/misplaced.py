@@ -40,7 +40,7 @@ def _created(event: ev.SessionCreated, state: SessionState) -> str:
 
 def _started(event: ev.TaskStarted, state: SessionState) -> str:
     now = state.states[event.task]
-    if now.settled or now.status == "in_progress":
+    if now.status not in ("pending", "blocked"):
         return f'it starts the task "{event.task}", which is {now.status.replace("_", " ")}'
     if event.attempt != now.attempts + 1:
         return f'it starts attempt {event.attempt} at "{event.task}", after {now.attempts}'
@@ -62,8 +62,11 @@ def _ended(event: ev.AttemptEnded, state: SessionState) -> str:
         return f'it ends attempt {event.attempt} at "{event.task}", which is not under way'
     if event.seconds < 0 or (event.usage is not None and _is_impossible(event.usage)):
         return f'it ends "{event.task}" with more or less used than there can be'
-    tasks = getattr(event, "tasks", ())
-    return _adds(tasks, state) if tasks else ""
+    return ""
+
+
+def _ended_with_tasks(event: ev.TaskSplit | ev.TaskFailed, state: SessionState) -> str:
+    return _ended(event, state) or (_adds(event.tasks, state) if event.tasks else "")
 
 
 def _completed(event: ev.TaskCompleted, state: SessionState) -> str:
@@ -133,6 +136,8 @@ _LOOKS: dict[type[ev.Event], Callable[[Any, SessionState], str]] = {
     **dict.fromkeys(get_args(Told), _within),
     **dict.fromkeys(get_args(ev.Ending), _ended),
     ev.TaskCompleted: _completed,
+    ev.TaskSplit: _ended_with_tasks,
+    ev.TaskFailed: _ended_with_tasks,
     ev.CallEnded: _called,
     ev.TaskProposed: lambda event, state: _within(event, state) or _adds([event.proposal], state),
     ev.TasksAdded: lambda event, state: _adds(event.tasks, state),
