@@ -52,7 +52,7 @@ __all__ = [
 def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = lambda _text: None) -> Session:
     """A new session for a prepared plan. Raises InputError when it cannot be done here, MachineError when
     the engine for its containers is not here."""
-    if found := _faults(prepared, workspace):
+    if found := _faults(prepared, workspace, ask=True):
         raise InputError(found)
     _provide(prepared.plan, workspace, notice)
     commit = ""
@@ -63,14 +63,14 @@ def start(prepared: Prepared, workspace: Path, notice: Callable[[str], None] = l
 
 
 def problems(prepared: Prepared, workspace: Path) -> list[Problem]:
-    """What keeps a plan from being done here, found out without calling a model."""
+    """What keeps a plan from being done here, found out without asking anybody but a container engine."""
     plan = prepared.plan
     of_containers = images.problems(plan, workspace, os.environ)
-    return [*_faults(prepared, workspace), *of_containers]
+    return [*_faults(prepared, workspace, ask=False), *of_containers]
 
 
-def _faults(prepared: Prepared, workspace: Path) -> list[Problem]:
-    return [*provider_problems(prepared, workspace), *workspace_problems(prepared, workspace)]
+def _faults(prepared: Prepared, workspace: Path, *, ask: bool) -> list[Problem]:
+    return [*provider_problems(prepared, workspace, ask=ask), *workspace_problems(prepared, workspace)]
 
 
 def _provide(plan: Plan, workspace: Path, notice: Callable[[str], None]) -> None:

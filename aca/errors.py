@@ -93,9 +93,12 @@ class InputError(AcaError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
+        return "\n".join([*map(str, self.problems), self.tally])
+
+    @property
+    def tally(self) -> str:
         count = len(self.problems)
-        tally = f"{count} problem{'s' if count != 1 else ''}, nothing was run"
-        return "\n".join([*map(str, self.problems), tally])
+        return f"{count} problem{'s' if count != 1 else ''}, nothing was run"
 
 
 class DriftError(AcaError):

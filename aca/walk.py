@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 Entry = tuple[str, os.stat_result]
 """A file's path from the root, and what is said of it; of a link, of the link itself."""
@@ -27,6 +28,15 @@ def walk(root: str, enters: Callable[[str, str], bool]) -> Iterator[Entry]:
                     folders.append(f"{path}/")
             except OSError:
                 continue
+
+
+def mark(file: Path) -> str:
+    """What tells whether a file is as it was; empty where there is none."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return ""
+    return f"{found.st_mode:o}:{found.st_size}:{found.st_mtime_ns}"
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

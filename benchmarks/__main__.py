@@ -21,7 +21,7 @@ from benchmarks.peers import MissingError
 
 ALL = "all"
 SECONDS = 30.0
-"""All of it is to take some twenty minutes."""
+"""All of it is to take some half an hour."""
 
 
 def main() -> int:

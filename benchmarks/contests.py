@@ -22,7 +22,7 @@ from benchmarks.tokens import tokens
 
 Make = Callable[[Graph, work.Commands], Contender]
 MANY = 1000
-"""With more tasks than that, only the layered graph, and nobody who needs minutes for it."""
+"""With more tasks than that, nobody takes part who needs minutes for it."""
 PROGRAMS = ("doit", "pre-commit", "llm", "inspect", "snakemake", "prefect")
 """Programs whose start is looked at."""
 
@@ -30,22 +30,19 @@ PROGRAMS = ("doit", "pre-commit", "llm", "inspect", "snakemake", "prefect")
 def overhead(sizes: list[int], peered: bool) -> Iterator[Contest]:
     """What a task costs that does nothing: as a command, and as an agent task."""
     for count in sizes:
-        is_large = count > MANY
         for shape, made in SHAPES.items():
-            if is_large and shape != "layered":
-                continue
             graph = made(count)
+            everybody = peered and count <= MANY
             rivals: list[Make] = [work.aca, work.bare, *([work.make, work.ninja] if peered else [])]
-            if peered and not is_large:
+            agents: list[Make] = [lambda graph, _: work.replay(graph)]
+            if everybody:
                 rivals.append(work.doit)
-            if peered and not is_large and shape == "layered":
+                agents.append(_dbos("steps"))
+            if everybody and shape == "layered":
                 rivals += [work.snakemake, _luigi, _dbos("commands")]
+                agents += [_prefect, _inspect]
             yield _contest(f"{count} commands, {shape}", graph, rivals)
-        graph = layered(count)
-        agents: list[Make] = [lambda graph, _: work.replay(graph)]
-        if peered and not is_large:
-            agents += [_dbos("steps"), _prefect, _inspect]
-        yield _contest(f"{count} agent tasks, layered", graph, agents)
+            yield _contest(f"{count} agent tasks, {shape}", graph, agents)
 
 
 def growth(sizes: list[int], peered: bool) -> Iterator[Contest]:

@@ -34,7 +34,7 @@ class Goal:
 
 
 def _ratio(contest: str, one: str, other: str) -> Callable[[Rows], float]:
-    return lambda rows: rows[contest, one].wall / rows[contest, other].wall
+    return lambda rows: rows[contest, one].beside(rows[contest, other])
 
 
 def _wall(contest: str, name: str) -> Callable[[Rows], float]:
@@ -85,7 +85,7 @@ def _added(at_once: int, what: str) -> Callable[[Rows], float]:
 
     def found(rows: Rows) -> float:
         with_aca, alone = rows[contest, "aca"], rows[contest, "claude -p"]
-        return float((getattr(with_aca, what) - getattr(alone, what)) / with_aca.tasks * 1000)
+        return with_aca.above(alone, what) / with_aca.tasks * 1000
 
     return found
 

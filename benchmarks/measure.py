@@ -81,6 +81,17 @@ class Figure:
         names = self.samples[0].seen
         return {name: statistics.median(sample.seen[name] for sample in self.samples) for name in names}
 
+    def beside(self, other: Figure) -> float:
+        """How many times as long as *other*: by turns, for what is slow in one turn is slow for both."""
+        return statistics.median(
+            one.wall / two.wall for one, two in zip(self.samples, other.samples, strict=True)
+        )
+
+    def above(self, other: Figure, what: str) -> float:
+        """How many seconds more of *what* ("wall", "cpu") than *other*, by turns."""
+        pairs = zip(self.samples, other.samples, strict=True)
+        return statistics.median(float(getattr(one, what) - getattr(two, what)) for one, two in pairs)
+
     @property
     def spread(self) -> tuple[float, float]:
         walls = [sample.wall for sample in self.samples]
@@ -195,7 +206,7 @@ def table(figures: Sequence[Figure]) -> Iterator[str]:
         each = f"{one.wall / one.tasks * 1000:.2f}" if one.tasks else ""
         seen = "".join(f" {value:,.6g} |" for value in one.seen.values())
         yield (
-            f"| {one.name} | {one.wall:.3f} ({low:.3f}-{high:.3f}) | {one.wall / first.wall:.2f} "
+            f"| {one.name} | {one.wall:.3f} ({low:.3f}-{high:.3f}) | {one.beside(first):.2f} "
             f"| {one.cpu:.2f} | {one.rss:.0f} | {each} |{seen}"
         )
     yield ""

@@ -1,7 +1,10 @@
 """Writes what a run of the benchmarks has measured into their README, and draws how a task's cost grows.
 
 python -m benchmarks all --peers --json figures.json
-python -m benchmarks.render figures.json
+python -m benchmarks agents --runs 9 --seconds 300 --json agents.json
+python -m benchmarks.render figures.json agents.json
+
+What stands in more than one of the files is taken from the last.
 """
 
 from __future__ import annotations
@@ -10,6 +13,9 @@ import argparse
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,45 +29,67 @@ WIDTH, HEIGHT, MARGIN = 640, 360, 60
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description=__doc__)
-    parser.add_argument("figures", type=Path, help="what `python -m benchmarks --json` has written")
+    parser.add_argument(
+        "figures",
+        type=Path,
+        nargs="+",
+        help="what `python -m benchmarks --json` has written; the last counts",
+    )
     parser.add_argument("--into", type=Path, default=HERE, help="the directory of README.md and growth.svg")
     asked = parser.parse_args()
-    kept = json.loads(asked.figures.read_text())
+    kept = [json.loads(path.read_text()) for path in asked.figures]
     readme = asked.into / "README.md"
     before, _, rest = readme.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     readme.write_text(before + BEGIN + "\n".join(_told(kept)) + END + after)
-    if growth := _growth(kept):
+    if growth := _growth(_latest(kept)):
         (asked.into / "growth.svg").write_text(picture([(one.tasks, each(one)) for one in growth]))
 
 
-def _told(kept: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{kept['machine']}; commit {kept['commit']}, {kept['at']}.\n"
-    yield from goals.table([figure for _, figures, _ in _contests(kept) for figure in figures])
-    if len(growth := _growth(kept)) > 1:
+def _told(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    contests = _latest(kept)
+    yield f"{kept[0]['machine']}; {_made(kept[0])}.\n"
+    for again in kept[1:]:
+        yield f"{', '.join(dict.fromkeys(one['name'] for one in again['contests']))}: {_made(again)}.\n"
+    yield from goals.table([figure for one in contests for figure in one.figures])
+    if len(growth := _growth(contests)) > 1:
         yield f"The time of agent tasks grows with their number to the power of {_exponent(growth):.2f}:\n"
         yield "![What one agent task costs in plans of more and more](growth.svg)\n"
-    last = ""
-    for name, figures, missing in _contests(kept):
-        if name != last:
-            yield f"## {name}\n\n`python -m benchmarks {name} --peers`\n"
-            last = name
-        yield from table(figures)
-        yield from (f"{one}\n" for one in missing)
+    for name, those in groupby(contests, attrgetter("name")):
+        yield f"## {name}\n\n`python -m benchmarks {name} --peers`\n"
+        for one in those:
+            yield from table(one.figures)
+            yield from (f"{who}\n" for who in one.missing)
 
 
-def _growth(kept: Mapping[str, Any]) -> list[Figure]:
-    return [figure for name, figures, _ in _contests(kept) if name == "growth" for figure in figures]
+def _made(kept: Mapping[str, Any]) -> str:
+    return f"commit {kept['commit']}, {kept['at']}"
+
+
+@dataclass(frozen=True)
+class _Contest:
+    name: str
+    figures: Sequence[Figure]
+    missing: Sequence[str]
+
+
+def _latest(kept: Sequence[Mapping[str, Any]]) -> list[_Contest]:
+    """All contests in the order of their first file; what a later file has again is taken from there."""
+    found: dict[tuple[str, str], _Contest] = {}
+    for given in (contest for one in kept for contest in one["contests"]):
+        figures = [_figure(figure) for figure in given["figures"]]
+        title = figures[0].contest if figures else ""
+        found[given["name"], title] = _Contest(given["name"], figures, given["missing"])
+    return list(found.values())
+
+
+def _growth(contests: Sequence[_Contest]) -> list[Figure]:
+    return [figure for one in contests if one.name == "growth" for figure in one.figures]
 
 
 def _exponent(growth: Sequence[Figure]) -> float:
     first, last = growth[0], growth[-1]
     return math.log(last.wall / first.wall) / math.log(last.tasks / first.tasks)
-
-
-def _contests(kept: Mapping[str, Any]) -> Iterator[tuple[str, list[Figure], Sequence[str]]]:
-    for one in kept["contests"]:
-        yield one["name"], [_figure(given) for given in one["figures"]], one["missing"]
 
 
 def _figure(given: Mapping[str, Any]) -> Figure:

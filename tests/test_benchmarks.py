@@ -60,17 +60,23 @@ def test_who_fails_is_out_and_the_others_go_on(tmp_path: Path) -> None:
 
 
 def test_figures_are_written_into_the_readme(tmp_path: Path) -> None:
-    """With the picture of how they grow; what stood there before is gone, and the words around it stay."""
-    kept, readme = tmp_path / "figures.json", tmp_path / "README.md"
+    """With the picture of how they grow; what stood there before is gone, and the words around it stay.
+
+    What was measured again is taken from the later file, and compared turn by turn.
+    """
+    kept, again, readme = tmp_path / "figures.json", tmp_path / "again.json", tmp_path / "README.md"
     sample = {"wall": 2.0, "cpu": 1.0, "rss": 50.0, "seen": {"lost": 0}}
     figures = [
         {"contest": f"{count} agent tasks", "name": "aca", "tasks": count, "samples": [sample]}
         for count in (1000, 100_000)
     ]
     contests = [{"name": "growth", "figures": [one], "missing": []} for one in figures]
-    kept.write_text(json.dumps({"machine": "a desk", "commit": "c0ffee", "at": "now", "contests": contests}))
+    about = {"machine": "a desk", "commit": "c0ffee"}
+    with_claude = [_beside_claude([[9.0], [0.1]]), _beside_claude([[1.2, 2.1, 9.4], [1.0, 2.0, 8.9]])]
+    kept.write_text(json.dumps({**about, "at": "now", "contests": [*contests, with_claude[0]]}))
+    again.write_text(json.dumps({**about, "at": "later", "contests": with_claude[1:]}))
     readme.write_text("Before.\n<!-- figures -->\nold\n<!-- end of the figures -->\nAfter.\n")
-    command = [sys.executable, "-m", "benchmarks.render", str(kept), "--into", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks.render", str(kept), str(again), "--into", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, timeout=60, check=True)
     text = readme.read_text()
     assert text.startswith("Before.\n")
@@ -79,7 +85,25 @@ def test_figures_are_written_into_the_readme(tmp_path: Path) -> None:
     assert "| aca | 2.000 (2.000-2.000) | 1.00 | 1.00 | 50 | 2.00 | 0 |" in text
     assert "| peak MB with 100,000 tasks | <= 600 | 50 | yes |" in text
     assert "| makespan beside ninja | <= 1 | not measured | |" in text
+    assert "| ms on the wall added to claude, 1 at once | <= 50 | 25 | yes |" in text
+    assert "| claude -p | 2.000 (1.000-8.900) | 0.95 |" in text
+    assert "agents: commit c0ffee, later." in text
     assert "to the power of" in text
     picture = (tmp_path / "growth.svg").read_text()
     assert "2.00 ms" in picture
     assert "0.02 ms" in picture
+
+
+def _beside_claude(walls: list[list[float]]) -> dict[str, object]:
+    """A contest of aca with claude alone; each has taken so many seconds, turn by turn."""
+    title, names = "8 tasks for claude, 1 at once", ["aca", "claude -p"]
+    figures = [
+        {
+            "contest": title,
+            "name": name,
+            "tasks": 8,
+            "samples": [{"wall": wall, "cpu": wall, "rss": 50.0, "seen": {}} for wall in turns],
+        }
+        for name, turns in zip(names, walls, strict=True)
+    ]
+    return {"name": "agents", "figures": figures, "missing": []}

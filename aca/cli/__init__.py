@@ -6,7 +6,7 @@ screen    where they print                    streams    what that goes to, fit 
 carrying  a session, carried out              planning   a plan, made by a model
 finding   which session, which task           person     who is at the keyboard
 answer    ``aca approve`` and ``reject``      cancel     and ``aca pause``
-bug       what is left where aca is at fault
+bug       what is left where aca is at fault  refusal    what scripts are told of an error
 
 ``main`` is the one boundary at which errors become words and exit codes. Nothing heavy is imported before
 a command runs.
@@ -19,7 +19,7 @@ import re
 import sys
 from typing import Any
 
-from aca.errors import Exit, did_you_mean, exit_code
+from aca.errors import Exit, MachineError, did_you_mean, exit_code
 
 _VARIABLE = re.compile(r" \(env var: '[^']*'\)")
 """What Typer says of every option, whether the variable is set or not."""
@@ -42,11 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         return _run(arguments)
     except (KeyboardInterrupt, Exception) as error:  # the last boundary
         code = exit_code(error)
-        if code == Exit.BUG:
-            _report_bug(error, arguments)
-        elif not isinstance(error, KeyboardInterrupt):
-            _complain(_told(error))
-        return code
+        told = _report_bug(error, arguments) if code == Exit.BUG else _told(error)
+        return _refuse(arguments, code, told, error)
 
 
 def _run(arguments: list[str]) -> int:
@@ -57,17 +54,28 @@ def _run(arguments: list[str]) -> int:
 
     streams.be_readable()
     if unreadable := list(streams.unreadable(arguments, os.environ)):
-        _complain("\n".join(f"aca: {one}" for one in unreadable))
-        return Exit.USAGE
+        return _refuse(arguments, Exit.USAGE, "\n".join(f"aca: {one}" for one in unreadable))
     for told in variables.misspelt(os.environ):
         _complain(f"warning: {told}")
     try:
         return int(program(*arguments[:1]).main(arguments, prog_name="aca", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        _complain(f"aca: {_in_our_words(error)}")
-        if (context := getattr(error, "ctx", None)) is not None:
-            _complain(f"   `{context.command_path} --help` tells more")
-        return Exit.USAGE
+        context = getattr(error, "ctx", None)
+        more = f"\n   `{context.command_path} --help` tells more" if context is not None else ""
+        return _refuse(arguments, Exit.USAGE, f"aca: {_in_our_words(error)}{more}", error)
+
+
+def _refuse(arguments: list[str], code: Exit, told: str, error: object = None) -> int:
+    """Say it to people, and to the script that asked for JSON; of Ctrl-C people know."""
+    from aca.cli import refusal
+
+    if not isinstance(error, KeyboardInterrupt):
+        _complain(told)
+    try:
+        refusal.tell(arguments, os.environ, code, told, error)
+    except MachineError as lost:
+        _complain(str(lost))
+    return code
 
 
 def _in_our_words(error: Any) -> str:
@@ -107,14 +115,14 @@ def _told(error: BaseException) -> str:
     """In words; a disk that is full or must not be written is nobody's bug."""
     if isinstance(error, OSError):
         return f"{error.filename or 'aca'}: {error.strerror or error}"
-    return str(error)
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
 
 
-def _report_bug(error: BaseException, arguments: list[str]) -> None:
+def _report_bug(error: BaseException, arguments: list[str]) -> str:
     from aca.cli import bug
 
     path = bug.report(error, arguments)
-    _complain(f"this is a bug in aca: {bug.masked(repr(error))}\n   a report to paste is in {path}")
+    return f"this is a bug in aca: {bug.masked(repr(error))}\n   a report to paste is in {path}"
 
 
 def _complain(text: str) -> None:

@@ -90,14 +90,11 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
 
 
 def _worktrees(workspace: Path) -> Iterator[Finding]:
-    from aca.workspaces import choice, git, repository
+    from aca.workspaces import choice
 
-    lost = "agents that run at once share the directory"
-    if not git.is_new_enough():
-        yield Finding("worktrees", False, git.CURE, lost, False)
-    elif repository.find(workspace) is None:
-        detail = "this is no git repository with a commit"
-        yield Finding("worktrees", False, f"{detail}: {lost}", f"{choice.COMMIT} makes it one", False)
+    if lack := choice.lacking(workspace):
+        why, cure = lack
+        yield Finding("worktrees", False, f"{why}: agents that run at once share the directory", cure, False)
     else:
         yield Finding("worktrees", True, "several agents at once can each have one")
 
@@ -162,15 +159,16 @@ def _providers(workspace: Path) -> Iterator[Finding]:
     from aca.providers import choice
 
     try:
-        plan = app.settings(workspace, os.environ).plan
+        plan = app.settings(workspace, os.environ, but_providers=True).plan
     except AcaError:
         return  # told already
     known, default = providers.names(plan.providers), plan.defaults.provider
-    if default not in known:
-        wrong = choice.none_here() if default is None else providers.unknown(default, known)
-        yield Finding("provider", False, wrong.message, wrong.cure)
+    if default is None:
+        nobody = choice.none_here()
+        yield Finding("provider", False, nobody.message, nobody.cure)
     for name in known:
-        there = providers.check(name, plan.providers.get(name, {}))
+        named = plan.defaults.model if name == default else None
+        there = providers.check(name, plan.providers.get(name, {}), named)
         needed = name == default or there.is_wrong
         yield Finding(f"provider {name}", there.ok, there.detail, there.cure, needed)
 
@@ -183,7 +181,7 @@ def _sandbox(workspace: Path) -> Iterator[Finding]:
     from aca.processes import bubblewrap
 
     try:
-        plan = app.settings(workspace, os.environ).plan
+        plan = app.settings(workspace, os.environ, but_providers=True).plan
     except AcaError:
         return  # told already
     missing, is_off = bubblewrap.obstacle(), plan.sandbox.mode == "off"

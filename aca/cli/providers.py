@@ -27,7 +27,7 @@ def providers(
     from aca import app
     from aca.errors import Exit
 
-    rows = list(_rows(app.settings(workspace, os.environ).plan, check))
+    rows = list(_rows(app.settings(workspace, os.environ, but_providers=True).plan, check))
     if json:
         Screen().document(rows)
     else:
@@ -44,8 +44,9 @@ def _rows(plan: Plan, check: bool) -> Iterator[dict[str, Any]]:
 
     for name in providers.names(plan.providers):
         given = plan.providers.get(name, {})
-        there = providers.check(name, given)
-        row = {"name": name, "default": name == plan.defaults.provider, **asdict(there)}
+        is_default = name == plan.defaults.provider
+        there = providers.check(name, given, plan.defaults.model if is_default else None)
+        row = {"name": name, "default": is_default, **asdict(there)}
         if not there.is_wrong:
             known = about(name, given)
             row |= {"authenticates": known.authenticates, "capabilities": asdict(known.can)}

@@ -37,6 +37,10 @@ class Screen:
         """What was asked for, as one JSON document."""
         self.result(json.dumps(value, indent=2, ensure_ascii=False))
 
+    def line(self, value: Any) -> None:
+        """The same on one line."""
+        self.result(json.dumps(value, ensure_ascii=False))
+
     def remark(self, text: str) -> None:
         """A line about how it goes. Work does not end because nobody can be told of it."""
         with suppress(MachineError):
@@ -62,7 +66,16 @@ class Screen:
         return Console(file=unheard, stderr=True, no_color=self.output.no_color or None, highlight=False)
 
 
+_printed: set[TextIO] = set()
+
+
+def has_printed() -> bool:
+    """Whether this process has printed a result."""
+    return sys.stdout in _printed
+
+
 def _print(stream: TextIO, text: str, called: str) -> None:
+    _printed.add(stream)
     try:
         stream.write(f"{text}\n")
         stream.flush()

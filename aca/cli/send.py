@@ -41,10 +41,14 @@ def send(
 
 def _when(hears: Audience, is_read: bool) -> str:
     """When the agent hears it."""
+    from aca.plans.plan import REPLAY
+
+    played = "; a replay keeps to its script all the same" if hears.provider == REPLAY else ""
     if not is_read:
-        return "its agent is told when it works again: aca resume goes on"
+        return f"its agent is told when it works again: aca resume goes on{played}"
     if not hears.at_work:
-        return "its agent is told when it starts"
+        return f"its agent is told when it starts{played}"
     if hears.live:
         return f"{hears.provider} is at work and is told now"
-    return f"{hears.provider} cannot be told while it works: it is with its next attempt, after this one"
+    told = "cannot be told while it works: its attempt ends first, and another one follows with it"
+    return f"{hears.provider} {told}{played}"

@@ -37,7 +37,9 @@ def status(
     screen = Screen()
     found = session.listing(workspace)
     if not found and name is None:
-        screen.document([] if sessions else None) if json else screen.result("no session yet")
+        hint = session.elsewhere(workspace)
+        told = f"no session here; {hint}" if hint else "no session yet"
+        screen.document([] if sessions else None) if json else screen.result(told)
     elif sessions:
         screen.document([_brief(one) for one in found]) if json else screen.results(map(_line, found))
     else:

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from aca.core import events as ev
 from aca.core.state import SessionState
 from aca.plans.faults import task_faults
+from aca.plans.plan import Plan
 from aca.plans.task import Task
+from aca.plans.values import laid_over
 
 Told = ev.ConversationStarted | ev.CallStarted | ev.NoteLeft | ev.TaskFellBack
 """What is told of an attempt while it is made."""
@@ -36,6 +38,23 @@ def misplaced(event: ev.Event, state: SessionState) -> str:
 
 def _created(event: ev.SessionCreated, state: SessionState) -> str:
     return "a session begins only once" if state.seq else ""
+
+
+def _run(event: ev.RunStarted, state: SessionState) -> str:
+    """What is laid over the plan leaves one that could be run."""
+    if not event.overrides:
+        return ""
+    plan = state.plan.model_dump(mode="json", by_alias=True, exclude={"tasks"})
+    try:
+        Plan.model_validate(laid_over(plan, laid_over(state.overrides, event.overrides)))
+    except ValidationError as error:
+        return f"what it lays over the plan is no part of one: {_first(error)}"
+    return ""
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _started(event: ev.TaskStarted, state: SessionState) -> str:
@@ -65,8 +84,13 @@ def _ended(event: ev.AttemptEnded, state: SessionState) -> str:
     return ""
 
 
-def _ended_with_tasks(event: ev.TaskSplit | ev.TaskFailed, state: SessionState) -> str:
-    return _ended(event, state) or (_adds(event.tasks, state) if event.tasks else "")
+def _split(event: ev.TaskSplit, state: SessionState) -> str:
+    return _ended(event, state) or _adds(event.tasks, state)
+
+
+def _failed(event: ev.TaskFailed, state: SessionState) -> str:
+    never = f'it has "{event.task}" tried again at no time that there is' if event.not_before >= _LAST else ""
+    return _ended(event, state) or never or _adds(event.tasks, state)
 
 
 def _completed(event: ev.TaskCompleted, state: SessionState) -> str:
@@ -109,8 +133,7 @@ def _adds(given: Sequence[Mapping[str, Any]], state: SessionState) -> str:
         try:
             task = Task.model_validate(said)
         except ValidationError as error:
-            first = error.errors()[0]
-            return f"what it adds is no task: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            return f"what it adds is no task: {_first(error)}"
         if task.id in state.tasks or task.id in added:
             return f'it adds the task "{task.id}", which is there already'
         if task.parent_id is not None and task.parent_id not in state.tasks and task.parent_id not in added:
@@ -132,12 +155,13 @@ def _circle(added: Mapping[str, Task]) -> str:
 
 _LOOKS: dict[type[ev.Event], Callable[[Any, SessionState], str]] = {
     ev.SessionCreated: _created,
+    ev.RunStarted: _run,
     ev.TaskStarted: _started,
     **dict.fromkeys(get_args(Told), _within),
     **dict.fromkeys(get_args(ev.Ending), _ended),
     ev.TaskCompleted: _completed,
-    ev.TaskSplit: _ended_with_tasks,
-    ev.TaskFailed: _ended_with_tasks,
+    ev.TaskSplit: _split,
+    ev.TaskFailed: _failed,
     ev.CallEnded: _called,
     ev.TaskProposed: lambda event, state: _within(event, state) or _adds([event.proposal], state),
     ev.TasksAdded: lambda event, state: _adds(event.tasks, state),

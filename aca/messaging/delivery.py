@@ -44,6 +44,11 @@ def waiting(one: Session, task_id: str) -> SessionState:
     if now.settled:
         told = now.summary or now.reason
         raise SessionError(f'"{task_id}" is {now.status} already' + (f": {told}" if told else ""))
-    if cancelled := state.cancelled.get(task_id):  # nobody has run it since
+    # Of what follows nobody has made anything since: no run has gone on.
+    if cancelled := state.cancelled.get(task_id):
         raise SessionError(f'"{task_id}" is cancelled already by {cancelled.by}')
+    if now.answer is not None:
+        word = "approved" if now.answer.approved else "rejected"
+        cure = f"\n   aca cancel {task_id} takes that back: the task fails" if now.answer.approved else ""
+        raise SessionError(f'"{task_id}" is {word} already by {now.answer.by}{cure}')
     return state

@@ -159,6 +159,7 @@ class _Composer:
                 entry.task.setdefault("parent_id", self._entries[entry.group].task["id"])
         names.resolve(self._document)
         self._skip_parts()
+        self._refuse_impatient()
         self._reopen_groups()
         self._order_lists()
 
@@ -175,6 +176,27 @@ class _Composer:
             is_open = entry.group is not None and entry.task["status"] == "pending"
             if is_open and self._entries[entry.group or 0].task["status"] == "skipped":
                 entry.task["status"] = "skipped"
+
+    def _refuse_impatient(self) -> None:
+        """What is to be done now cannot need what waits, a part of that, or the group it is a part of."""
+        waiting = self._waiting()
+        for index, entry in enumerate(self._entries if waiting else ()):
+            needs = entry.task.get("dependencies", ()) if entry.task["status"] == "pending" else ()
+            for need in filter(waiting.__contains__, needs):
+                message = f'task "{entry.task["id"]}" needs "{need}", which waits'
+                cure = "let this one wait, too, or write TODO, DONE or CANCELLED there"
+                self._document.note(("tasks", index, "dependencies"), message, cure, need)
+
+    def _waiting(self) -> set[str]:
+        """The ids of all that waits, from each down to its parts and up to its groups."""
+        found = set[int]()
+        for index, entry in enumerate(self._entries):
+            if entry.item.waits or (entry.group in found and entry.task["status"] == "skipped"):
+                found.add(index)
+        for index in sorted(found, reverse=True):
+            while (group := self._entries[index].group) is not None and group not in found:
+                found.add(index := group)
+        return {self._entries[index].task["id"] for index in found}
 
     def _reopen_groups(self) -> None:
         """A ticked group with an open part is not done."""

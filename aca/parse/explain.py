@@ -35,13 +35,13 @@ def explain(
     """Every error once. *extra* are keys that are understood besides those a model has."""
     alternatives: dict[Loc, list[ErrorDetails]] = {}
     for one in error.errors(include_url=False):
-        alternatives.setdefault(_real(data, one), []).append(one)
+        alternatives.setdefault(place_in(data, one), []).append(one)
     for loc, errors in alternatives.items():
         if not _is_other_branch(loc, errors, alternatives):
             yield _complaint(loc, errors, root, data, extra)
 
 
-def _real(data: object, error: ErrorDetails) -> Loc:
+def place_in(data: object, error: ErrorDetails) -> Loc:
     """Where the error is in *data*, without what pydantic adds for unions; a missing key stays."""
     here = data
     found: Loc = ()

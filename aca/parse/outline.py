@@ -70,6 +70,8 @@ class Item:
     above: Item | None = None
     section: Section = field(default_factory=Section)
     box: str | None = None
+    waits: bool = False
+    """Skipped for now, and not to be gone on without."""
     tags: tuple[str, ...] = ()
     priority: str = ""
     lines: list[int] = field(default_factory=list)

@@ -104,8 +104,11 @@ def _wrong_options(plan: Plan, name: str, error: ValidationError) -> Iterator[Fa
             yield Fault(("providers", name, *one.loc), message, one.cure, one.word)
 
 
-def problems(plan: Plan, settings: Merged, workspace: Path) -> list[Problem]:
-    """What keeps the providers of a plan from doing it here, found out without calling any."""
+def problems(plan: Plan, settings: Merged, workspace: Path, *, ask: bool = True) -> list[Problem]:
+    """What keeps the providers of a plan from doing it here, found out without calling a model.
+
+    Servers are asked for what they have only where that is to be: see ``providers.problems``.
+    """
     found = [settings.problem(one.loc, one.message, one.cure, one.word) for one in faults(plan)]
     if found:
         return found
@@ -113,7 +116,7 @@ def problems(plan: Plan, settings: Merged, workspace: Path) -> list[Problem]:
         found.append(choice_of_provider.none_here())
     for name, errands in used_providers(plan).items():
         try:
-            for told in providers.problems(name, plan.providers.get(name, {}), errands, workspace):
+            for told in providers.problems(name, plan.providers.get(name, {}), errands, workspace, ask=ask):
                 at = _place(plan, name)
                 found.append(told if told.path else settings.problem(at, told.message, told.cure, name))
         except ValidationError as error:

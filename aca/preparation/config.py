@@ -5,6 +5,7 @@ A setting is a piece of plan. Each layer is plan-shaped data; laid over each oth
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from aca.errors import InputError, Problem
 from aca.parse import Document, Loc, read_settings
 from aca.parse.explain import value_at
 from aca.plans.plan import Plan
+from aca.sessions import session
 
 PROJECT_FILE = "aca.toml"
 
@@ -131,6 +133,14 @@ def file_layers(workspace: Path, environ: Mapping[str, str]) -> list[Layer]:
     if problems:
         raise InputError(problems)
     return layers
+
+
+def unread(workspace: Path) -> str:
+    """What to tell where the settings lie in a directory around the workspace: nobody goes by them here."""
+    place = None if (workspace / PROJECT_FILE).exists() else session.around(workspace, PROJECT_FILE)
+    if place is None:
+        return ""
+    return f"{place / PROJECT_FILE} is not read here\n   --workspace {shlex.quote(str(place))} works there"
 
 
 def environment_layers(environ: Mapping[str, str]) -> list[Layer]:

@@ -69,7 +69,8 @@ def prepare(request: Request, environ: Mapping[str, str], document: parse.Docume
         plan = parse.validate(merged.data, merged.problem, document.problems, assigned.faults)
         refuse_secrets(merged.data, merged.problem, environ)
     moved = _moved(document, plan, request) if document.is_plan else {}
-    prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged))
+    note = "" if document.is_plan else config.unread(request.workspace)
+    prepared = _with_provider(Prepared(_select(plan, request.only, request.skip), merged, note))
     prepared = _with_workspace(prepared, request.workspace)
     if request.require_approved:
         drift.refuse_unapproved(prepared.plan, request.file, document.is_plan)
@@ -109,9 +110,9 @@ def _with_image(prepared: Prepared, workspace: Path) -> Prepared:
     return msgspec.structs.replace(prepared, plan=plan)
 
 
-def provider_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
-    """What keeps the providers of a plan from doing it, found out without calling any."""
-    return assigned.problems(prepared.plan, prepared.settings, workspace)
+def provider_problems(prepared: Prepared, workspace: Path, *, ask: bool = True) -> list[Problem]:
+    """What keeps the providers of a plan from doing it, found out without calling a model."""
+    return assigned.problems(prepared.plan, prepared.settings, workspace, ask=ask)
 
 
 def workspace_problems(prepared: Prepared, workspace: Path) -> list[Problem]:
@@ -271,13 +272,17 @@ def _reach(start: Sequence[N], step: Callable[[N], Iterable[N]]) -> set[N]:
     return found
 
 
-def settings(workspace: Path, environ: Mapping[str, str]) -> Prepared:
-    """What a task file gets that says nothing itself, as a plan without tasks. Raises InputError."""
+def settings(workspace: Path, environ: Mapping[str, str], *, but_providers: bool = False) -> Prepared:
+    """What a task file gets that says nothing itself, as a plan without tasks. Raises InputError.
+
+    With *but_providers* not for what is said of these, which whoever lists them looks at one by one.
+    """
     layers = [*config.file_layers(workspace, environ), *config.environment_layers(environ)]
     merged = config.merge(layers)
     parse.imply_mode(merged.data)
     parse.share_checks(merged.data)
-    prepared = Prepared(parse.validate(merged.data, merged.problem), merged)
+    look = () if but_providers else (assigned.faults,)
+    prepared = Prepared(parse.validate(merged.data, merged.problem, (), *look), merged)
     return prepared if prepared.plan.defaults.provider else _chosen(prepared)
 
 
@@ -310,5 +315,6 @@ def _chosen(prepared: Prepared) -> Prepared:
     name, sign = found
     merged.layers[("defaults", "provider")] = config.Layer(f"found here: {sign}", {})
     defaults = plan.defaults.model_copy(update={"provider": name})
-    note = f"agent tasks are for {name} ({sign}), as nothing says who does them: see aca providers"
+    told = f"agent tasks are for {name} ({sign}), as nothing says who does them: see aca providers"
+    note = "\n".join(filter(None, (prepared.note, told)))
     return Prepared(plan.model_copy(update={"defaults": defaults}), merged, note)

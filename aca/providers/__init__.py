@@ -37,7 +37,8 @@ KINDS = {
     "replay": "aca.providers.replaying.replay:Replay",
 }
 """Name -> the class. Its module also has ``Options``, the model of the plan's ``providers.<name>``, and
-``problems(options, errands, workspace)``; some have ``faults(options, errands)``."""
+``problems(options, errands, workspace)``; some have ``faults(options, errands)``, and where a
+server has to be asked ``lacks(options, errands)``."""
 NOTHING: Mapping[str, Any] = {}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
 _TAKEN = ("meta", "inbox", "file_changes", "execution_logs")
@@ -51,8 +52,8 @@ def names(sections: Mapping[str, Mapping[str, Any]] = NOTHING) -> list[str]:
 
 
 def is_declared(given: Mapping[str, Any]) -> bool:
-    """Whether a section of a plan's providers declares an agent CLI."""
-    return given.get("kind") == "cli"
+    """Whether a section of a plan's providers declares an agent CLI. There is no other kind to declare."""
+    return "kind" in given
 
 
 def declared(given: Mapping[str, Any]) -> Declaration:
@@ -76,9 +77,12 @@ def get(name: str, given: Mapping[str, Any] = NOTHING) -> Provider:
     return cast(Provider, module.DeclaredCli(name))
 
 
-def check(name: str, given: Mapping[str, Any] = NOTHING) -> Availability:
-    """Whether it can be used here, found out without running it at any cost."""
+def check(name: str, given: Mapping[str, Any] = NOTHING, named: str | None = None) -> Availability:
+    """Whether it can be used here, for tasks that name the model *named*; found out without running it at any
+    cost."""
     try:
+        if named is not None and "model" in model(name, given).model_fields:
+            given = {**given, "model": named}
         return get(name, given).check(given)
     except InputError as error:
         [wrong, *_] = error.problems
@@ -113,15 +117,19 @@ def faults(name: str, given: Mapping[str, Any], errands: Callable[[], Iterable[E
 
 
 def problems(
-    name: str, given: Mapping[str, Any], errands: Iterable[Errand], workspace: Path
+    name: str, given: Mapping[str, Any], errands: Collection[Errand], workspace: Path, *, ask: bool = True
 ) -> list[Problem]:
     """What keeps the provider *name* from doing *errands* here, found out without calling a model.
 
-    Raises pydantic's ValidationError when the options *given* cannot be used.
+    Only where it is to *ask* is anybody else called: a server for the models it has. Raises pydantic's
+    ValidationError when the options *given* cannot be used.
     """
     try:
-        checked = model(name, given).model_validate(given)
-        return cast(list[Problem], _module(name, given).problems(checked, errands, workspace))
+        checked, module = model(name, given).model_validate(given), _module(name, given)
+        found = cast(list[Problem], module.problems(checked, errands, workspace))
+        if ask and not found and hasattr(module, "lacks"):
+            found = cast(list[Problem], module.lacks(checked, errands))
+        return found
     except InputError as error:
         return error.problems
 

@@ -61,7 +61,7 @@ def _newest_unfinished(workspace: Path, failed: bool) -> Resumption:
         if state.unfinished() or (failed and state.failed()):
             return Resumption(one, state)
     if newest is None:
-        raise SessionError(f"there is no session in {workspace / session.HOME}: run a task file first")
+        raise session.none_yet(workspace)
     return newest
 
 

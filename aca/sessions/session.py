@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -113,23 +114,27 @@ class Session(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan as run. Raises DriftError when the file is not the one the session began with."""
+        """The plan as run. Raises DriftError when the file is not the one the session began with, and
+        MachineError where it holds none any more."""
         created = self._beginning()
+        path = self.path / "plan.json"
         try:
-            data = (self.path / "plan.json").read_bytes()
-        except FileNotFoundError as error:
-            raise MachineError(
-                f"session {self.id} has lost its plan: {error.filename} is gone\n   {lost(self.id)}"
-            ) from None
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise self._without_plan(f"{path} is gone") from None
         if created.plan_sha256 != digest(data):
+            if not _holds_plan(data):
+                raise self._without_plan(f"{path} holds none any more")
             cure = "put it back, or run the edited plan as a session of its own: aca --execution-plan"
-            message = f"{self.path / 'plan.json'} was changed after the session began\n   {cure}"
-            raise DriftError("plan.json", message)
+            raise DriftError("plan.json", f"{path} was changed after the session began\n   {cure}")
         try:
             return Plan.model_validate(json.loads(data))  # pydantic's own reading is slower
         except ValueError as error:
             why = str(error).splitlines()[0]
             raise SessionError(f"session {self.id} has a plan that this aca cannot read: {why}") from None
+
+    def _without_plan(self, why: str) -> MachineError:
+        return MachineError(f"session {self.id} has lost its plan: {why}\n   {lost(self.id)}")
 
     def _beginning(self) -> SessionCreated:
         """The first event of the journal, without which nothing in it can be believed."""
@@ -289,6 +294,13 @@ def listing(workspace: Path) -> list[Session]:
     return sorted(map(Session, filter(_is_session, found)), key=lambda one: one.id)
 
 
+def _holds_plan(data: bytes) -> bool:
+    try:
+        return bool(Plan.model_validate(json.loads(data)).tasks)
+    except NOT_JSON:
+        return False
+
+
 def _is_session(path: Path) -> bool:
     """Whether it has a journal, or the name of one that has lost it. What we may not see into is not ours."""
     if path.name.startswith(".") or not os.access(path, os.X_OK):
@@ -332,8 +344,30 @@ def newest(workspace: Path) -> Session:
     """The session begun last. Raises SessionError when there is none."""
     sessions = listing(workspace)
     if not sessions:
-        raise SessionError(f"there is no session in {workspace / HOME}: run a task file first")
+        raise none_yet(workspace)
     return sessions[-1]
+
+
+def none_yet(workspace: Path) -> SessionError:
+    """What to tell where there is no session, and one is needed."""
+    told = f"there is no session in {workspace / HOME}: run a task file first"
+    return SessionError(f"{told}\n   {hint}" if (hint := elsewhere(workspace)) else told)
+
+
+def elsewhere(workspace: Path) -> str:
+    """Where there are sessions, for somebody who looks for them from a directory further down."""
+    found = around(workspace, f"{HOME}/sessions")
+    return f"there are sessions in {found}: --workspace {shlex.quote(str(found))}" if found else ""
+
+
+def around(workspace: Path, name: str) -> Path | None:
+    """The nearest directory around *workspace* that has *name* in it, within the same git repository."""
+    for place in (at := workspace.resolve(), *at.parents):
+        if place != at and os.path.lexists(place / name):
+            return place
+        if os.path.lexists(place / ".git"):
+            break
+    return None
 
 
 def find_checkpoint(workspace: Path, name: str) -> tuple[Session, SessionState, Checkpoint] | None:

@@ -14,7 +14,7 @@ from aca.workspaces.repository import Repository
 
 _TAKEN = "refs/heads/aca"
 DOCKERFILE = "Dockerfile"
-COMMIT = "`git init && git add -A && git commit`"
+_COMMIT = "`git init && git add -A && git commit`"
 
 
 def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
@@ -28,7 +28,7 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
         return plan, ""
     here = repository.find(workspace)
     if here is None or not git.is_new_enough() or here.ignores(plan.cwd):
-        return plan, sharing(plan)
+        return plan, _told_of_refusal(sharing(plan), workspace)
     defaults = plan.defaults.model_copy(update={"workspace": "worktree"})
     return plan.model_copy(update={"defaults": defaults}), _told(here)
 
@@ -36,10 +36,15 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
 def built(plan: Plan, workspace: Path) -> Plan:
     """*plan* with the workspace's own Dockerfile for containers of which it names no image."""
     docker = plan.docker
-    is_wanted = docker.is_on or any(task.docker for task in plan.tasks)
-    if docker.image or docker.build or not is_wanted or not (workspace / DOCKERFILE).is_file():
+    if docker.image or docker.build or not uses_containers(plan) or not (workspace / DOCKERFILE).is_file():
         return plan
     return plan.model_copy(update={"docker": docker.model_copy(update={"build": DOCKERFILE})})
+
+
+def _told_of_refusal(note: str, workspace: Path) -> str:
+    """*note*, and why the repository that is there was not used where git refuses it."""
+    why, cure = repository.refusal(workspace)
+    return f"{note}\n   git refuses the repository that is here: {why}\n   {cure}".rstrip() if why else note
 
 
 def _told(here: Repository) -> str:
@@ -78,6 +83,21 @@ def uses_containers(plan: Plan) -> bool:
     return plan.docker.is_on or any(task.docker for task in _to_do(plan))
 
 
+def lacking(workspace: Path) -> tuple[str, str] | None:
+    """What keeps worktrees from being made here, and its cure; None where nothing does."""
+    if not git.is_new_enough():
+        return git.TOO_OLD, "install it"
+    if (here := repository.find(workspace)) is None:
+        why, cure = repository.refusal(workspace)
+        if why:
+            return f"git refuses the repository that {workspace} is in: {why}", cure
+        return f"{workspace} is in no git repository with a commit", f"{_COMMIT} makes one"
+    if _TAKEN in here.refs(_TAKEN):
+        why = "a branch is called aca, and there can be no branch aca/<session> beside it"
+        return why, "rename it: git branch -m aca another-name"
+    return None
+
+
 def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
     """What keeps *plan* from being done in the places it names."""
     where = workspace / plan.cwd
@@ -85,14 +105,10 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
         why = f'cwd "{plan.cwd}" leads to a file'
         yield Fault(("cwd",), why, "name a directory: it is made where it is missing", plan.cwd)
     if uses(plan, "worktree"):
-        if not git.is_new_enough():
-            yield Fault(("defaults", "workspace"), git.CURE, "install it, or let workspace be inplace")
-        elif (here := repository.find(workspace)) is None:
-            why = f"worktrees need a git repository with a commit, and {workspace} is not in one"
-            yield Fault(("defaults", "workspace"), why, f"{COMMIT} makes one; or let workspace be inplace")
-        elif _TAKEN in here.refs(_TAKEN):
-            why = "a branch is called aca: there can be no branch aca/<session> beside it"
-            yield Fault(("defaults", "workspace"), why, "rename it: git branch -m aca another-name")
+        if lack := lacking(workspace):
+            why, cure = lack
+            cure = f"{cure}; or let workspace be inplace".removeprefix("; or ")
+            yield Fault(("defaults", "workspace"), f"worktrees cannot be made: {why}", cure)
         yield from _copies(plan, workspace)
     yield from _sharing(plan)
     yield from _crossings(plan)

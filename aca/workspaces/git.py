@@ -16,7 +16,7 @@ from aca.errors import MachineError
 
 OLDEST = (2, 38)
 """The first git that merges without a working tree (``git merge-tree --write-tree``)."""
-CURE = "git 2.38 or newer is needed for worktrees"
+TOO_OLD = "git 2.38 or newer is needed for worktrees"
 
 _SETTINGS = {
     "core.hooksPath": "/dev/null",

@@ -23,7 +23,7 @@ IDENTITY = {
 }
 _ACTIONS: dict[str, Literal["created", "modified", "deleted"]] = {"A": "created", "D": "deleted"}
 _DIFFER = ("diff-tree", "-r", "-z", "--raw")
-_AS_TEXT = ("--no-ext-diff", "--no-textconv")
+_AS_TEXT = ("--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
 _BEGUN = {
     "merge": "MERGE_HEAD",
     "cherry-pick": "CHERRY_PICK_HEAD",
@@ -299,8 +299,7 @@ def find(workspace: Path) -> Repository | None:
 
     A directory that the repository knows nothing of (ignored, or not committed yet) is not in it.
     """
-    at = workspace.resolve()
-    if not any(os.path.lexists(place / ".git") for place in (at, *at.parents)):
+    if not _is_below_one(workspace):
         return None  # git would look for the same, and takes longer
     arguments = (
         "rev-parse",
@@ -316,6 +315,27 @@ def find(workspace: Path) -> Repository | None:
     except (GitError, ValueError):
         return None
     return found if known else None
+
+
+def refusal(workspace: Path) -> tuple[str, str]:
+    """Why git will not use the repository that *workspace* is in, and the command it names as a cure.
+
+    Both are empty where there is none, or nothing is wrong with it.
+    """
+    if not _is_below_one(workspace):
+        return "", ""
+    try:
+        git("rev-parse", "--show-toplevel", cwd=workspace)
+    except GitError as error:
+        first, *more = (line.strip() for line in str(error).splitlines() if line.strip())
+        why = first.partition("fatal: ")[2] or first
+        return why, next((line for line in more if line.startswith("git ")), "")
+    return "", ""
+
+
+def _is_below_one(workspace: Path) -> bool:
+    at = workspace.resolve()
+    return any(os.path.lexists(place / ".git") for place in (at, *at.parents))
 
 
 def apart(workspace: Path, common: Path, *, make: bool = False) -> Repository | None:

@@ -15,21 +15,28 @@ from pathlib import Path
 import msgspec
 
 from aca.safety.place import PRIVATE
+from aca.walk import mark
 from aca.workspaces.base import TreeError
 from aca.workspaces.git import GitError, git
 from aca.workspaces.quarantine import absorb
 from aca.workspaces.repository import Repository
 from aca.workspaces.snapshots import REBUILT
+from aca.workspaces.submodules import Submodule
 
 _START = "aca-start"
 _SPARED = "aca-spared"
 _IGNORED = "aca-ignored"
+_INSIDE = "aca-inside"
 _INDEX = "aca-index"
 _AS_FILE = f"100644 {'1' * 40}"
 _AS_REPOSITORY = f"160000 {'1' * 40}"
 _NESTED = "{} is a git repository of its own, which cannot be kept as files: remove {}/.git, or ignore {}"
 _UNREACHABLE = (
     "the commit that the submodule {} shows is nowhere else: push it first, or set the submodule back"
+)
+_UNKEPT = (
+    "what was written into the submodule {} is in no commit of it and would be lost: commit and push it "
+    "there, or undo it; in a worktree a submodule is empty until workspace.setup fills it"
 )
 
 
@@ -95,6 +102,7 @@ class Tree(msgspec.Struct, frozen=True):
     def settle(self) -> None:
         """From now on, what is there and not in git counts as nobody's work, as long as it stays so."""
         self._note_marks(_IGNORED, self._ignored())
+        self._note_marks(_INSIDE, (name for link in self._submodules() for name in link.files()))
         self._note_marks(_SPARED, self._others())  # last: then it is set up
 
     def _note_marks(self, file: str, names: Iterable[str]) -> None:
@@ -104,9 +112,9 @@ class Tree(msgspec.Struct, frozen=True):
     def _clean(self) -> None:
         """Remove what is not in git but what was set up. Raises GitError where that is not as it was."""
         spared, others = self._marks(_SPARED), set(self._others())
-        for name, mark in spared.items():
+        for name, was in spared.items():
             now = self._mark(name)
-            if not now or (name in others and now != mark):
+            if not now or (name in others and now != was):
                 raise GitError(f"{name} is not as it was set up")
         known = (
             f"{_AS_REPOSITORY if name.endswith('/') else _AS_FILE}\t{name.rstrip('/')}\0"
@@ -134,28 +142,46 @@ class Tree(msgspec.Struct, frozen=True):
         try:
             absorb(self.repository, self._own)
             tree, head = self._snapshot(), self._run("rev-parse", "--verify", "HEAD^{commit}").strip()
+            unkept = self._unkept()
         except GitError as error:
             raise TreeError(f"what the task left in {self.path} cannot be kept: {error}") from None
         for name, is_new in self.repository.links(start, tree):
             if is_new:
                 raise TreeError(_NESTED.format(name, name, name))
-            if not self._is_elsewhere(name):
+            if not self._submodule(name).is_elsewhere():
                 raise TreeError(_UNREACHABLE.format(name))
+        if unkept:
+            raise TreeError(_UNKEPT.format(unkept))
         if head == start and tree == self.repository.tree(start):
             return start
         return self.repository.commit(tree, [start, head], message)
 
-    def _is_elsewhere(self, name: str) -> bool:
-        """Whether what the submodule *name* shows is at its origin too; its repository goes with the tree."""
-        with suppress(GitError, OSError):
-            arguments = ("for-each-ref", "--contains=HEAD", "refs/remotes")
-            return bool(git(*arguments, cwd=self.path / name, env=self.repository.marks)[1])
-        return False
+    def _unkept(self) -> str:
+        """A submodule with work in it that is in no commit; empty where there is none. Raises GitError."""
+        before = self._marks(_INSIDE)
+        for link in self._submodules():
+            inside = {name: was for name, was in before.items() if name.startswith(f"{link.name}/")}
+            if link.has_unkept(inside):
+                return link.name
+        return ""
+
+    def _submodules(self) -> list[Submodule]:
+        """Those that are there. What has no list of them has none that could be filled."""
+        names = self._links() if (self.path / ".gitmodules").exists() else ()
+        links = map(self._submodule, names)
+        return [
+            one
+            for one in links
+            if (self.path / one.name).is_dir() and not (self.path / one.name).is_symlink()
+        ]
+
+    def _submodule(self, name: str) -> Submodule:
+        return Submodule(self.path, name, self.repository.marks)
 
     def _snapshot(self) -> str:
         """The tree of all files but those that were set up and are as they were."""
         with self._scratch() as index:
-            apart = self._repositories(index)
+            apart = self._links(index)
             known = (
                 ":/",
                 f":(top,exclude,glob)**/{PRIVATE}/**",
@@ -178,7 +204,7 @@ class Tree(msgspec.Struct, frozen=True):
             self._run("update-index", "--force-remove", "-z", "--stdin", stdin=kept_out, index=index)
             return self._run("write-tree", index=index).strip()
 
-    def _repositories(self, index: Path) -> list[str]:
+    def _links(self, index: Path | None = None) -> list[str]:
         """The submodules. ``git add`` would look into them with settings that an agent may have written."""
         entries = self._run("ls-files", "--stage", "-z", index=index).split("\0")[:-1]
         links = (entry.partition("\t")[2] for entry in entries if entry.startswith("160000 "))
@@ -214,10 +240,7 @@ class Tree(msgspec.Struct, frozen=True):
         """What tells whether a file is as it was; empty where there is none."""
         if name.endswith("/"):
             return "repository"
-        with suppress(OSError):
-            found = (self.path / name).lstat()
-            return f"{found.st_mode:o}:{found.st_size}:{found.st_mtime_ns}"
-        return ""
+        return mark(self.path / name)
 
     def _marks(self, file: str) -> dict[str, str]:
         """What was set up: names and marks."""

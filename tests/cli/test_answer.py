@@ -83,12 +83,25 @@ def test_what_cannot_be_approved_is_refused(project: Project, task: str, told: s
     assert told in project.run("approve", task, expect=2).stderr
 
 
-def test_an_answer_cannot_be_given_twice(project: Project) -> None:
+def test_what_was_answered_and_is_done_cannot_be_answered(project: Project) -> None:
     """The second one would change nothing."""
     waits(project)
     project.run("approve", "look")
     project.run("resume")
     assert '"look" is completed already' in project.run("reject", "look", expect=2).stderr
+
+
+def test_a_second_answer_is_refused_before_anybody_goes_on(project: Project) -> None:
+    """The first one counts, so nobody is told that his own did; what was approved can be cancelled."""
+    waits(project)
+    project.run("approve", "look", env={"USER": "ada", "LOGNAME": "ada"})
+    for command in ("reject", "approve"):
+        told = project.run(command, "look", expect=2).stderr
+        assert '"look" is approved already by ada' in told
+        assert "aca cancel look takes that back" in told
+    project.run("cancel", "look")
+    project.run("resume", expect=1)
+    assert not (project.root / "shipped").exists()
 
 
 def test_what_is_cancelled_cannot_be_answered(project: Project) -> None:

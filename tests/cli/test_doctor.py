@@ -74,6 +74,12 @@ def test_doctor_names_a_session_without_its_plan(project: Project) -> None:
     assert f"session {first.id}: session {first.id} has lost its plan" in told
     assert "sessions: 1 of 2 are sound" in told
     project.run("status", first.id, expect=7)
+    for data in (b"", b"{}", b"\xff"):  # to run that, or to put it back, helps nobody
+        (first.path / "plan.json").write_bytes(data)
+        told = project.run("resume", first.id, expect=7).stderr
+        assert "plan.json holds none any more" in told
+        assert f"`aca gc {first.id} --force` removes it" in told
+    assert f"{first.id}  removed" in project.run("gc", first.id, "--force").stdout
 
 
 def test_doctor_names_a_wrong_setting_with_its_line(project: Project) -> None:

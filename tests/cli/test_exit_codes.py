@@ -290,9 +290,8 @@ def test_0_whatever_happens_to_who_watches(project: Project) -> None:
 def test_the_last_json_line_has_the_exit_code(project: Project, error: str, code: int, reason: str) -> None:
     """Whatever ends the run, machines are told the same as the shell."""
     project.write({"tasks.md": '- [ ] One {run="true"}\n'})
-    env = sabotage(
-        project, f"import aca.runner\ndef broken(*_, **__): raise {error}\naca.runner._drive = broken\n"
-    )
+    broken = f"def broken(*_, **__): raise {error}\n"
+    env = sabotage(project, f"import aca.runner\n{broken}aca.runner.run = broken\n")
     done = project.run("--task-file", "tasks.md", "--jsonl", env=env, expect=code).jsonl[-1]
     assert (done["type"], done["exit_code"]) == ("done", code)
     assert reason in done["reason"]

@@ -128,6 +128,9 @@ def test_what_a_plan_says_of_providers_is_looked_at_with_all_else(project: Proje
     assert sorted(line for line in told if line.startswith(("bad.md:", "--"))) == sorted(wrong)
     warned = project.run("plan", "validate", "good.md").stderr
     assert warned.startswith("warning: good.md:2: ANTHROPIC_API_KEY is not set")
+    found = project.run("plan", "validate", "good.md", "--json").json
+    assert (found["exit_code"], found["problems"], found["reason"]) == (0, [], "sound, 1 task")
+    assert [(one["path"], one["line"]) for one in found["warnings"]] == [("good.md", 2)]
 
 
 def test_a_drawing_in_plain_lines_is_by_level(tasks: Project) -> None:

@@ -271,3 +271,18 @@ def test_a_terminal_without_unicode_gets_plain_marks(project: Project) -> None:
     outcome = project.run("--task-file", "tasks.md", env={"PYTHONIOENCODING": "ascii"})
     assert outcome.stdout.startswith("x tasks: ")
     assert outcome.stdout.isascii()
+
+
+def test_who_else_works_in_the_directory_is_told(project: Project) -> None:
+    """Two sessions in one directory know nothing of each other's tasks."""
+    project.write(
+        {
+            "long.md": '- [ ] Long {run="until test -f end; do sleep 0.05; done"}\n',
+            "short.md": '- [ ] Short {run="touch end"}\n',
+        }
+    )
+    running = project.start("run", "long.md")
+    running.until(lambda: "long: started" in running.stderr)
+    told = project.run("run", "short.md").stderr
+    assert f"process {running.pid} works in this directory too" in told
+    assert "works in this directory too" not in running.finish(expect=0).stderr

@@ -127,7 +127,10 @@ def test_who_cannot_be_told_while_at_work_goes_on_with_it(project: Project) -> N
     project.write({"tasks.md": f"{project.replay(SCRIPT)}- [ ] Paint {{#paint}}\n"})
     running = project.start("--task-file", "tasks.md")
     running.until((project.root / "began").exists)
-    assert "replay cannot be told while it works: it is with its next attempt" in sent(project, running)
+    told = (
+        "its attempt ends first, and another one follows with it; a replay keeps to its script all the same"
+    )
+    assert f"replay cannot be told while it works: {told}" in sent(project, running)
     project.write({"go": ""})
     outcome = running.finish(expect=0)
     assert deliveries(project) == [(WORDS, 2)]
@@ -144,7 +147,7 @@ def test_what_is_said_between_two_runs_is_in_the_next_prompt(project: Project) -
     project.write({"tasks.md": project.replay(script) + tasks})
     project.run("--task-file", "tasks.md", expect=4)
     told = project.run("send", "Paint", WORDS, env=ADA).stdout
-    assert told.endswith("its agent is told when it works again: aca resume goes on\n")
+    assert "its agent is told when it works again: aca resume goes on; a replay" in told
     project.run("approve", "look")
     project.run("resume")
     logs = project.session().task_logs / "paint"
@@ -159,7 +162,7 @@ def test_a_task_that_stands_in_the_queue_is_told_when_it_starts(project: Project
     project.write({"tasks.md": project.replay(script) + tasks})
     running = project.start("--task-file", "tasks.md")
     running.until((project.root / "began").exists)
-    assert sent(project, running).endswith("its agent is told when it starts\n")
+    assert sent(project, running).endswith("told when it starts; a replay keeps to its script all the same\n")
     project.write({"go": ""})
     running.finish(expect=0)
     starts = [event.task for event in project.journal() if isinstance(event, ev.TaskStarted)]

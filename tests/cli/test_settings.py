@@ -144,3 +144,14 @@ def test_the_task_file_may_come_from_the_environment(project: Project) -> None:
     project.run("--task-file", "one.md", "--dry-run", "--dump-plan", "plan.json")
     project.write({"plan.json": project.read("plan.json").replace('"One"', '"Planned"')})
     assert "Planned (one)" in project.run("--execution-plan", "plan.json", env=env).stdout
+
+
+def test_a_wrong_variable_stops_all_that_reads_settings_and_nothing_else(project: Project) -> None:
+    """Whoever asks for the state of a session is not held up by a setting that it does not have."""
+    project.write({"tasks.md": "- [ ] May it? {kind=approval}\n"})
+    project.run("run", "tasks.md", expect=4)
+    for command in ("run tasks.md", "plan validate tasks.md", "config", "doctor", "providers"):
+        outcome = project.run(*command.split(), env={"ACA_JOBS": "x"}, expect=2)
+        assert "ACA_JOBS" in outcome.stdout + outcome.stderr, command
+    for command, code in (("status", 0), ("resume", 4)):
+        assert "ACA_JOBS" not in project.run(command, env={"ACA_JOBS": "x"}, expect=code).stderr

@@ -42,6 +42,17 @@ def test_there_may_be_no_session_yet(project: Project) -> None:
     assert not (project.root / ".aca").exists()
 
 
+def test_from_a_directory_further_down_the_project_is_found(project: Project) -> None:
+    """It is a workspace of its own, without the sessions and settings that lie above; that is told."""
+    project.write({"tasks.md": '- [ ] One {run="true"}\n', "aca.toml": "retries = 0\n", "sub/x": ""})
+    project.run("run", "tasks.md")
+    below, hint = ("--workspace", "sub"), f"there are sessions in {project.root}: --workspace {project.root}"
+    assert project.run("status", *below).stdout == f"no session here; {hint}\n"
+    assert hint in project.run("resume", *below, expect=2).stderr
+    told = project.run("run", "tasks.md", *below, "--dry-run").stderr
+    assert f"{project.root}/aca.toml is not read here" in told
+
+
 def test_status_shows_counts_roll_up_and_what_waits(project: Project) -> None:
     """Each task with its status, groups with how much of them is done, and what to do next."""
     a_run(project)

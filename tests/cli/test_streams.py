@@ -91,7 +91,31 @@ def test_done_is_told_whatever_ends_the_run(project: Project) -> None:
     assert (done["type"], done["exit_code"], done["reason"]) == ("done", 1, "1 task failed")
     plan = project.session().path / "plan.json"
     plan.write_text(plan.read_text() + " ")
-    assert project.run("resume", "--failed", "--jsonl", expect=6).stdout == ""
+    [done] = project.run("resume", "--failed", "--jsonl", expect=6).jsonl
+    assert (done["type"], done["exit_code"], done["problems"]) == ("done", 6, [])
+
+
+@pytest.mark.parametrize("form", ["--json", "--jsonl"])
+def test_a_script_that_asked_for_json_is_told_what_is_wrong_in_json(project: Project, form: str) -> None:
+    """On stdout, with the place of each problem; people read the same on stderr."""
+    project.write({"tasks.md": "- [ ] One {#one needs=tow prio=1}\n- [ ] Two {#two}\n"})
+    outcome = project.run("run", "tasks.md", form, expect=2)
+    told = outcome.json
+    assert (told["exit_code"], told["reason"]) == (2, "2 problems, nothing was run")
+    assert told["problems"][0] == {
+        "path": "tasks.md", "line": 1, "column": 23, "width": 3, "cure": 'did you mean "two"?',
+        "message": 'task "one" needs "tow", which is not in this plan',
+    }  # fmt: skip
+    assert told.get("type") == (None if form == "--json" else "done")
+    assert 'tasks.md:1: task "one" needs "tow"' in outcome.stderr
+
+
+def test_every_error_is_told_as_json_where_that_is_asked_for(project: Project) -> None:
+    """Of the command line, of a session, by a variable; and only once."""
+    assert project.run("status", "nope", "--json", expect=2).json["problems"] == []
+    assert "--jsn" in project.run("run", "--json", "--jsn", expect=2).json["reason"]
+    assert "nope" in project.run("status", "nope", env={"ACA_JSON": "1"}, expect=2).json["reason"]
+    assert project.run("status", "nope", expect=2).stdout == ""
 
 
 @pytest.mark.parametrize("how", ["--jsonl", "--verbose"])
@@ -200,11 +224,14 @@ def test_a_run_goes_on_without_its_reader(project: Project) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
-def test_a_full_disk_behind_stdout_is_the_machine_s_fault(project: Project) -> None:
-    """One line says so."""
+@pytest.mark.parametrize(("command", "code"), [("schema", 7), ("show nope --json", 2)])
+def test_a_full_disk_behind_stdout_is_the_machine_s_fault(project: Project, command: str, code: int) -> None:
+    """One line says so; what was wrong before stays what is wrong."""
     with open("/dev/full", "w") as full:
-        argv = project.argv("schema")
+        argv = project.argv(*command.split())
         done = subprocess.run(
             argv, cwd=project.root, env=project.env(), stdout=full, stderr=subprocess.PIPE, check=False
         )
-    assert (done.returncode, done.stderr) == (7, b"standard output: No space left on device\n")
+    told = done.stderr.splitlines()
+    assert (done.returncode, told[-1]) == (code, b"standard output: No space left on device")
+    assert b"Traceback" not in done.stderr

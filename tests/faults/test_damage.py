@@ -13,6 +13,7 @@ from aca.core.events import (
     CallEnded,
     Event,
     NoteLeft,
+    RunStarted,
     SessionCreated,
     TaskCompleted,
     TaskFailed,
@@ -158,21 +159,28 @@ def test_what_cannot_have_happened_is_damage(ended: Session, monkeypatch: pytest
         (begun, TaskFailed(task="one", reason="x", seconds=-1.0), "more or less used"),
         (begun, TaskFailed(task="one", reason="x", usage=Usage(10**40)), "more or less used"),
         (begun, TaskFailed(task="one", reason="x", attempt=1), "which is not under way"),
+        (begun, TaskFailed(task="one", reason="x", not_before=1e300), "tried again at no time"),
         (begun, TaskCompleted(task="one"), 'it completes "one" without an attempt'),
         (begun + 1, TaskFailed(task="one", reason="x"), "it ends attempt 0"),
         (len(past), TaskReopened(task="one", reason="x", at=1e300), "at no time"),
         (begun + 1, CallEnded(task="one", attempt=1, call=7), "it ends call 7"),
+        (1, overridden({"limits": {"max_cost_usd": "much"}}), "no part of one: limits.max_cost_usd: "),
+        (1, overridden({"jobs": 3}), "no part of one: jobs: "),
     ]
     for count, event, told in cases:
         wrong = msgspec.structs.replace(event, seq=count + 1)
         ended.journal_path.write_bytes(journal.lines([*past[:count], wrong]))
         with pytest.raises(DamagedJournalError, match=f":{count + 1}: .*{re.escape(told)}"):
             Session(ended.path).state()
-    assert aca("status")[0] == 7
+    assert [aca(command)[0] for command in ("status", "resume")] == [7, 7]
 
 
 def added(*tasks: dict[str, object]) -> TasksAdded:
     return TasksAdded(tasks=tuple({"title": "X", **task} for task in tasks), by="me")
+
+
+def overridden(overrides: dict[str, object]) -> RunStarted:
+    return RunStarted(pid=1, overrides=overrides)
 
 
 @pytest.mark.parametrize("task", [{"id": "x"}, {"id": "x", "title": "X", "wrong": 1}])

@@ -114,20 +114,86 @@ def test_org_keywords_and_priorities_mean_what_org_means(desk: Desk) -> None:
 
 def test_org_that_is_nearly_right_is_told(desk: Desk) -> None:
     """Priorities that mean nothing, and keywords that are not where they belong."""
-    lines = ("TODO [#9] a", "TODO [#a] b", "TODO [#A][#B] c", "TODO [#D] d", "[#A] TODO e", "TODO: f")
+    lines = (
+        "TODO [#9] a",
+        "TODO [#a] b",
+        "TODO [#A][#B] c",
+        "TODO [#D] d",
+        "[#A] TODO e",
+        "TODO: f",
+        "todo g",
+    )
     told = desk.complaint("* TODO One\n" + "".join(f"* {line}\n" for line in lines), "t.org")
     assert told.count("this is not quite a priority") == 4
-    assert told.count("this headline is not quite a task") == 2
+    assert told.count("this headline is not quite a task") == 3
+    assert "    8 | * todo g\n          ^^^^ write TODO in capitals" in told
+
+
+def test_an_org_heading_may_begin_like_a_keyword(desk: Desk) -> None:
+    """What has headlines below it was not to be a task."""
+    tasks = desk.tasks("* Todo list\n** TODO One\n* Done\n* TODO Two\n", "t.org")
+    assert [(task.title, task.context) for task in tasks] == [
+        ("One", "* Todo list"),
+        ("Two", "* Done"),
+    ]
+
+
+def test_what_waits_in_org_cannot_be_gone_on_without(desk: Desk) -> None:
+    """Neither without a part of it, nor without the group it is in; but what waits may need what waits."""
+    content = """* WAITING Design
+** TODO Sketch
+* TODO Release
+** HOLD Sign
+** TODO Pack
+* TODO One {needs=design}
+* TODO Two {needs=sketch}
+* TODO Three {needs=release}
+* HOLD Four {needs=design}
+* TODO Five {needs=pack}
+"""
+    told = desk.complaint(content, "t.org").splitlines()
+    wrong = [(6, "one", "design"), (7, "two", "sketch"), (8, "three", "release")]
+    assert told[::3] == [
+        *(f't.org:{line}: task "{task}" needs "{need}", which waits' for line, task, need in wrong),
+        "3 problems, nothing was run",
+    ]
+    assert told[2].endswith("^^^^^^ let this one wait, too, or write TODO, DONE or CANCELLED there")
+    sound = content.replace("WAITING", "CANCELLED").replace("HOLD Sign", "DONE Sign")
+    done = {task.id: task.status for task in desk.tasks(sound, "t.org")}
+    assert (done["design"], done["sketch"], done["one"]) == ("skipped", "skipped", "pending")
+
+
+def test_what_is_a_comment_in_org_is_not_there(desk: Desk) -> None:
+    """With all below it, text and code, whether it has a keyword or not."""
+    content = """* TODO COMMENT One
+  Words.
+** TODO Part
+* COMMENT Ideas
+#+begin_src sh
+* TODO Code
+#+end_src
+** TODO [#A] COMMENT Other
+* TODO Two
+** COMMENT Hidden
+   Words.
+** TODO COMMENTARY
+"""
+    plan = desk.plan(content, "t.org")
+    assert [(task.title, task.description) for task in plan.tasks] == [("Two", ""), ("COMMENTARY", "")]
+    assert (plan.description, plan.tasks[1].parent_id) == ("", "two")
 
 
 def test_what_an_org_file_declares_goes_before_what_is_usual(desk: Desk) -> None:
-    """``HOLD`` waits, where the file does not say that it is to be done."""
-    content = "#+TODO: TODO HOLD | FIXED\n* TODO One\n* HOLD Two\n* FIXED Three\n* DONE Four\n"
+    """``HOLD`` waits and ``CANCELLED`` is called off also where the file has to declare them."""
+    content = "#+TODO: TODO HOLD DONE | FIXED CANCELLED\n" + "".join(
+        f"* {word} Title\n" for word in ("TODO", "HOLD", "DONE", "FIXED", "CANCELLED")
+    )
     assert [task.status for task in desk.tasks(content, "t.org")] == [
         "pending",
+        "skipped",
         "pending",
         "completed",
-        "completed",
+        "skipped",
     ]
 
 

@@ -157,6 +157,19 @@ def test_a_model_that_ollama_does_not_have_is_told(project: Project, server: Mod
     assert server.listed == 1
 
 
+def test_a_dry_run_asks_no_server(project: Project, server: ModelServer) -> None:
+    """Nor does whoever checks a plan; ``aca doctor`` is there to ask, and names the model that is missing."""
+    settings = 'provider = "ollama"\nmodel = "large"\n'
+    project.write({"tasks.md": "- [ ] One\n", "aca.toml": settings})
+    for command in ("run tasks.md --dry-run", "plan validate tasks.md"):
+        assert "Ollama" not in project.run(*command.split(), env=environment(server)).stderr
+    assert server.listed == 0
+    told = project.run("doctor", env=environment(server), expect=2).stdout
+    assert "mend    provider ollama: Ollama has no model large" in told
+    project.write({"aca.toml": settings.replace("large", "small")})
+    assert "ok      provider ollama: at http" in project.run("doctor", env=environment(server)).stdout
+
+
 def test_a_server_of_ones_own_needs_no_key(project: Project, server: ModelServer) -> None:
     """An address is enough for what speaks OpenAI's language."""
     script(server)

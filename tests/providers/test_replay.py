@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import aclosing
 from pathlib import Path
@@ -14,11 +15,11 @@ from msgspec.structs import replace
 from aca import providers
 from aca.core.events import FileChange, Usage
 from aca.errors import InputError
-from aca.plans.task import Task
-from aca.providers.base import Assignment, Changed, Conversed, Errand, Result, Said, Step, Used
+from aca.providers.base import Assignment, Changed, Conversed, Result, Said, Step, Used
 from aca.providers.replaying import script
 from aca.providers.replaying.replay import Replay
 from tests.places import pid_in, place, running
+from tests.project import Project
 
 
 def assignment(tmp_path: Path, task_id: str = "task", attempt: int = 1) -> Assignment:
@@ -236,6 +237,12 @@ def told(tmp_path: Path, text: str, name: str = "s.toml") -> list[tuple[int | No
     return [(problem.line, problem.message, problem.cure) for problem in caught.value.problems]
 
 
+def underlined(path: Path) -> list[str]:
+    """What has a caret under it, of all that is wrong with a script."""
+    places = ((one, (one.column or 0) - 1) for one in script.look(path)[1])
+    return [one.source[start : start + one.width] for one, start in places]
+
+
 def test_json_lines_say_the_same(tmp_path: Path) -> None:
     """A script of JSON lines is read like its TOML twin."""
     (tmp_path / "a.jsonl").write_text(
@@ -281,9 +288,11 @@ step = 1
         (10, 'a step with edit needs "new"', ""),
         (10, 'unknown key "nw" in a step that has edit', 'did you mean "new"?'),
         (11, "run: neither a shell line nor a list of words", 'write "pytest -q" or ["pytest", "-q"]'),
-        (15, 'wait: "5x" is not a duration; write "30s", "10m" or "1h30m"', ""),
+        (16, 'wait: "5x" is not a duration; write "30s", "10m" or "1h30m"', ""),
         (17, 'the entry "c d" has no list of steps', "write steps = [{say = ...}]"),
     ]
+    words = ["titel", "sy", "run", "edit", "nw", "run", "wait", "c d"]
+    assert underlined(tmp_path / "s.toml") == words
 
 
 @pytest.mark.parametrize(
@@ -314,6 +323,8 @@ def test_broken_files_are_told_with_their_line(tmp_path: Path) -> None:
     assert told(tmp_path, "\n[tasks.a\n")[0][0] == 2
     lines = told(tmp_path, '{"task": "a", "say": "x"}\nnope\n{"say": "x"}\n[1]\n', "s.jsonl")
     assert [line for line, _, _ in lines] == [2, 3, 4]
+    (tmp_path / "s.jsonl").write_text('{"task": "a", "sy": "x"}\n{"task": "a" "say": "x"}\n')
+    assert underlined(tmp_path / "s.jsonl") == ["sy", '"']
 
 
 def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -325,16 +336,17 @@ def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
 # -- the registry -----------------------------------------------------------------------------------------
 
 
-def test_all_tasks_are_checked_before_the_run(tmp_path: Path) -> None:
-    """What the script lacks is found for all tasks at once, in their order, without playing anything."""
-    (tmp_path / "s.toml").write_text(steps('{say = "x"}'))
-    ids = ("c", "task", "b")
-    tasks = {place: Task(id=name, title=name) for place, name in zip((3, 1, 2), ids, strict=True)}
-    errands = [Errand(None, "workspace-write", False, {n: task}) for n, task in tasks.items()]
-    found = providers.problems("replay", {"script": "s.toml"}, errands, tmp_path)
-    assert [problem.message.split('"')[1] for problem in found] == ["b", "c"]
-    missing = providers.problems("replay", {"script": "t.toml"}, errands, tmp_path)
-    assert [problem.path for problem in missing] == [str(tmp_path / "t.toml")]
+def test_all_tasks_are_checked_before_the_run(project: Project) -> None:
+    """What is wrong with the script and what it lacks is told at once, without playing anything."""
+    front = project.replay('[tasks.one]\nsteps = [{say = "x"}]\n[tasks.two]\nsteps = [{sya = "x"}]\n')
+    project.write({"tasks.md": front + "- [ ] One\n- [ ] Two\n- [ ] Three {model=x}\n- [ ] Four\n"})
+    told = project.run("run", "tasks.md", expect=2).stderr
+    line = "    4 | steps = [{sya = "
+    assert f'replay.toml:4: a step with sya does nothing\n{line}"x"}}]\n                  ^^^' in told
+    assert re.findall(r'no entry for the task "(\w+)"', told) == ["three", "four"]
+    assert "3 problems, nothing was run" in told
+    project.write({"tasks.md": front.replace("replay.toml", "none.toml") + "- [ ] One\n"})
+    assert "none.toml: cannot read the replay script" in project.run("run", "tasks.md", expect=2).stderr
 
 
 def test_an_unknown_provider_is_told_with_the_nearest(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ def a_finished_session(project: Project) -> str:
 
 
 def test_what_a_task_changed_is_shown_as_a_patch(project: Project) -> None:
-    """Its own work and nobody else's, such as ``git apply`` takes it."""
+    """Its own work and nobody else's, such as ``git apply`` takes it, whatever people like to see."""
     a_finished_session(project)
+    git(project, "config", "diff.noprefix", "true")
     patch = project.run("show", "second", "--diff").stdout
     assert "+goodsecond" in patch
     assert "gone.txt" not in patch

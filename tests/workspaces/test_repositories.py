@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,38 @@ def test_a_submodule_stays_what_it_is(project: Project) -> None:
     assert git(project, "ls-tree", f"aca/{project.session().id}", "lib") == linked
 
 
+def test_what_is_written_into_a_submodule_is_not_lost_unnoticed(project: Project) -> None:
+    """It is in no commit: the attempt fails, whether the submodule is filled or empty.
+
+    What it ignores, what tools make anew and what is as it was is no such work.
+    """
+    other = Project(project.root.parent / "other", project.root.parent / "other-home")
+    repository(other, {"lib.txt": "lib\n", ".gitignore": "*.log\n"})
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    for name in ("lib", "empty"):
+        add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.root), name)
+        git(project, *add)
+    commit(project, "with submodules")
+    script = """
+        [tasks.first]
+        steps = [
+          {attempt = 1, run = "echo mine >> lib/lib.txt", must = true},
+          {attempt = 2, run = "git -C lib checkout -q lib.txt; echo 1 > lib/a.log", must = true},
+          {attempt = 2, run = "mkdir lib/__pycache__; echo 1 > lib/__pycache__/b", must = true},
+        ]
+        [tasks.second]
+        steps = [{run = "mkdir empty/src; echo mine > empty/src/new.txt", must = true}]
+        """
+    settings = 'workspace: {setup: "git -c protocol.file.allow=always submodule update -q --init lib"}\n'
+    items = "- [ ] First {#first retries=1}\n- [ ] Second {#second retries=0}\n"
+    tasks(project, items, script, settings=f"retry_delay: 0s\n{settings}")
+    outcome = project.run("run", "tasks.md", "-j", "2", expect=1)
+    told = "what was written into the submodule {} is in no commit of it and would be lost"
+    assert told.format("lib") in outcome.stderr
+    assert told.format("empty") in outcome.stdout
+    assert "first: completed" in outcome.stderr
+
+
 LARGE = """\
 #!/bin/sh
 # As Git LFS: git holds a pointer, the content lies beside it.
@@ -271,9 +304,29 @@ def test_worktrees_where_there_is_no_repository_are_refused(project: Project) ->
     """With file, line and cure; nothing has run."""
     tasks(project, TWO, SCRIPT, settings="workspace: worktree\n")
     told = project.run("run", "tasks.md", expect=2).stderr
-    assert told.startswith("tasks.md:4: worktrees need a git repository with a commit")
+    why = f"tasks.md:4: worktrees cannot be made: {project.root} is in no git repository with a commit"
+    assert told.startswith(why)
     assert "git init" in told
     assert project.sessions() == []
+
+
+def test_why_git_refuses_a_repository_is_told(project: Project) -> None:
+    """To make another one would be no cure: such as one of another user's, or of a git of later times."""
+    repository(project, {"a.txt": "1\n", ".gitignore": IGNORE})
+    tasks(project, TWO, SCRIPT)
+    if os.geteuid() == 0:  # only root can give files away
+        os.chown(project.root, 1, 1)
+        os.chown(project.root / ".git", 1, 1)
+        told = project.run("run", "tasks.md", "--workspace-mode", "worktree", expect=2).stderr
+        assert "detected dubious ownership" in told
+        assert f"git config --global --add safe.directory {project.root}; or let" in told
+        os.chown(project.root, 0, 0)
+        os.chown(project.root / ".git", 0, 0)
+    git(project, "config", "core.repositoryFormatVersion", "7")
+    why = "git refuses the repository that"
+    assert why in project.run("run", "tasks.md", "--workspace-mode", "worktree", expect=2).stderr
+    assert f"{why} is here: " in project.run("run", "tasks.md", "-j", "2").stderr
+    assert why in project.run("doctor", expect=None).stdout
 
 
 def test_agents_at_once_in_place_must_say_what_they_touch(project: Project) -> None:

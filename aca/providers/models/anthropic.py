@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from aca.core.events import Usage
 from aca.errors import Problem
 from aca.plans import output
 from aca.providers.base import Availability, Errand
-from aca.providers.models import chat
+from aca.providers.models import address, chat
 from aca.providers.models.chat import Wire
 from aca.providers.models.conversation import (
     Answered,
@@ -45,13 +44,13 @@ class Options(chat.Options):
     """``providers.anthropic`` of a plan."""
 
     model: str | None = "claude-opus-5-5"
-    base_url: str | None = None
+    base_url: address.BaseUrl | None = None
     """Of another server that speaks the Messages API; else ANTHROPIC_BASE_URL, else Anthropic's own."""
 
 
 def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps it from being used here: there is no key."""
-    found = _look()
+    found = _look(options)
     return [] if found.ok else [Problem(found.detail, found.cure)]
 
 
@@ -65,13 +64,13 @@ class Anthropic(chat.Chat):
 
     def check(self, options: Mapping[str, Any]) -> Availability:
         """Whether there is a key. Whether it is valid shows with the first call."""
-        return _look()
+        return _look(Options.model_validate(options))
 
     @asynccontextmanager
     async def connect(self, options: Options, model: str, system: str) -> AsyncIterator[Wire]:
         # Importing the SDK takes most of a second, in which others should not stand still.
         sdk: Any = await asyncio.to_thread(importlib.import_module, "anthropic")
-        key, url = keys.key(KEY), options.base_url or os.environ.get(URL) or None
+        key, url = keys.key(KEY), _url(options)
         client = sdk.AsyncAnthropic(
             api_key=key,
             base_url=url,
@@ -119,7 +118,12 @@ class _Messages:
             raise ModelError.of(error) from error
 
 
-def _look() -> Availability:
+def _url(options: Options) -> str | None:
+    return address.given(options.base_url, URL, address.base_url)
+
+
+def _look(options: Options) -> Availability:
+    _url(options)
     if found := keys.where(KEY):
         return Availability(True, found)
     return Availability(False, f"{KEY} is not set", CURE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from aca.core.events import Usage
 from aca.errors import Problem, did_you_mean
 from aca.plans.values import Duration
 from aca.providers.base import Availability, Errand
-from aca.providers.models import chat
+from aca.providers.models import address, chat
 from aca.providers.models.chat import Wire
 from aca.providers.models.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
 from aca.providers.models.trouble import ModelError, understanding
@@ -33,14 +32,20 @@ class Options(chat.Options):
 
     idle_timeout: Duration = Field(default=1800.0, gt=0)
     """How long an answer may take: it comes in one piece."""
-    host: str | None = None
+    host: address.Host | None = None
     """Where it listens; else OLLAMA_HOST, else this machine."""
     num_ctx: int = Field(default=32_768, ge=1024)
     """The context window in tokens. Ollama's own default is small, and it forgets what does not fit."""
 
 
 def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What keeps it from being used here: it does not answer, or does not have the models of *errands*."""
+    """What keeps it from being used here, as far as that shows without its server: where that is."""
+    _where(options)
+    return []
+
+
+def lacks(options: Options, errands: Iterable[Errand]) -> list[Problem]:
+    """What its server says: it does not answer, or does not have the models of *errands*."""
     models, found = _look(options)
     if not found.ok:
         return [Problem(found.detail, found.cure)]
@@ -65,8 +70,11 @@ class Ollama(chat.Chat):
     options: ClassVar[type[chat.Options]] = Options
 
     def check(self, options: Mapping[str, Any]) -> Availability:
-        """Whether its server answers, and how many models it has."""
-        return _look(Options.model_validate(options))[1]
+        """Whether its server answers, and has the model that is named; how many it has."""
+        checked = Options.model_validate(options)
+        models, found = _look(checked)
+        lack = _missing(checked.model, models) if found.ok and checked.model else None
+        return Availability(False, lack.message, lack.cure) if lack else found
 
     @asynccontextmanager
     async def connect(self, options: Options, model: str, system: str) -> AsyncIterator[Wire]:
@@ -151,13 +159,17 @@ def _table(arguments: object) -> dict[str, Any]:
 # -- the server ---------------------------------------------------------------------------------------------
 
 
+def _where(options: Options) -> str:
+    return address.given(options.host, "OLLAMA_HOST", address.host) or "http://127.0.0.1:11434"
+
+
 def _look(options: Options) -> tuple[list[str], Availability]:
     """The models it has, and whether it is there at all."""
+    where = _where(options)
     import httpx
-    import ollama
+    import ollama  # which makes a client for OLLAMA_HOST as it is imported
 
-    client = ollama.Client(host=options.host, timeout=PATIENCE, headers=_signed())
-    where = options.host or os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434"
+    client = ollama.Client(host=where, timeout=PATIENCE, headers=_signed())
     try:
         with client:
             models = [str(model.model) for model in client.list().models]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from aca.core.events import Usage
 from aca.errors import Problem
 from aca.plans import output
 from aca.providers.base import Availability, Errand
-from aca.providers.models import chat
+from aca.providers.models import address, chat
 from aca.providers.models.chat import Wire
 from aca.providers.models.conversation import Answered, Asked, Call, Message, Outcomes, Reply, Request
 from aca.providers.models.trouble import ModelError, cut, lowered, understanding
@@ -33,7 +32,7 @@ class Options(chat.Options):
     """``providers.openai`` of a plan."""
 
     model: str | None = "gpt-6-sol"
-    base_url: str | None = None
+    base_url: address.BaseUrl | None = None
     """Of another server that speaks OpenAI's language; else OPENAI_BASE_URL, else OpenAI's own."""
     api: Literal["responses", "chat"] | None = None
     """Which of its APIs: by default ``responses`` at OpenAI and ``chat`` elsewhere."""
@@ -75,13 +74,14 @@ class OpenAI(chat.Chat):
 
 
 def _url(options: Options) -> str | None:
-    return options.base_url or os.environ.get(URL) or None
+    return address.given(options.base_url, URL, address.base_url)
 
 
 def _look(options: Options) -> Availability:
+    url = _url(options)
     if found := keys.where(KEY):
         return Availability(True, found)
-    if url := _url(options):
+    if url:
         return Availability(True, f"without a key, at {url}")
     return Availability(False, f"{KEY} is not set", CURE)
 

@@ -47,13 +47,14 @@ class Options(Model):
 
 
 def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What the script lacks for doing *errands*. Raises InputError when it cannot be read."""
-    read = script.load(workspace / options.script)
+    """What is wrong with the script, and what it lacks for doing *errands*. Raises InputError when it cannot
+    be read."""
+    read, wrong = script.look(workspace / options.script)
     if script.EVERY in read.tasks:
-        return []
-    every = {place: task for one in errands for place, task in one.tasks.items()}
-    found = (read.missing(task.id, task.title) for _, task in sorted(every.items()))
-    return [problem for problem in found if problem]
+        return wrong
+    tasks = {place: task for one in errands for place, task in one.tasks.items()}
+    missing = (read.missing(task.id, task.title) for _, task in sorted(tasks.items()))
+    return [*wrong, *filter(None, missing)]
 
 
 class Replay:

@@ -19,14 +19,12 @@ that ``--record`` wrote has the session it is of at its top, as ``recorded``.
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tomli
 from pydantic import (
     AwareDatetime,
     Base64Bytes,
@@ -41,6 +39,8 @@ from pydantic_core import ErrorDetails
 
 from aca.core.events import Category
 from aca.errors import InputError, Problem, did_you_mean
+from aca.parse import Document, Loc, Mark, toml
+from aca.parse.explain import place_in
 from aca.plans.values import Command, Duration, Model
 from aca.plans.wording import words
 
@@ -240,7 +240,6 @@ VERBS: dict[str, type[Step]] = {
     "conversation": Converse,
 }
 EVERY = "*"
-_LONG_STRING = re.compile(r'''"""(?:\\.|[^\\])*?"""|\'{3}.*?\'{3}''', re.S)
 
 
 @dataclass(frozen=True)
@@ -272,6 +271,17 @@ class Script:
 
 def load(path: Path) -> Script:
     """Read a script, TOML or (``.jsonl``) JSON lines. Raises InputError with every problem in it."""
+    script, problems = look(path)
+    if problems:
+        raise InputError(problems)
+    return script
+
+
+def look(path: Path) -> tuple[Script, list[Problem]]:
+    """What can be read of a script, and what is wrong with the rest, from its first line to its last.
+
+    Raises InputError where nothing can be read of it.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -280,9 +290,7 @@ def load(path: Path) -> Script:
         raise InputError(Problem(f"cannot read the replay script: {why}", cure, str(path))) from None
     reading = _Reading(path, text)
     script = reading.json_lines() if path.suffix == ".jsonl" else reading.toml()
-    if reading.problems:
-        raise InputError(reading.problems)
-    return script
+    return script, sorted(reading.document.problems, key=lambda one: one.line or 0)
 
 
 def _unreadable(error: OSError | ValueError) -> str:
@@ -295,104 +303,83 @@ class _Reading:
     """One pass over a script, in which problems add up."""
 
     def __init__(self, path: Path, text: str) -> None:
-        self.path, self.text, self.lines = path, text, text.splitlines()
-        self.bare = _LONG_STRING.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
-        """The text with what stands in long strings blanked: file contents look like anything."""
-        self.problems: list[Problem] = []
+        self.path = path
+        self.document = Document(str(path), text, "toml")
 
     def json_lines(self) -> Script:
         script = Script(self.path)
-        for number, line in enumerate(self.lines, 1):
+        lines = self.document.lines
+        self.document.stands_at(lambda: {(number,): Mark(number) for number in range(1, len(lines) + 1)})
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
                 raw = json.loads(line)
+            except json.JSONDecodeError as error:
+                self.document.note_at(Mark(number, error.colno), f"this line is not JSON: {error.msg}")
+                continue
             except (ValueError, RecursionError) as error:
-                self.wrong(number, f"this line is not JSON: {error}")
+                self.document.note((number,), f"this line cannot be read: {error}")
                 continue
             task = raw.pop("task", None) if isinstance(raw, dict) else None
             if isinstance(task, str):
-                script.tasks.setdefault(task, []).extend(self.step(raw, number))
+                script.tasks.setdefault(task, []).extend(self.step(raw, (number,)))
             else:
-                self.wrong(number, "this line does not name its task", 'write {"task": "<id or title>", ...}')
+                cure = 'write {"task": "<id or title>", ...}'
+                self.document.note((number,), "this line does not name its task", cure)
         return script
 
     def toml(self) -> Script:
-        try:
-            data = tomli.loads(self.text)
-        except tomli.TOMLDecodeError as error:
-            at = re.search(r"at line (\d+)", str(error))
-            self.wrong(int(at[1]) if at else None, f"this is not TOML: {error}")
-            return Script(self.path)
+        text = self.document.text
+        data = toml.load(self.document, text)
+        self.document.stands_at(lambda: toml.marks(text))
         for key in data.keys() - {"tasks", "recorded"}:
-            self.wrong(
-                self.find(key), f'unknown key "{key}"', "a script has [tasks.<id or title>] and nothing else"
-            )
+            cure = "a script has [tasks.<id or title>] and nothing else"
+            self.document.note((key,), f'unknown key "{key}"', cure, key)
         entries = data.get("tasks", {})
         if not isinstance(entries, dict):
-            self.wrong(self.find("tasks"), "tasks is not a table", "write [tasks.<id or title>]")
-            return Script(self.path)
+            self.document.note(("tasks",), "tasks is not a table", "write [tasks.<id or title>]", "tasks")
+            entries = {}
         tasks = {name: list(self.entry(name, entry)) for name, entry in entries.items()}
         return Script(self.path, tasks, is_record="recorded" in data)
 
     def entry(self, name: str, entry: object) -> Iterator[Step]:
+        loc = ("tasks", name)
         if not isinstance(entry, dict) or not isinstance(steps := entry.get("steps"), list):
-            self.wrong(
-                self.find(name), f'the entry "{name}" has no list of steps', "write steps = [{say = ...}]"
-            )
+            told = f'the entry "{name}" has no list of steps'
+            self.document.note(loc, told, "write steps = [{say = ...}]", name)
             return
         for key in entry.keys() - {"steps"}:
-            self.wrong(self.find(key), f'unknown key "{key}" in the entry "{name}"', "an entry has steps")
-        places = self.step_lines(name)
-        for raw in steps:
-            yield from self.step(raw, next(places, None))
+            told = f'unknown key "{key}" in the entry "{name}"'
+            self.document.note((*loc, key), told, "an entry has steps", key)
+        for number, raw in enumerate(steps):
+            yield from self.step(raw, (*loc, "steps", number))
 
-    def step(self, raw: object, line: int | None) -> Iterable[Step]:
+    def step(self, raw: object, loc: Loc) -> Iterable[Step]:
         verbs = [verb for verb in VERBS if verb in raw] if isinstance(raw, dict) else []
         if not isinstance(raw, dict) or len(verbs) != 1:
-            self.wrong(line, _not_one(raw, verbs), f"a step is one of {', '.join(VERBS)}")
+            told, word = _not_one(raw, verbs)
+            self.document.note(loc, told, f"a step is one of {', '.join(VERBS)}", word)
             return []
         kind = VERBS[verbs[0]]
         try:
             return [kind.model_validate(raw)]
         except ValidationError as error:
-            told = [_explain(verbs[0], kind, fault) for fault in error.errors()]
-            for message, cure in dict.fromkeys(told):
-                self.wrong(line, message, cure)
-            return []
-
-    def wrong(self, line: int | None, message: str, cure: str = "") -> None:
-        source = self.lines[line - 1] if line and line <= len(self.lines) else ""
-        self.problems.append(Problem(message, cure, str(self.path), line, source=source))
-
-    def find(self, word: str) -> int | None:
-        """The line on which *word* is a key or part of a header."""
-        pattern = re.compile(rf"""^\s*(\[.*)?["']?{re.escape(word)}["']?\s*[].=]""")
-        lines = enumerate(self.bare.splitlines(), 1)
-        return next((number for number, line in lines if pattern.search(line)), None)
-
-    def step_lines(self, name: str) -> Iterator[int]:
-        """Where the steps of the entry *name* begin, as far as a look at the text can tell."""
-        header = rf"""(?m)^\s*\[\[?\s*tasks\s*\.\s*["']?{re.escape(name)}["']?\s*(\.\s*steps\s*)?\]"""
-        for start in re.finditer(header, self.bare):
-            if start[1]:
-                yield self.line_at(start.end())
-                continue
-            end = re.compile(r"(?m)^\s*\[\[?\s*tasks\b").search(self.bare, start.end())
-            body = self.bare[: end.start() if end else None]
-            for step in re.compile(r"""(?m)(?:^|[\[,])\s*\{\s*[\w"']+\s*=""").finditer(body, start.end()):
-                yield self.line_at(step.end())
-
-    def line_at(self, position: int) -> int:
-        return self.bare.count("\n", 0, position) + 1
+            faults = {_explain(verbs[0], kind, fault): fault for fault in error.errors()}
+        for (message, cure), fault in faults.items():
+            is_missing = fault["type"] == "missing" or not fault["loc"]
+            at = (verbs[0],) if is_missing else place_in(raw, fault)
+            self.document.note((*loc, *at), message, cure, str(at[-1]))
+        return []
 
 
-def _not_one(raw: object, verbs: list[str]) -> str:
+def _not_one(raw: object, verbs: list[str]) -> tuple[str, str]:
+    """What is wrong with a step, and the word to underline."""
     if not isinstance(raw, dict):
-        return "a step is a table"
+        return "a step is a table", ""
     if verbs:
-        return f"a step does one thing, this one has {' and '.join(verbs)}"
-    return f"a step with {', '.join(raw) or 'nothing in it'} does nothing"
+        return f"a step does one thing, this one has {' and '.join(verbs)}", verbs[-1]
+    return f"a step with {', '.join(raw) or 'nothing in it'} does nothing", next(iter(raw), "")
 
 
 def _explain(verb: str, kind: type[Step], fault: ErrorDetails) -> tuple[str, str]:
