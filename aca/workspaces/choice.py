@@ -180,8 +180,7 @@ def _crossings(plan: Plan) -> Iterator[Fault]:
 
 
 def _leaves(plan: Plan) -> list[Task]:
-    groups = {task.parent_id for task in plan.tasks}
-    return [task for task in _to_do(plan) if task.id not in groups]
+    return [task for task in _to_do(plan) if task.id not in plan.groups]
 
 
 def _at_once(plan: Plan) -> int:

@@ -20,7 +20,7 @@ from aca.workspaces.containers.engine import LABEL, OWNER, Engine, EngineError, 
 from aca.workspaces.docker import binds, tag
 
 Used = Mapping[str, list[Errand]]
-"""Provider name -> the tasks that it may have to do."""
+"""Provider name -> what it may have to do."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 """What the kernel calls them -> what images are told to be for."""
