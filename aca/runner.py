@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import platform
 import shutil
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +20,7 @@ from aca import limits, providers
 from aca.attempts import rights
 from aca.attempts.attempt import Attempts
 from aca.attempts.consultation import Agents, Watch
+from aca.attempts.site import Sites
 from aca.core import events as ev
 from aca.core import patch
 from aca.core.state import SessionState
@@ -34,6 +33,7 @@ from aca.plans.values import laid_over
 from aca.preparation.assigned import used_providers
 from aca.preparation.prepare import effective
 from aca.processes import process
+from aca.processes.interruption import Interruption, heeded
 from aca.providers import base, clean
 from aca.providers.budgeted import uncounted
 from aca.run import run
@@ -87,30 +87,61 @@ def carry_out(
         recording = None if record is None else _recording(record, one)
         with here_to_stay():
             state = one.take_up()
-        dock = None
-        try:
-            begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
+        begun = ev.RunStarted(pid=os.getpid(), host=platform.node(), overrides=dict(overrides or {}))
+        with _nothing_left_behind(one, watchers.notice):
             state.plan = effective(one.plan, laid_over(state.overrides, begun.overrides))
             _keep_keys_apart(one, state)
             shutil.rmtree(one.scratch, ignore_errors=True)
-            trees = lifecycle.ready(one, state)
-            here = lifecycle.in_place(one, state, record and record.resolve(), watchers.notice)
-            _tell_of_company(one, state, watchers.notice)
-            dock = docker.dock(one, state, os.environ)
-            with one.writing(state) as written:
+            with _places(one, state, record, watchers.notice) as places, one.writing(state) as written:
                 for event in reopenings(state) if failed else ():
                     Recorder(state, written).record(event)
-                ended = process.in_loop(
-                    lambda: _drive(one, state, written, begun, watchers, recording, trees, here, dock)
-                )
-            if trees is not None:
-                trees.remove_unneeded()
-            return ended
-        finally:
-            process.end_everything()
-            if dock is not None:
-                dock.engine.close()
-            leftovers.reap(one.workspace, os.environ, watchers.notice, mine=one)
+                runner = _Runner(one, state, watchers, recording, places)
+                return process.in_loop(lambda: runner.drive(written, begun))
+
+
+@contextmanager
+def _nothing_left_behind(one: Session, notice: Callable[[str], None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.end_everything()
+        leftovers.reap(one.workspace, os.environ, notice, mine=one)
+
+
+class _Places(msgspec.Struct, frozen=True):
+    """Where the session's tasks work, ready for them; None is what they do not need."""
+
+    here: Inplace
+    trees: Worktrees | None
+    dock: Dock | None
+
+    def open_to(self, sites: Sites) -> None:
+        """Let attempts work there."""
+        sites.share(self.here)
+        sites.dock = self.dock
+        if self.trees is not None:
+            sites.use(self.trees)
+
+    def observers(self) -> list[Observer]:
+        return [lifecycle.Branch(self.trees)] if self.trees is not None else []
+
+
+@contextmanager
+def _places(
+    one: Session, state: SessionState, record: Path | None, notice: Callable[[str], None]
+) -> Iterator[_Places]:
+    """The places, for as long as a run lasts. Trees are removed after one that ended in good order."""
+    trees = lifecycle.ready(one, state)
+    here = lifecycle.in_place(one, state, record and record.resolve(), notice)
+    _tell_of_company(one, state, notice)
+    dock = docker.dock(one, state, os.environ)
+    try:
+        yield _Places(here, trees, dock)
+        if trees is not None:
+            trees.remove_unneeded()
+    finally:
+        if dock is not None:
+            dock.engine.close()
 
 
 def _tell_of_company(one: Session, state: SessionState, notice: Callable[[str], None]) -> None:
@@ -146,45 +177,63 @@ def _keep_keys_apart(one: Session, state: SessionState) -> None:
             clean.strike_out_of_all(one.task_logs / task_id)
 
 
-async def _drive(
-    one: Session,
-    state: SessionState,
-    written: Journal,
-    begun: ev.RunStarted,
-    watchers: Watchers,
-    recording: Recording | None,
-    trees: Worktrees | None,
-    here: Inplace,
-    dock: Dock | None,
-) -> ev.RunEnded:
-    stop, patience = Stop(), Patience()
-    with _signals(stop, patience, watchers.notice):
-        rest = left(state, state.plan)
-        names = used_providers(rest)
-        for name in sorted(patch.usable(state) & {*providers.names(state.plan.providers)}):
-            names.setdefault(name, [])  # tasks for it may be added
-        known = {name: providers.get(name, state.plan.providers.get(name, {})) for name in names}
-        if ignored := rights.unheeded(rest, one.workspace):
+class _Runner(msgspec.Struct, frozen=True):
+    """Hands the loop all that it needs."""
+
+    session: Session
+    state: SessionState
+    watchers: Watchers
+    recording: Recording | None
+    places: _Places
+
+    async def drive(self, written: Journal, begun: ev.RunStarted) -> ev.RunEnded:
+        """Let the loop run, until it is done or somebody has it end."""
+        stop, patience = Stop(), Patience()
+        with _interruptible(stop, patience, self.watchers.notice):
+            rest = left(self.state, self.state.plan)
+            used = _used(self.state, rest)
+            known = self.providers(used)
+            self.tell(rest, used)
+            watch = _unless_it_fails(self.watchers.step)
+            gate = _gate(self.state, known, stop, watch, self.watchers.notice)
+            agents = Agents(self.session, self.state, known, watch, gate)
+            attempts = Attempts(agents, patience, _learned(self.session, rest))
+            self.places.open_to(attempts.sites)
+            return await run(
+                *(self.state, written, attempts, begun),
+                inbox=self.session,
+                observers=self.observers(agents),
+                hold=attempts.hold,
+                stop=stop,
+            )
+
+    def providers(self, names: Iterable[str]) -> dict[str, base.Provider]:
+        """They do what agents do; and all they do is recorded where that is asked."""
+        given = self.state.plan.providers
+        known = {name: providers.get(name, given.get(name, {})) for name in names}
+        return known if self.recording is None else _recorded(known, self.recording)
+
+    def tell(self, rest: Plan, used: Mapping[str, Sequence[base.Errand]]) -> None:
+        """Say what agents do not go by, and what no limit counts."""
+        if ignored := rights.unheeded(rest, self.session.workspace):
             how = "(--trust-project-config has them honoured)"
-            watchers.notice(f"not honoured by agents: {', '.join(ignored)} {how}")
-        for warning in uncounted(state.plan, names):
-            watchers.notice(f"warning: {warning}")
-        if recording is not None:
-            known = _recorded(known, recording)
-        watch = _unless_it_fails(watchers.step)
-        gate = _gate(state, known, stop, watch, watchers.notice)
-        agents = Agents(one, state, known, watch, gate)
-        attempts = Attempts(agents, patience, _learned(one, rest))
-        attempts.sites.share(here)
-        attempts.sites.dock = dock
-        observers = [agents.arrivals, *watchers.observers, Derived(one)]
-        observers += [recording] if recording is not None else []
-        if trees is not None:
-            attempts.sites.use(trees)
-            observers.append(lifecycle.Branch(trees))
-        return await run(
-            state, written, attempts, begun, inbox=one, observers=observers, hold=attempts.hold, stop=stop
-        )
+            self.watchers.notice(f"not honoured by agents: {', '.join(ignored)} {how}")
+        for warning in uncounted(self.state.plan, used):
+            self.watchers.notice(f"warning: {warning}")
+
+    def observers(self, agents: Agents) -> list[Observer]:
+        """Who sees each event, in this order."""
+        recording = [self.recording] if self.recording is not None else []
+        ours = [agents.arrivals, *self.watchers.observers, Derived(self.session)]
+        return [*ours, *recording, *self.places.observers()]
+
+
+def _used(state: SessionState, rest: Plan) -> dict[str, list[base.Errand]]:
+    """Provider -> the tasks that it may have to do. None yet of those for which tasks may be added."""
+    used = used_providers(rest)
+    for name in sorted(patch.usable(state) & {*providers.names(state.plan.providers)}):
+        used.setdefault(name, [])
+    return used
 
 
 def _learned(one: Session, rest: Plan) -> touches.Learned:
@@ -238,39 +287,19 @@ def _unless_it_fails(watch: Watch) -> Watch:
 
 
 @contextmanager
-def _signals(stop: Stop, patience: Patience, notice: Callable[[str], None]) -> Iterator[None]:
-    """First Ctrl-C: interrupt what runs, keep it resumable. Second: kill it now.
+def _interruptible(stop: Stop, patience: Patience, notice: Callable[[str], None]) -> Iterator[None]:
+    """The first Ctrl-C interrupts what runs, and keeps it resumable. The second one kills it."""
 
-    What the process was started to ignore (``nohup``, a shell's background job) stays ignored.
-    """
-    loop = asyncio.get_running_loop()
-    got: list[str] = []
+    def first(one: Interruption) -> None:
+        stop.request(one.code, f"interrupted by {one.name}", interrupt=True)
+        notice(f"{one.name}: interrupting what runs ({one.name} again kills it now); `aca resume` goes on")
 
-    def interrupt(code: Exit, name: str) -> None:
-        got.append(name)
-        if len(got) > 1:
-            patience.run_out()
-            notice(f"{name} again: killing what runs now")
-        else:
-            stop.request(code, f"interrupted by {name}", interrupt=True)
-            notice(f"{name}: interrupting what runs ({name} again kills it now); `aca resume` goes on")
+    def again(one: Interruption) -> None:
+        patience.run_out()
+        notice(f"{one.name} again: killing what runs now")
 
-    wanted = {
-        signal.SIGINT: (Exit.INTERRUPTED, "Ctrl-C"),
-        signal.SIGTERM: (Exit.TERMINATED, "SIGTERM"),
-        signal.SIGHUP: (Exit.TERMINATED, "SIGHUP"),
-        signal.SIGQUIT: (Exit.TERMINATED, "SIGQUIT"),
-    }
-    for number in (signal.SIGHUP, signal.SIGQUIT):  # what the terminal does is not to end it then
-        if signal.getsignal(number) is signal.SIG_IGN:
-            del wanted[number]
-    for number in wanted:
-        loop.add_signal_handler(number, interrupt, *wanted[number])
-    try:
+    with heeded(first, again):
         yield
-    finally:
-        for number in wanted:
-            loop.remove_signal_handler(number)
 
 
 def end_orphans(workspace: Path, notice: Callable[[str], None], mine: Session | None = None) -> None:

@@ -124,7 +124,7 @@ def ninja(graph: Graph, commands: Commands, parallel: int = PARALLEL) -> Contend
 
 
 def doit(graph: Graph, commands: Commands, parallel: int = PARALLEL, *, files: bool = False) -> Contender:
-    """doit, with threads, which take less than its processes. With *files* each task leaves one when it is done."""
+    """doit, in threads, which take less than its processes. With *files* each task leaves one in the end."""
     found = peers.program("doit")
 
     def prepare(folder: Path) -> Command:

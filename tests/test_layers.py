@@ -15,7 +15,7 @@ from aca.cli import root
 
 ROOT = Path(aca.__file__).parent
 LAYERS = [
-    ["errors", "garbage", "walk", "safety"],
+    ["errors", "garbage", "plugins", "walk", "safety"],
     ["plans", "user_state", "stop"],
     ["core", "processes"],
     ["rules", "sessions", "tools", "parse"],

@@ -66,11 +66,10 @@ def _is_sandboxed(plan: Plan, provider: str | None) -> bool:
 
 def agents(plan: Plan) -> list[Profile]:
     """What the agent tasks get that are to be done."""
-    groups = {task.parent_id for task in plan.tasks}
     return [
         profile(plan, task)
         for task in plan.tasks
-        if task.kind == "agent" and task.status == "pending" and task.id not in groups
+        if task.kind == "agent" and task.status == "pending" and task.id not in plan.groups
     ]
 
 

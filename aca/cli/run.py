@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +14,8 @@ from aca.cli.options import Output, Planning, Selection, Settings, Workspace, ta
 from aca.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from aca.app import Prepared
+    from aca.app import Prepared, Request
+    from aca.planner import Planned
 
 
 @takes(Settings, Selection, Planning, Output)
@@ -43,19 +45,48 @@ def start(
     output: Output,
 ) -> int:
     """Plan *file*, then print the plan, write it or run it, as the options say."""
-    import os
-
     from aca import app
-    from aca.workspaces import lifecycle
 
+    _refuse_contradictions(ctx, selection, planning, output)
+    spelling = spelled(selection.dump_plan, file)
+    screen = Screen(output)
+    request = _request(ctx, file, must_be_plan, settings, selection, workspace)
+    prepared, planned = _prepared(ctx, request, selection, planning, screen)
+    if spelling is not None or (selection.dry_run and output.json):
+        prepared = app.settled(prepared, workspace)
+    if selection.dump_plan is not None and spelling is not None:
+        dump(prepared, selection.dump_plan, spelling, workspace)
+    _remark(prepared, workspace, screen)
+    if selection.dry_run:
+        return show(prepared, workspace, screen)
+    if planned and not planning.accept_commands:
+        planner.review(planned, prepared, screen)
+    carrying.check_record(output)
+    one = app.start(prepared, workspace, screen.remark)
+    del prepared, planned  # the session reads its own, and two large plans take much memory
+    return carrying.carry_out(one, one.state(), screen)
+
+
+def _refuse_contradictions(
+    ctx: typer.Context, selection: Selection, planning: Planning, output: Output
+) -> None:
     carrying.check(output)
     planner.check(ctx, planning)
-    screen = Screen(output)
-    if selection.pull:
-        if selection.dry_run:
-            ctx.fail("--pull and --dry-run are one too many: a dry run changes nothing")
-        screen.remark(lifecycle.pull(workspace))
-    request = app.Request(
+    if selection.pull and selection.dry_run:
+        ctx.fail("--pull and --dry-run are one too many: a dry run changes nothing")
+
+
+def _request(
+    ctx: typer.Context,
+    file: Path,
+    must_be_plan: bool,
+    settings: Settings,
+    selection: Selection,
+    workspace: Path,
+) -> Request:
+    from aca import app
+
+    return app.Request(
         file=file,
         workspace=workspace,
         flags=settings.flags(ctx),
@@ -65,26 +96,21 @@ def start(
         must_be_plan=must_be_plan,
         require_approved=selection.require_approved,
     )
-    spelling = spelled(selection.dump_plan, file)
-    planned = None
-    if planning.use_intelligent_parser:
-        planned = planner.have_planned(planning.wish(ctx), request, screen)
-    prepared = planned.prepared if planned else app.prepare(request, os.environ)
-    if spelling is not None or (selection.dry_run and output.json):
-        prepared = app.settled(prepared, workspace)
-    if selection.dump_plan is not None and spelling is not None:
-        dump(prepared, selection.dump_plan, spelling, workspace)
-    if prepared.note and not (output.quiet or output.jsonl):
-        screen.remark(prepared.note)
-    _warn(prepared, workspace, screen)
-    if selection.dry_run:
-        return show(prepared, workspace, screen)
-    if planned and not planning.accept_commands:
-        planner.review(planned, prepared, screen)
-    carrying.check_record(output)
-    one = app.start(prepared, workspace, screen.remark)
-    del prepared, planned  # the session reads its own, and two large plans take much memory
-    return carrying.carry_out(one, one.state(), screen)
+
+
+def _prepared(
+    ctx: typer.Context, request: Request, selection: Selection, planning: Planning, screen: Screen
+) -> tuple[Prepared, Planned | None]:
+    """The plan, of the newest state of the branch where that is asked; and what a model did for it."""
+    from aca import app
+    from aca.workspaces import lifecycle
+
+    if selection.pull:
+        screen.remark(lifecycle.pull(request.workspace))
+    if not planning.use_intelligent_parser:
+        return app.prepare(request, os.environ), None
+    planned = planner.have_planned(planning.wish(ctx), request, screen)
+    return planned.prepared, planned
 
 
 def spelled(path: Path | None, file: Path, option: str = "--dump-plan") -> Literal["json", "toml"] | None:
@@ -110,16 +136,19 @@ def dump(prepared: Prepared, path: Path, spelling: Literal["json", "toml"], work
     journal.write_aside(path, parse.dump_text(plan, spelling).encode())
 
 
-def _warn(prepared: Prepared, workspace: Path, screen: Screen) -> None:
-    """Of limits that the run may come to, before it costs anything."""
+def _remark(prepared: Prepared, workspace: Path, screen: Screen) -> None:
+    """Say what was decided that nobody has said, and which limits the run may come to."""
     from aca import app
     from aca.plans.settings import Limits
     from aca.report import estimates
 
-    if prepared.plan.limits == Limits() or screen.output.quiet or screen.output.jsonl:
+    if screen.output.quiet or screen.output.jsonl:
         return
-    for warning in estimates.warnings(prepared.plan, app.estimated(prepared.plan, workspace)):
-        screen.remark(warning)
+    if prepared.note:
+        screen.remark(prepared.note)
+    if prepared.plan.limits != Limits():
+        for warning in estimates.warnings(prepared.plan, app.estimated(prepared.plan, workspace)):
+            screen.remark(warning)
 
 
 def show(prepared: Prepared, workspace: Path, screen: Screen) -> int:

@@ -4,8 +4,6 @@ Decisions are in the events (``TaskFailed.retry``), so reading a journal again n
 line alone is a whole fact: a crash may cut a journal between any two of them.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import msgspec

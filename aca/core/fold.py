@@ -26,7 +26,8 @@ def fold(state: AnyState, events: Iterable[ev.Event]) -> AnyState:
     Raises MisplacedEventError.
     """
     for event in events:
-        check(event, state)
+        if why := misplaced(event, state):
+            raise MisplacedEventError(state.seq + 1, why)
         state.apply(event)
     return state
 

@@ -293,10 +293,10 @@ def _stuck(tasks: list[Task]) -> set[str]:
 def _is_in_order(tasks: Iterable[Task]) -> bool:
     """Whether there are no groups, and every task stands behind all it needs, as most people write it."""
     before: set[str] = set()
-    for task in tasks:
-        if task.parent_id is not None or not before.issuperset(task.dependencies):
+    for said in map(vars, tasks):
+        if said["parent_id"] is not None or not before.issuperset(said["dependencies"]):
             return False
-        before.add(task.id)
+        before.add(said["id"])
     return True
 
 
@@ -379,5 +379,4 @@ def _weights(plan: Plan) -> dict[str, int]:
 
 def open_leaves(plan: Plan) -> list[Task]:
     """The tasks that are work themselves and still to be done."""
-    groups = {task.parent_id for task in plan.tasks}
-    return [task for task in plan.tasks if task.id not in groups and task.status == "pending"]
+    return [task for task in plan.tasks if task.id not in plan.groups and task.status == "pending"]

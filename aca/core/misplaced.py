@@ -59,7 +59,7 @@ def _first(error: ValidationError) -> str:
 
 def _started(event: ev.TaskStarted, state: SessionState) -> str:
     now = state.states[event.task]
-    if now.settled or now.status == "in_progress":
+    if now.status not in ("pending", "blocked"):
         return f'it starts the task "{event.task}", which is {now.status.replace("_", " ")}'
     if event.attempt != now.attempts + 1:
         return f'it starts attempt {event.attempt} at "{event.task}", after {now.attempts}'
@@ -81,10 +81,16 @@ def _ended(event: ev.AttemptEnded, state: SessionState) -> str:
         return f'it ends attempt {event.attempt} at "{event.task}", which is not under way'
     if event.seconds < 0 or (event.usage is not None and _is_impossible(event.usage)):
         return f'it ends "{event.task}" with more or less used than there can be'
-    if getattr(event, "not_before", 0.0) >= _LAST:
-        return f'it has "{event.task}" tried again at no time that there is'
-    tasks = getattr(event, "tasks", ())
-    return _adds(tasks, state) if tasks else ""
+    return ""
+
+
+def _split(event: ev.TaskSplit, state: SessionState) -> str:
+    return _ended(event, state) or _adds(event.tasks, state)
+
+
+def _failed(event: ev.TaskFailed, state: SessionState) -> str:
+    never = f'it has "{event.task}" tried again at no time that there is' if event.not_before >= _LAST else ""
+    return _ended(event, state) or never or _adds(event.tasks, state)
 
 
 def _completed(event: ev.TaskCompleted, state: SessionState) -> str:
@@ -154,6 +160,8 @@ _LOOKS: dict[type[ev.Event], Callable[[Any, SessionState], str]] = {
     **dict.fromkeys(get_args(Told), _within),
     **dict.fromkeys(get_args(ev.Ending), _ended),
     ev.TaskCompleted: _completed,
+    ev.TaskSplit: _split,
+    ev.TaskFailed: _failed,
     ev.CallEnded: _called,
     ev.TaskProposed: lambda event, state: _within(event, state) or _adds([event.proposal], state),
     ev.TasksAdded: lambda event, state: _adds(event.tasks, state),

@@ -74,7 +74,8 @@ class SessionState:
         for call in plan.planning:
             self.spent.add(usage_of(call), estimated=call.estimated)
         self._add(plan.tasks)
-        self.done_work = sum(self.states[task_id].status == "completed" for task_id in self.leaves())
+        done_groups = sum(self.states[task_id].status == "completed" for task_id in self.children)
+        self.done_work = self.counts["completed"] - done_groups
 
     def apply(self, event: ev.Event) -> None:
         """Take one event in. Events must come in the order of their ``seq``."""
@@ -323,7 +324,7 @@ class SessionState:
         self.counts[status] += 1
         state.status, state.reason, state.waits_for, state.seq = status, reason, "", event.seq
         self.at_work.pop(task_id, None)
-        if state.settled:
+        if self.cancelled and state.settled:
             self.cancelled.pop(task_id, None)
         return state
 
@@ -347,9 +348,10 @@ class SessionState:
 
     def _settle(self, event: ev.AttemptEnded) -> None:
         """What the attempt used: its calls, or where none are in the journal what it tells at its end."""
-        for key, call in [one for one in self.calls.items() if one[0][0] == event.task]:
-            del self.calls[key]
-            self.charge(event, call.reserved, call=call, estimated=True)
+        if self.calls:
+            for key, call in [one for one in self.calls.items() if one[0][0] == event.task]:
+                del self.calls[key]
+                self.charge(event, call.reserved, call=call, estimated=True)
         if event.usage is not None and not self.states[event.task].counted:
             self.charge(event, event.usage)
 

@@ -87,6 +87,12 @@ class Document:
         self._find_marks = find_marks
         self.__dict__.pop("_marks", None)
 
+    def tasks_with(self, key: str) -> list[tuple[int, dict[str, Any]]]:
+        """The tasks that say *key*, and the place of each."""
+        tasks = self.data.get("tasks")
+        listed = enumerate(tasks if isinstance(tasks, list) else ())
+        return [(index, task) for index, task in listed if isinstance(task, dict) and key in task]
+
     def marks_of_settings(self) -> Marks:
         """Where everything stands that is not a task's."""
         return {loc: mark for loc, mark in self._marks.items() if loc[:1] != ("tasks",)}

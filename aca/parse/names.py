@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from aca.parse.document import Document
@@ -59,6 +60,8 @@ def resolve(document: Document) -> None:
     if not isinstance(tasks, list):
         return
     known = _Known(document, [task for task in tasks if isinstance(task, dict)])
+    if known.are_all_ids():
+        return
     for index, task in enumerate(tasks):
         if isinstance(task, dict):
             known.resolve(index, task)
@@ -81,6 +84,18 @@ class _Known:
                 found.setdefault(title.casefold(), []).append(task_id)
         return found
 
+    def are_all_ids(self) -> bool:
+        """Whether tasks name others by ids alone, and none of them twice, as nearly always."""
+        parents = [task["parent_id"] for task in self._tasks if "parent_id" in task]
+        needs = [task["dependencies"] for task in self._tasks if "dependencies" in task]
+        if not {*map(type, needs)} <= {list}:
+            return False
+        try:
+            once = sum(map(len, map(set, needs))) == sum(map(len, needs))
+            return once and self._ids.issuperset(chain(parents, *needs))
+        except TypeError:  # a table or a list is among them
+            return False
+
     def resolve(self, index: int, task: Task) -> None:
         parent = task.get("parent_id")
         if isinstance(parent, str):
@@ -88,16 +103,9 @@ class _Known:
         needs = task.get("dependencies")
         if isinstance(needs, str):
             needs = task["dependencies"] = list(self._split(needs))
-        if isinstance(needs, list) and not self._are_ids(needs) and are_words(needs):
+        if isinstance(needs, list) and are_words(needs):
             found = (self._id(index, task, "dependencies", need) for need in needs)
             task["dependencies"] = list(dict.fromkeys(found))
-
-    def _are_ids(self, needs: Sequence[Any]) -> bool:
-        """Whether all are ids, none of them twice, as nearly always."""
-        try:
-            return self._ids.issuperset(needs) and len({*needs}) == len(needs)
-        except TypeError:  # a table or a list is among them
-            return False
 
     def _split(self, text: str) -> Iterator[str]:
         """One id or title, or several with commas or spaces between them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -184,7 +185,7 @@ def _refuse_unusable(document: Document) -> None:
 
 def _has_long_number(text: str) -> bool:
     """Whether there may be 500 digits in a row: among any 500 characters one step is whole."""
-    return any(_DIGITS.match(text, at) for at in range(0, len(text), _STEP))
+    return any(map(_DIGITS.match, repeat(text), range(0, len(text), _STEP)))
 
 
 def _expand_data(document: Document, shelf: Shelf) -> None:
@@ -201,9 +202,8 @@ def _name_tasks(document: Document) -> None:
 
 def _find_files(document: Document, shelf: Shelf) -> None:
     """Give the referenced files the names they have in a plan."""
-    tasks = document.data.get("tasks")
-    for index, task in enumerate(tasks if isinstance(tasks, list) else ()):
-        refs = task.get("file_refs") if isinstance(task, dict) else None
+    for index, task in document.tasks_with("file_refs"):
+        refs = task["file_refs"]
         if isinstance(refs, str):
             refs = [refs]
         if isinstance(refs, list) and names.are_words(refs):

@@ -13,10 +13,8 @@ from aca.parse.source import read_text
 
 def insert(document: Document, shelf: Shelf) -> None:
     """Put the schema in the place of the name of its file, in every task; note what cannot be read."""
-    tasks = document.data.get("tasks")
-    for index, task in enumerate(tasks if isinstance(tasks, list) else ()):
-        name = task.get("output_schema") if isinstance(task, dict) else None
-        if isinstance(name, str):
+    for index, task in document.tasks_with("output_schema"):
+        if isinstance(name := task["output_schema"], str):
             task["output_schema"] = _read(document, shelf, ("tasks", index, "output_schema"), name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from aca.core import graph
@@ -59,16 +60,28 @@ def validate(
 
 
 def _shape(data: dict[str, Any]) -> tuple[Plan | None, list[Complaint], Cuts]:
-    """The plan; with what does not fit cut out, if need be, so that the rest can be looked at."""
-    try:
-        return Plan.model_validate(data), [], _KEPT
-    except ValidationError as error:
-        complaints = [_of_version(one, data) for one in explain(error, Plan, data, _ALIASES)]
-    cuts = _cuts(data, [one.loc for one in complaints])
-    try:
-        return Plan.model_validate(_without(data, cuts)), complaints, cuts
-    except ValidationError:
-        return None, complaints, cuts
+    """The plan; with what does not fit cut out, if need be, so that the rest can be looked at.
+
+    What shows only after a cut is cut out as well. Around what was cut it is no news: it may come of that.
+    """
+    told: list[Complaint] = []
+    locs: set[Loc] = set()
+    cuts, left = _KEPT, data
+    while True:
+        try:
+            return Plan.model_validate(left), told, cuts
+        except ValidationError as error:
+            found = [
+                _of_version(msgspec.structs.replace(one, loc=_written(one.loc, cuts)), data)
+                for one in explain(error, Plan, left, _ALIASES)
+            ]
+        told += [one for one in found if not any(loc[: len(one.loc)] == one.loc for loc in locs)]
+        news = {one.loc for one in found} - locs - {()}
+        if not news:
+            return None, told, cuts
+        locs |= news
+        cuts = _cuts(data, locs)
+        left = _without(data, cuts)
 
 
 def _of_version(complaint: Complaint, data: dict[str, Any]) -> Complaint:

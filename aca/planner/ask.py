@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from aca.plans import output
 from aca.plans.plan import Plan
 from aca.plans.provenance import PlanningCall
 from aca.processes import process
+from aca.processes.interruption import Interruption, heeded
 from aca.providers import base
 from aca.safety.place import Patience
 from aca.sessions import session
@@ -157,7 +157,7 @@ class _Asking:
 
     async def until_answered(self, accept: Accept[T]) -> Answer[T]:
         """Ask; where the answer cannot be used, say why and ask once more."""
-        with _signals(self.patience):
+        with _interruptible(self.patience):
             try:
                 return await self.answer(1, accept)
             except UnusableError as error:
@@ -251,30 +251,20 @@ def _answered(result: base.Result) -> base.Result:
 
 
 @contextmanager
-def _signals(patience: Patience) -> Iterator[None]:
-    """The first signal cancels the question, the second has what still runs killed at once."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    got: list[signal.Signals] = []
+def _interruptible(patience: Patience) -> Iterator[None]:
+    """What interrupts first cancels the question; what comes again has killed what still runs."""
+    task = asyncio.current_task()
+    assert task is not None
+    came: list[Interruption] = []
 
-    def stop(number: signal.Signals) -> None:
-        got.append(number)
-        if len(got) > 1:
-            patience.run_out()
-        elif task is not None:
-            task.cancel()
+    def first(one: Interruption) -> None:
+        came.append(one)
+        task.cancel()
 
-    wanted = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        wanted.remove(signal.SIGHUP)
-    for number in wanted:
-        loop.add_signal_handler(number, stop, number)
     try:
-        yield
+        with heeded(first, lambda _one: patience.run_out()):
+            yield
     except asyncio.CancelledError:
-        if not got:
+        if not came:
             raise
-        code = Exit.INTERRUPTED if got[0] == signal.SIGINT else Exit.TERMINATED
-        raise PlanningError("no plan was made: interrupted", code) from None
-    finally:
-        for number in wanted:
-            loop.remove_signal_handler(number)
+        raise PlanningError("no plan was made: interrupted", came[0].code) from None

@@ -1,7 +1,5 @@
 """Checks: what decides whether a task is done."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field

@@ -1,7 +1,5 @@
 """What a plan says of the containers in which its tasks work."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 
@@ -84,7 +82,7 @@ class Docker(Size):
     sizes: Sizes = Sizes()
 
     @model_validator(mode="after")
-    def _one_network(self) -> Docker:
+    def _one_network(self) -> "Docker":
         if self.allow_hosts and self.network_mode is not None:
             raise ValueError("allow_hosts makes a network of its own: leave network_mode out")
         return self
@@ -94,7 +92,7 @@ class Docker(Size):
         """Whether tasks that say nothing work in containers."""
         return bool(self.image or self.build) if self.enabled is None else self.enabled
 
-    def container(self, wanted: bool | None, complexity: int | None) -> Container | None:
+    def container(self, wanted: bool | None, complexity: int | None) -> "Container | None":
         """What a task of this complexity gets, which wants a container or not; None for none."""
         if not (self.is_on if wanted is None else wanted):
             return None

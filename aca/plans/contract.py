@@ -71,8 +71,7 @@ def digest_of(value: object) -> str:
 
 def terms(plan: Plan) -> dict[str, Terms]:
     """What each task of *plan* comes down to; of groups and approvals that is their definition alone."""
-    groups = {task.parent_id for task in plan.tasks}
-    return {task.id: _terms(plan, task, task.id in groups) for task in plan.tasks}
+    return {task.id: _terms(plan, task, task.id in plan.groups) for task in plan.tasks}
 
 
 def _terms(plan: Plan, task: Task, is_group: bool) -> Terms:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from pathlib import PurePath
 
 import msgspec
@@ -42,10 +44,12 @@ def faults(plan: Plan, known: Collection[Task] = ()) -> list[Fault]:
     """
     everything = (*known, *plan.tasks)
     tasks = {task.id: task for task in everything}
-    parents = {task.parent_id for task in tasks.values() if task.parent_id not in (None, task.id)}
     found = _duplicates(plan.tasks, known) if len(tasks) < len(everything) else []
     found += _cwd_faults(plan.cwd)
     found += _lifted(plan)
+    if _are_sound(plan, tasks):
+        return found
+    parents = {task.parent_id for task in tasks.values() if task.parent_id not in (None, task.id)}
     for index, task in enumerate(plan.tasks):
         for fault in task_faults(task, plan, tasks, task.id in parents):
             found.append(Fault(("tasks", index, *fault.loc), fault.message, fault.cure, fault.word))
@@ -74,6 +78,40 @@ def _duplicates(tasks: Sequence[Task], known: Iterable[Task]) -> list[Fault]:
             found.append(Fault(("tasks", index, "id"), f'two tasks have the id "{task.id}"', cure, task.id))
         seen.add(task.id)
     return found
+
+
+def _are_sound(plan: Plan, tasks: Mapping[str, Task]) -> bool:
+    """Whether ``task_faults`` has nothing to tell, as nearly always: a few questions for all tasks at once.
+
+    Where something is said that few plans say, the answer is no, and each task is looked at.
+    """
+    if not plan.tasks:
+        return True
+    columns = zip(*(_asked(vars(task)) for task in plan.tasks), strict=True)
+    ids, titles, needs, parents, roles, kinds, commands, backups, failures, *seldom = columns
+    groups = {*parents} - {None}
+    return (
+        all(map(_is_id, ids))
+        and max(map(len, map(str.encode, ids))) <= MAX_ID_BYTES
+        and all(map(str.strip, titles))
+        and {*tasks}.issuperset(chain(groups, chain.from_iterable(needs)))
+        and plan.roles.keys() >= {*roles} - {None}
+        and {*zip(kinds, map(bool, commands), map(bool, backups), strict=True)} <= _SOUND
+        and all(tasks[name].kind == "agent" for name in groups)
+        and "decompose" not in failures
+        and all(column.count(None) == len(column) for column in seldom)
+    )
+
+
+_asked = itemgetter(
+    *("id", "title", "dependencies", "parent_id", "role", "kind", "command", "backup", "on_failure"),
+    *("conversation", "cwd", "output_schema"),
+)
+"""All of a task, as a table, that ``task_faults`` looks at, but for what it only looks at besides."""
+_SOUND = {
+    ("agent", False, False), ("approval", False, False), ("command", True, False), ("command", True, True),
+}  # fmt: skip
+"""Kinds of tasks, and whether each has a command and a backup."""
 
 
 def task_faults(task: Task, plan: Plan, tasks: Mapping[str, Task], is_group: bool) -> list[Fault]:

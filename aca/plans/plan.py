@@ -4,8 +4,8 @@ One model serves the Markdown, TOML and JSON spellings; ``schemas/plan.schema.js
 it. Validation happens once, at the edge (``aca.parse``); everywhere else these types are trusted.
 """
 
-from __future__ import annotations
-
+from collections import defaultdict
+from collections.abc import Iterator
 from functools import cached_property
 from operator import itemgetter
 from typing import Annotated, Any, Literal, Self
@@ -79,14 +79,20 @@ class Plan(Model):
     approval: Approval | None = None
 
     @cached_property
-    def profiles(self) -> dict[tuple[Any, ...], Profile]:
+    def profiles(self) -> "dict[tuple[Any, ...], Profile]":
         """What tasks get, by all that they say of it: few say anything of their own. See ``profile``."""
         return {}
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """The ids of tasks that have others in them."""
+        return frozenset(task.parent_id for task in self.tasks if task.parent_id is not None)
 
     def __copy__(self) -> Self:
         """Copies are made to be changed: what was found out of the original may not hold for them."""
         copied = super().__copy__()
-        copied.__dict__.pop("profiles", None)
+        for found in ("profiles", "groups"):
+            copied.__dict__.pop(found, None)
         return copied
 
 
@@ -108,11 +114,14 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 _NO_ROLE = Role()
-_said = itemgetter(
+_DECISIVE = (
     *("kind", "parent_id", "role", "provider", "model", "fallback", "permissions", "workspace", "docker"),
     *("conversation", "retries", "retry_delay", "timeout", "estimated_complexity", "pass_env"),
 )
+_said = itemgetter(*_DECISIVE)
 """All of a task, as a table, that decides on its profile."""
+_said_and_done = itemgetter(*_DECISIVE, "status", "on_failure")
+"""The same, with what decides on whether anybody has to do it."""
 
 
 def profile(plan: Plan, task: Task) -> Profile:
@@ -122,6 +131,14 @@ def profile(plan: Plan, task: Task) -> Profile:
     if found is None:
         found = plan.profiles[said] = _resolved(plan, task)
     return found
+
+
+def alike(plan: Plan) -> Iterator[tuple[Profile, dict[int, Task]]]:
+    """The tasks of *plan* by their places in it, those together of which the same is said and to be done."""
+    found: defaultdict[tuple[Any, ...], dict[int, Task]] = defaultdict(dict)
+    for place, task in enumerate(plan.tasks):
+        found[_said_and_done(vars(task))][place] = task
+    return ((profile(plan, next(iter(tasks.values()))), tasks) for tasks in found.values())
 
 
 def _resolved(plan: Plan, task: Task) -> Profile:

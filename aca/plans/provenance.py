@@ -1,7 +1,5 @@
 """Where a plan comes from: its task file, what it was made on, who approved it. Written by aca."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated
 

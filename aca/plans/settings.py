@@ -1,7 +1,5 @@
 """What holds for all tasks of a plan: limits, permissions, roles, defaults. ``aca.toml`` says the same."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -136,7 +134,7 @@ class RateLimiting(Rates):
     """While no provider may be called for what is left: wait for it, or end the run with 75."""
     providers: dict[str, Rates] = Field(default_factory=dict)
 
-    def of(self, provider: str) -> RateLimiting:
+    def of(self, provider: str) -> "RateLimiting":
         """What holds for an account of *provider*."""
         own = self.providers.get(provider, Rates())
         return self.model_copy(update=own.model_dump(exclude_none=True))

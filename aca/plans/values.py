@@ -1,7 +1,5 @@
 """Small values people write in several ways, and how each is read: durations, priorities, commands, ids."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata
@@ -20,6 +18,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
+from aca import plugins
+
 LATEST = 253_402_300_800.0
 """The year 10,000 in Unix time: no calendar goes further."""
 PRIORITY_WORDS = {"background": 1, "low": 3, "normal": 5, "high": 7, "critical": 9}
@@ -31,6 +31,12 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False, defer_build=True
     )
+
+    @classmethod
+    def model_rebuild(cls, **options: Any) -> bool | None:
+        """Build the validator, which pydantic asks for when it is needed."""
+        with plugins.kept_out():
+            return super().model_rebuild(**options)
 
 
 # -- durations, priorities and commands ---------------------------------------------------------------

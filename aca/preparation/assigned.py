@@ -13,35 +13,38 @@ from aca.errors import Problem
 from aca.parse import Loc
 from aca.parse.explain import explain
 from aca.plans.faults import Fault
-from aca.plans.plan import Plan, Profile, profile
+from aca.plans.plan import Plan, Profile, alike
 from aca.plans.task import Task
 from aca.preparation.config import Merged
 from aca.providers import choice as choice_of_provider
 from aca.providers.base import Errand
 
 
-def _agents(plan: Plan) -> Iterator[tuple[Task, Profile]]:
-    """What an agent is still to do, or may have to when it fails, with what that gets."""
-    groups = {task.parent_id for task in plan.tasks}
-    for task in plan.tasks:
-        is_agent_s = task.kind == "agent" and task.id not in groups
-        if task.status == "pending" and (is_agent_s or task.on_failure == "decompose"):
-            yield task, profile(plan, task)
+def _agents(plan: Plan) -> Iterator[tuple[Profile, dict[int, Task]]]:
+    """What an agent is still to do, or may have to when it fails, by what that gets."""
+    groups = plan.groups
+    for gets, tasks in alike(plan):
+        one = next(iter(tasks.values()))
+        is_to_mend = one.on_failure == "decompose"
+        if groups and not is_to_mend:
+            tasks = {place: task for place, task in tasks.items() if task.id not in groups}
+        if tasks and one.status == "pending" and (one.kind == "agent" or is_to_mend):
+            yield gets, tasks
 
 
 def without_provider(plan: Plan) -> list[Task]:
     """The agent tasks still to be done for which nothing says who does them."""
     if plan.defaults.provider is not None:
         return []
-    return [task for task, gets in _agents(plan) if gets.provider is None]
+    return [task for gets, tasks in _agents(plan) if gets.provider is None for task in tasks.values()]
 
 
 def used_providers(plan: Plan) -> dict[str, list[Errand]]:
-    """Provider name -> the agent tasks that it may have to do, with what they get."""
+    """Provider name -> what it may have to do, tasks that get the same together."""
     used: dict[str, list[Errand]] = {}
-    for task, gets in _agents(plan):
+    for gets, tasks in _agents(plan):
         for name, model in _ways(gets):
-            errand = Errand(task.id, task.title, model, gets.permissions, gets.docker is not None)
+            errand = Errand(model, gets.permissions, gets.docker is not None, tasks)
             used.setdefault(name, []).append(errand)
     return used
 
@@ -111,9 +114,9 @@ def problems(plan: Plan, settings: Merged, workspace: Path, *, ask: bool = True)
         return found
     if without_provider(plan):
         found.append(choice_of_provider.none_here())
-    for name, tasks in used_providers(plan).items():
+    for name, errands in used_providers(plan).items():
         try:
-            for told in providers.problems(name, plan.providers.get(name, {}), tasks, workspace, ask=ask):
+            for told in providers.problems(name, plan.providers.get(name, {}), errands, workspace, ask=ask):
                 at = _place(plan, name)
                 found.append(told if told.path else settings.problem(at, told.message, told.cure, name))
         except ValidationError as error:

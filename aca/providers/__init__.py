@@ -37,8 +37,8 @@ KINDS = {
     "replay": "aca.providers.replaying.replay:Replay",
 }
 """Name -> the class. Its module also has ``Options``, the model of the plan's ``providers.<name>``, and
-``problems(options, tasks, workspace)``; some have ``faults(options, tasks)``, and ``lacks(options, tasks)``
-where a server has to be asked."""
+``problems(options, errands, workspace)``; some have ``faults(options, errands)``, and where a
+server has to be asked ``lacks(options, errands)``."""
 NOTHING: Mapping[str, Any] = {}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
 _TAKEN = ("meta", "inbox", "file_changes", "execution_logs")
@@ -104,31 +104,31 @@ def model_of(name: str, given: Mapping[str, Any], named: str | None) -> str | No
     return named or getattr(model(name, given).model_validate(given), "model", None)
 
 
-def faults(name: str, given: Mapping[str, Any], tasks: Callable[[], Iterable[Errand]]) -> list[Problem]:
-    """What the provider *name* cannot be told with these options and *tasks*, on whatever machine.
+def faults(name: str, given: Mapping[str, Any], errands: Callable[[], Iterable[Errand]]) -> list[Problem]:
+    """What the provider *name* cannot be told with these options and *errands*, on whatever machine.
 
     Raises pydantic's ValidationError when the options *given* cannot be used.
     """
     try:
         checked, module = model(name, given).model_validate(given), _module(name, given)
-        return cast(list[Problem], module.faults(checked, tasks())) if hasattr(module, "faults") else []
+        return cast(list[Problem], module.faults(checked, errands())) if hasattr(module, "faults") else []
     except InputError as error:
         return error.problems
 
 
 def problems(
-    name: str, given: Mapping[str, Any], tasks: Collection[Errand], workspace: Path, *, ask: bool = True
+    name: str, given: Mapping[str, Any], errands: Collection[Errand], workspace: Path, *, ask: bool = True
 ) -> list[Problem]:
-    """What keeps the provider *name* from doing *tasks* here, found out without calling a model.
+    """What keeps the provider *name* from doing *errands* here, found out without calling a model.
 
     Only where it is to *ask* is anybody else called: a server for the models it has. Raises pydantic's
     ValidationError when the options *given* cannot be used.
     """
     try:
         checked, module = model(name, given).model_validate(given), _module(name, given)
-        found = cast(list[Problem], module.problems(checked, tasks, workspace))
+        found = cast(list[Problem], module.problems(checked, errands, workspace))
         if ask and not found and hasattr(module, "lacks"):
-            found = cast(list[Problem], module.lacks(checked, tasks))
+            found = cast(list[Problem], module.lacks(checked, errands))
         return found
     except InputError as error:
         return error.problems

@@ -15,6 +15,7 @@ import msgspec
 
 from aca.core.events import Category, FileChange, Usage
 from aca.plans.settings import Permissions
+from aca.plans.task import Task
 from aca.providers.account import Account, Unlimited
 from aca.providers.messages import Messages, Silence
 from aca.safety.place import Place
@@ -28,13 +29,14 @@ class Backoff(msgspec.Struct, frozen=True):
 
 
 class Errand(NamedTuple):
-    """A task as far as its provider looks at it before the run, to tell what would keep it from doing it."""
+    """Tasks that get the same, as far as their provider looks at them before the run, to tell what would keep
+    it from doing them."""
 
-    id: str
-    title: str
     model: str | None
     permissions: Permissions
     in_container: bool
+    tasks: Mapping[int, Task]
+    """By their places in the plan."""
 
 
 class Assignment(msgspec.Struct, frozen=True):

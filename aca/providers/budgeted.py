@@ -275,12 +275,12 @@ class _Counted:
 
 
 def uncounted(plan: Plan, used: Mapping[str, Sequence[Errand]]) -> Iterator[str]:
-    """Who of *used* (provider -> its tasks) works at a cost nobody will know, though *plan* limits cost."""
+    """Who of *used* (provider -> its errands) works at a cost nobody will know, though *plan* limits cost."""
     if not budget.limits_cost(plan):
         return
-    for name, tasks in used.items():
+    for name, errands in used.items():
         given = plan.providers.get(name, {})
-        models = dict.fromkeys(model_of(name, given, task.model) for task in tasks)
+        models = dict.fromkeys(model_of(name, given, one.model) for one in errands)
         for model in () if about(name, given).can.cost else models:
             if not tariff(plan, name, model).is_known:
                 yield _uncounted(name, model)

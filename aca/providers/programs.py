@@ -31,10 +31,10 @@ CommandLine = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_leng
 """A program and its first arguments, as a list or as one would type them."""
 
 
-def in_containers(tasks: Iterable[Errand]) -> bool:
-    """Whether all of *tasks*, of which there are some, work in containers: the program is one in there."""
-    given = list(tasks)
-    return bool(given) and all(task.in_container for task in given)
+def in_containers(errands: Iterable[Errand]) -> bool:
+    """Whether all of *errands*, of which there are some, are for containers: the program is one in there."""
+    given = list(errands)
+    return bool(given) and all(one.in_container for one in given)
 
 
 def find(program: Sequence[str], install: str, workspace: Path = Path()) -> Availability:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,7 @@ _LOST = """git ignores what is named, so it has gone with the worktree
 for it to be kept: take it out of .gitignore, have it written elsewhere, or work in place"""
 
 
-@dataclass
-class Attempt:
+class Attempt(msgspec.Struct):
     """One attempt, from its start to its end; ``ended`` is None while it runs."""
 
     number: int
@@ -138,7 +136,15 @@ def _row(name: str, text: str) -> str:
 
 
 def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
-    task, now = state.tasks[task_id], state.states[task_id]
+    yield from _standing(state, task_id)
+    yield from _kind(state, task_id)
+    yield from _course(state, task_id)
+    yield from _result(state, task_id)
+
+
+def _standing(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
+    """Where it is by now, and why."""
+    now = state.states[task_id]
     yield "status", words.STATUS_WORDS[now.status]
     if now.origin:
         yield "came", now.origin
@@ -146,11 +152,13 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         yield "reason", f"cancelled by {asked.by}; the run that goes on does without it"
     if now.reason and now.status != "blocked":
         yield "reason", now.reason
-    yield (
-        "kind",
-        f"group, {roll_up(state, task_id)} completed" if task_id in state.children else _work(state, task_id),
-    )
-    if task.kind == "agent" and task_id not in state.children:
+
+
+def _kind(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
+    """What the plan says of it."""
+    task, is_group = state.tasks[task_id], task_id in state.children
+    yield "kind", f"group, {roll_up(state, task_id)} completed" if is_group else _work(state, task_id)
+    if task.kind == "agent" and not is_group:
         yield "rights", keepers.told_of(state.plan, task)
     if (container := profile(state.plan, task).docker) is not None and task.kind != "approval":
         yield "docker", words.container(container)
@@ -158,6 +166,11 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
         yield "needs", f"{needed} ({words.STATUS_WORDS[state.states[needed].status]})"
     if task.parent_id is not None:
         yield "part of", task.parent_id
+
+
+def _course(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
+    """What was done about it, and what people have said."""
+    now = state.states[task_id]
     if now.attempts:
         yield "took", f"{words.lasting(now.seconds)} in {words.counted(now.attempts, 'attempt')}"
     if now.conversation is not None:
@@ -165,6 +178,11 @@ def _facts(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
     for said in now.said:
         not_yet = " (no attempt was told yet)" if said in now.unheard else ""
         yield "told", f"{said.text} ({said.by}){not_yet}"
+
+
+def _result(state: SessionState, task_id: str) -> Iterator[tuple[str, str]]:
+    """What has come of it."""
+    task, now = state.tasks[task_id], state.states[task_id]
     if now.summary:
         yield "result", now.summary
     if now.output is not None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
 from aca.safety import keys
 
 OF_PROVIDERS: dict[str, tuple[str, ...]] = {
@@ -31,6 +33,8 @@ _FORMS = re.compile(
     r"|(?P<private>-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)"
 )
 """Keys by the forms in which their owners publish them: documentation of each, secret scanning of GitHub."""
+_TRACES = re.compile(r"sk-[\w-]{28}|AIza|gh[pousr]_|github_pat_|AKIA|xox[abprs]-|-----BEGIN ")
+"""What has none of these in it has no such key: it is looked for quickly, for it begins with letters only."""
 _declared: set[str] = set()
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_|$)", re.IGNORECASE)
 """What the name of a variable has in it whose value is not for others to read."""
@@ -63,8 +67,8 @@ def places(data: object, environment: Mapping[str, str]) -> Iterator[tuple[tuple
     """(path, name of the variable) of every text in *data* that holds a secret of the *environment*."""
     names = [name for name in environment if name in VARIABLES or _is_secret(name)]
     secrets = {name: environment[name] for name in names if len(environment[name]) >= _SHORTEST}
-    said = "\0".join(_said(data)) if secrets else ""
-    if not any(secret in said for secret in secrets.values()):
+    said = _as_json(data) if secrets else ""
+    if said is not None and not any((_as_json(one) or "")[1:-1] in said for one in secrets.values()):
         return  # as nearly always, and plans may be large
     for loc, text in _texts(data):
         yield from ((loc, name) for name, secret in secrets.items() if secret in text)
@@ -72,23 +76,20 @@ def places(data: object, environment: Mapping[str, str]) -> Iterator[tuple[tuple
 
 def lookalikes(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """(path, whose it is) of every text in *data* that holds what has the form of a key."""
-    if not any(map(_FORMS.search, _said(data))):  # likewise
+    said = _as_json(data)
+    if said is not None and not _TRACES.search(said):  # likewise
         return
     for loc, text in _texts(data):
         if found := _FORMS.search(text):
             yield loc, next(_OWNERS[name] for name, part in found.groupdict().items() if part)
 
 
-def _said(data: object) -> Iterator[str]:
-    """Every text in *data*."""
-    waiting = [data]
-    for value in waiting:  # which grows meanwhile
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list | tuple):
-            waiting += value
-        elif isinstance(value, dict | Mapping):  # in this order: the latter takes its time
-            waiting += value.values()
+def _as_json(data: object) -> str | None:
+    """All of *data* as one text, which is quickly made; None where there is in it what JSON lacks."""
+    try:
+        return msgspec.json.encode(data).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
 
 
 def _texts(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -22,7 +22,7 @@ from aca.errors import NOT_JSON, DamagedJournalError, MachineError, SessionError
 from aca.processes import orphans
 
 _encode = msgspec.json.Encoder().encode
-_decode: Callable[[bytes], AnyEvent] = msgspec.json.Decoder(AnyEvent).decode
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _SEAL = len(b',"crc":"00000000"}')
 
 
@@ -86,12 +86,24 @@ def read(path: Path, until: int | None = None) -> list[AnyEvent]:
     A torn last line (a crash in the middle of writing) is left out. Raises DamagedJournalError where a line
     inside cannot be trusted, with the number of sound events before it; and where there is no journal.
     """
-    events: list[AnyEvent] = []
-    for number, line in enumerate(whole_lines(_content(path)), start=1):
-        if until is not None and number > until:
-            break
-        events.append(_parse(path, number, line))
-    return events
+    lines = whole_lines(_content(path))[:until]
+    events = _at_once(lines)
+    if events is not None:
+        return events
+    return [_parse(path, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _at_once(lines: list[bytes]) -> list[AnyEvent] | None:
+    """The events of *lines*, all of which are sound, as nearly always; None where one is not."""
+    if not all(map(_sound, lines)):
+        return None
+    try:
+        events = _decoder.decode_lines(b"\n".join(lines))
+    except NOT_JSON:
+        return None
+    is_newer = any(isinstance(one, SessionCreated) and one.format_version > FORMAT_VERSION for one in events)
+    numbers = [event.seq for event in events]
+    return None if is_newer or numbers != [*range(1, len(lines) + 1)] else events
 
 
 def _content(path: Path) -> bytes:
@@ -134,7 +146,7 @@ def _parse(path: Path, number: int, line: bytes) -> AnyEvent:
     if not _sound(line):
         raise damaged("its checksum does not match")
     try:
-        event = _decode(line)
+        event = _decoder.decode(line)
     except NOT_JSON as error:
         raise damaged(f"not an event this aca knows ({error})") from None
     if event.seq != number:

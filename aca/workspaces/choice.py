@@ -36,8 +36,7 @@ def choose(plan: Plan, workspace: Path) -> tuple[Plan, str]:
 def built(plan: Plan, workspace: Path) -> Plan:
     """*plan* with the workspace's own Dockerfile for containers of which it names no image."""
     docker = plan.docker
-    is_wanted = docker.is_on or any(task.docker for task in plan.tasks)
-    if docker.image or docker.build or not is_wanted or not (workspace / DOCKERFILE).is_file():
+    if docker.image or docker.build or not uses_containers(plan) or not (workspace / DOCKERFILE).is_file():
         return plan
     return plan.model_copy(update={"docker": docker.model_copy(update={"build": DOCKERFILE})})
 
@@ -181,8 +180,7 @@ def _crossings(plan: Plan) -> Iterator[Fault]:
 
 
 def _leaves(plan: Plan) -> list[Task]:
-    groups = {task.parent_id for task in plan.tasks}
-    return [task for task in _to_do(plan) if task.id not in groups]
+    return [task for task in _to_do(plan) if task.id not in plan.groups]
 
 
 def _at_once(plan: Plan) -> int:

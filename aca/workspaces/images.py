@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from aca import providers
 from aca.errors import InputError, Problem
@@ -12,12 +15,12 @@ from aca.plans.container import Container, mount
 from aca.plans.plan import Plan
 from aca.providers.base import Errand
 from aca.workspaces import leftovers
-from aca.workspaces.choice import uses_containers
+from aca.workspaces.choice import DOCKERFILE, uses_containers
 from aca.workspaces.containers.engine import LABEL, OWNER, Engine, EngineError, Notice, connect, naming, owner
 from aca.workspaces.docker import binds, tag
 
 Used = Mapping[str, list[Errand]]
-"""Provider name -> the tasks that it may have to do."""
+"""Provider name -> what it may have to do."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 """What the kernel calls them -> what images are told to be for."""
@@ -39,7 +42,7 @@ def provide(plan: Plan, used: Used, workspace: Path, environ: Mapping[str, str],
     engine = left.engine
     try:
         left.remove()  # what was being looked into when aca was killed has no session yet
-        if found := list(_provide_all(engine, plan, used, workspace, notice)):
+        if found := _Images(engine, plan, workspace, notice).provide(_programs(plan, used)):
             raise InputError(found)
     finally:
         engine.close()
@@ -98,43 +101,97 @@ def _reviewed(plan: Plan, name: str) -> str:
     return plan.contract.tools.get(_TOOL.format(name), "") if plan.contract else ""
 
 
-def _provide_all(
-    engine: Engine, plan: Plan, used: Used, workspace: Path, notice: Notice
-) -> Iterator[Problem]:
-    if plan.docker.allow_hosts and not engine.can_gate:
+class _Images(msgspec.Struct, frozen=True, dict=True):
+    """Those that *plan* needs, with an engine that brings them here. One step that fails is the last."""
+
+    engine: Engine
+    plan: Plan
+    workspace: Path
+    notice: Notice
+
+    def provide(self, programs: Mapping[str, str]) -> list[Problem]:
+        """Pull and build them, and look whether *programs* (program -> its provider) are there."""
+        problem = self._ungated() or self._not_pulled() or self._not_built()
+        return [problem] if problem else list(self._unfit(programs))
+
+    @cached_property
+    def container(self) -> Container:
+        """Such as a task of middling complexity has."""
+        found = self.plan.docker.container(True, None)
+        assert found is not None
+        return found
+
+    @property
+    def name(self) -> str:
+        """The image that tasks work in."""
+        return tag(self.container, self.workspace)
+
+    def _ungated(self) -> Problem | None:
+        if not self.plan.docker.allow_hosts or self.engine.can_gate:
+            return None
         cure = "use Docker for that, or none or bridge as network_mode"
-        yield Problem(f"docker.allow_hosts cannot be kept to with {engine.name}", cure)
-        return
-    for name in _pulled(plan):
-        if engine.architecture(name) is None:
-            notice(f"pulling the image {name}")
-            try:
-                engine.pull(name, _reviewed(plan, name))
-            except EngineError as error:
-                cure = "name one that is here (docker images), build one (docker.build), or --no-docker"
-                yield Problem(str(error), cure)
-                return
-    container = plan.docker.container(True, None)
-    assert container is not None
-    if container.build is not None and (wrong := _build(engine, container, workspace, notice)):
-        yield wrong
-        return
-    yield from _unfit(engine, tag(container, workspace), container, _programs(plan, used), workspace)
+        return Problem(f"docker.allow_hosts cannot be kept to with {self.engine.name}", cure)
 
+    def _not_pulled(self) -> Problem | None:
+        for name in _pulled(self.plan):
+            if self.engine.architecture(name) is None:
+                self.notice(f"pulling the image {name}")
+                try:
+                    self.engine.pull(name, _reviewed(self.plan, name))
+                except EngineError as error:
+                    cure = "name one that is here (docker images), build one (docker.build), or --no-docker"
+                    return Problem(str(error), cure)
+        return None
 
-def _build(engine: Engine, container: Container, workspace: Path, notice: Notice) -> Problem | None:
-    assert container.build is not None
-    path = workspace / container.build
-    context, file = (path, "Dockerfile") if path.is_dir() else (workspace, container.build)
-    if not (context / file).is_file():
-        return Problem(f"docker.build: there is no {context / file}", "name a Dockerfile, or an image")
-    name = tag(container, workspace)
-    notice(f"building the image {name} from {context / file}")
-    try:
-        engine.build(context, file, name, {LABEL: str(workspace)})
-    except EngineError as error:
-        return Problem(str(error), "mend the Dockerfile, or name an image")
-    return None
+    def _not_built(self) -> Problem | None:
+        if self.container.build is None:
+            return None
+        path = self.workspace / self.container.build
+        context, file = (path, DOCKERFILE) if path.is_dir() else (self.workspace, self.container.build)
+        if not (context / file).is_file():
+            return Problem(f"docker.build: there is no {context / file}", "name a Dockerfile, or an image")
+        self.notice(f"building the image {self.name} from {context / file}")
+        try:
+            self.engine.build(context, file, self.name, {LABEL: str(self.workspace)})
+        except EngineError as error:
+            return Problem(str(error), "mend the Dockerfile, or name an image")
+        return None
+
+    def _unfit(self, programs: Mapping[str, str]) -> Iterator[Problem]:
+        """What the image cannot do that it has to."""
+        try:
+            missing = self._not_in_it(list(programs))
+        except EngineError as error:
+            yield self._unusable(error)
+            return
+        for program in missing:
+            if provider := programs.get(program):
+                recipe = "install it there (the how-to has a recipe)"
+                cure = f"{recipe}, or name it: providers.{provider}.command"
+                yield Problem(f"{program}, for {provider}, is not in the image {self.name}", cure)
+            else:
+                cure = "use an image that has it, such as Debian's"
+                yield Problem(f"{program} is not in the image {self.name}", cure)
+
+    def _unusable(self, error: EngineError) -> Problem:
+        """It may be for another machine, which engines do not say well."""
+        kernel = str(self.engine.info["Architecture"])
+        wanted, made_for = _ARCHITECTURES.get(kernel, kernel), self.engine.architecture(self.name)
+        if made_for in (None, wanted):
+            return Problem(f"the image {self.name} cannot be used: {error}", "it needs a /bin/sh that runs")
+        cure = f"build or pull one for linux/{wanted}"
+        return Problem(f"the image {self.name} is for {made_for}, and this machine is {wanted}", cure)
+
+    def _not_in_it(self, programs: list[str]) -> list[str]:
+        """Those of *programs*, and of what every container needs, that the image does not have."""
+        with naming("looking into it"):
+            said = self.engine.client.containers.run(
+                self.name, ["-c", _LOOK, "sh", *programs],
+                entrypoint=["/bin/sh"], remove=True, network_mode="none",
+                labels={LABEL: str(self.workspace), OWNER: owner()},
+                mounts=binds(self.container, self.workspace),
+            )  # fmt: skip
+        return bytes(said).decode(errors="replace").split()
 
 
 def _programs(plan: Plan, used: Used) -> dict[str, str]:
@@ -146,46 +203,3 @@ def _programs(plan: Plan, used: Used) -> dict[str, str]:
             if program is not None and any(task.in_container for task in tasks):
                 found[program] = name
     return found
-
-
-def _unfit(
-    engine: Engine, name: str, container: Container, programs: Mapping[str, str], workspace: Path
-) -> Iterator[Problem]:
-    """What the image cannot do that it has to."""
-    try:
-        missing = _not_in(engine, name, container, list(programs), workspace)
-    except EngineError as error:
-        wanted, made_for = _architecture(engine), engine.architecture(name)
-        if made_for not in (None, wanted):
-            cure = f"build or pull one for linux/{wanted}"
-            yield Problem(f"the image {name} is for {made_for}, and this machine is {wanted}", cure)
-        else:
-            yield Problem(f"the image {name} cannot be used: {error}", "it needs a /bin/sh that runs")
-        return
-    for program in missing:
-        if program in programs:
-            provider = programs[program]
-            cure = f"install it there (the how-to has a recipe), or name it: providers.{provider}.command"
-            yield Problem(f"{program}, for {provider}, is not in the image {name}", cure)
-        else:
-            yield Problem(
-                f"{program} is not in the image {name}", "use an image that has it, such as Debian's"
-            )
-
-
-def _architecture(engine: Engine) -> str:
-    """That of this machine, as images call it."""
-    kernel = str(engine.info["Architecture"])
-    return _ARCHITECTURES.get(kernel, kernel)
-
-
-def _not_in(
-    engine: Engine, name: str, container: Container, programs: list[str], workspace: Path
-) -> list[str]:
-    """Those of *programs*, and of what every container needs, that are not in the image."""
-    with naming("looking into it"):
-        said = engine.client.containers.run(
-            name, ["-c", _LOOK, "sh", *programs], entrypoint=["/bin/sh"], remove=True, network_mode="none",
-            labels={LABEL: str(workspace), OWNER: owner()}, mounts=binds(container, workspace),
-        )  # fmt: skip
-    return bytes(said).decode(errors="replace").split()

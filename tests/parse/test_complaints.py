@@ -106,6 +106,27 @@ def test_a_very_long_line_is_shown_around_the_place(desk: Desk) -> None:
     assert line[caret.index("^") : caret.rindex("^") + 1] == '"nedds"'.strip('"')
 
 
+def test_two_mistakes_in_one_value_hide_no_other(desk: Desk) -> None:
+    """The second one of them shows only when the first is gone."""
+    told = desk.complaint(
+        """\
+        [[tasks]]
+        title = "A"
+        run = "true"
+        env = {A = 1, "B=C" = "x"}
+        [[tasks]]
+        title = "B"
+        needs = "nobody"
+        """,
+        "tasks.toml",
+    )
+    heads = [line for line in told.split("\n") if line.startswith("tasks.toml:")]
+    assert heads == [
+        'tasks.toml:4: task "a": env.A should be text, not 1',
+        'tasks.toml:7: task "b" needs "nobody", which is not in this plan',
+    ]
+
+
 def test_all_problems_are_told_at_once_in_order(desk: Desk) -> None:
     """Syntax, unknown keys, wrong values, unknown names, missing files, cycles."""
     content = """---

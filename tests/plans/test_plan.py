@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aca.plans import values
 from aca.plans.container import Docker
-from aca.plans.faults import faults, stays_inside
+from aca.plans.faults import faults, stays_inside, task_faults
 from aca.plans.plan import Plan, profile
 from aca.plans.settings import Defaults, Models, Role
 from aca.plans.task import Task
@@ -104,6 +107,45 @@ def test_a_sound_plan_has_no_faults() -> None:
     """The validator does not cry wolf."""
     plan = Plan(tasks=(task("a"), task("b", dependencies=("a",)), task("c", parent_id="b")))
     assert faults(plan) == []
+
+
+_SAID: list[dict[str, Any]] = [
+    {},
+    {"title": " "},
+    {"kind": "approval"},
+    {"kind": "command"},
+    {"kind": "command", "command": "true"},
+    {"command": "true"},
+    {"backup": "true"},
+    {"dependencies": ["a"]},
+    {"dependencies": ["z"]},
+    {"parent_id": "a"},
+    {"parent_id": "z"},
+    {"role": "known"},
+    {"role": "unknown"},
+    {"conversation": "own"},
+    {"conversation": "parent"},
+    {"cwd": "here"},
+    {"cwd": "../there"},
+    {"on_failure": "skip"},
+    {"on_failure": "decompose"},
+    {"output_schema": {"type": "object"}},
+]
+_IDS = st.sampled_from(["a", "a", "b", "-", "x" * 121])
+
+
+@settings(max_examples=200)
+@example({"a": [{"kind": "approval"}], "b": [{"parent_id": "a"}]})
+@example({"a": [{"kind": "approval", "on_failure": "decompose"}]})
+@given(st.dictionaries(_IDS, st.lists(st.sampled_from(_SAID), max_size=2), max_size=3))
+def test_all_tasks_asked_at_once_tell_what_each_of_them_does(said: dict[str, list[dict[str, Any]]]) -> None:
+    """Whether a plan is sound is a few questions for all of its tasks: they miss nothing."""
+    tasks = [Task.model_validate({"id": name, "title": "T"} | dict(ChainMap(*said[name]))) for name in said]
+    plan = Plan(roles={"known": Role()}, tasks=tuple(tasks))
+    known = {task.id: task for task in tasks}
+    groups = {task.parent_id for task in tasks if task.parent_id != task.id}
+    told = [task_faults(task, plan, known, task.id in groups) for task in tasks]
+    assert [fault.message for fault in faults(plan)] == [fault.message for some in told for fault in some]
 
 
 @given(st.text(min_size=1, max_size=200), st.integers(1, 150))

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from aca.core.events import Usage
+from aca.plans.task import Task
 from aca.processes.process import Ended
 from aca.providers.agent_clis import declared as declared_cli
 from aca.providers.agent_clis.declaration import Declaration, find
@@ -203,8 +204,9 @@ def test_what_was_changed_is_told_by_its_kind(tmp_path: Path) -> None:
 def test_what_it_cannot_be_told_is_a_problem(tmp_path: Path) -> None:
     """A model without a place for it, permissions that are not declared, a variable that is not set."""
     declared = declare(command=["true"], version=["--version"], needs_env=["ACA_NO_SUCH_KEY"])
-    tasks = [Errand("t", "T", "big", "read-only", False)]
-    missing, wrong = declared_cli.problems(declared, tasks, tmp_path), declared_cli.faults(declared, tasks)
+    errands = [Errand("big", "read-only", False, {0: Task(id="t", title="T")})]
+    missing = declared_cli.problems(declared, errands, tmp_path)
+    wrong = declared_cli.faults(declared, errands)
     found = [str(problem) for problem in (*missing, *wrong)]
     assert len(found) == 3
     assert "ACA_NO_SUCH_KEY" in found[0]

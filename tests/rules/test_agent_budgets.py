@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 
 import pytest
 
@@ -129,12 +128,6 @@ def test_an_agent_that_cannot_be_started_has_spent_nothing(project: Project) -> 
 
 
 # -- the real one -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def environment(server: ModelServer) -> dict[str, str]:

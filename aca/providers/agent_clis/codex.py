@@ -38,10 +38,10 @@ class Options(Model):
     """How long codex may print nothing new before it is stopped and tried again."""
 
 
-def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
+def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps codex from being used here: it is not installed."""
     found = find(options.command, INSTALL, workspace)
-    return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]
+    return [] if found.ok or in_containers(errands) else [Problem(found.detail, found.cure)]
 
 
 def program(options: Options) -> str:

@@ -31,19 +31,19 @@ Options = Declaration
 _READ_ONLY = re.compile(r"read-only file system|EROFS", re.IGNORECASE)
 
 
-def problems(options: Declaration, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What keeps the program from doing *tasks* here: what is missing."""
+def problems(options: Declaration, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
+    """What keeps the program from doing *errands* here: what is missing."""
     found = _available(options, workspace)
-    return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]
+    return [] if found.ok or in_containers(errands) else [Problem(found.detail, found.cure)]
 
 
-def faults(options: Declaration, tasks: Iterable[Errand]) -> list[Problem]:
+def faults(options: Declaration, errands: Iterable[Errand]) -> list[Problem]:
     """What the program cannot be told: rights, or a model."""
-    name, given, found = _program(options), list(tasks), []
-    for permissions in {task.permissions for task in given} - options.permissions.keys():
+    name, given, found = _program(options), list(errands), []
+    for permissions in {one.permissions for one in given} - options.permissions.keys():
         cure = f'declare under permissions the arguments it needs for "{permissions}": a list, empty for none'
         found.append(Problem(f"it is not declared how {name} works with {permissions} permissions", cure))
-    if not options.takes("model") and any(task.model or options.model for task in given):
+    if not options.takes("model") and any(one.model or options.model for one in given):
         cure = 'put ["--model", "{model}"] in its command, or name no model'
         found.append(Problem(f"{name} is not told a model", cure))
     return found

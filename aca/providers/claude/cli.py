@@ -43,10 +43,10 @@ class Options(Model):
     """How long claude may print nothing before it is stopped and tried again."""
 
 
-def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
+def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps claude from being used here: it is not installed."""
     found = find(options.command, INSTALL, workspace)
-    return [] if found.ok or in_containers(tasks) else [Problem(found.detail, found.cure)]
+    return [] if found.ok or in_containers(errands) else [Problem(found.detail, found.cure)]
 
 
 def program(options: Options) -> str:

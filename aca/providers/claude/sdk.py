@@ -47,9 +47,9 @@ class Options(claude_cli.Options):
     """How claude is called; empty is the one that comes with the SDK."""
 
 
-def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
+def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps it from being used here: the SDK or its claude is not installed."""
-    if in_containers(tasks) and _package() is None:
+    if in_containers(errands) and _package() is None:
         return []
     found = _package() or find(_command(options), INSTALL, workspace)
     return [] if found.ok else [Problem(found.detail, found.cure)]

@@ -48,7 +48,7 @@ class Options(chat.Options):
     """Of another server that speaks the Messages API; else ANTHROPIC_BASE_URL, else Anthropic's own."""
 
 
-def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
+def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps it from being used here: there is no key."""
     found = _look(options)
     return [] if found.ok else [Problem(found.detail, found.cure)]

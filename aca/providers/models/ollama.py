@@ -38,24 +38,24 @@ class Options(chat.Options):
     """The context window in tokens. Ollama's own default is small, and it forgets what does not fit."""
 
 
-def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
+def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps it from being used here, as far as that shows without its server: where that is."""
     _where(options)
     return []
 
 
-def lacks(options: Options, tasks: Iterable[Errand]) -> list[Problem]:
-    """What its server says: it does not answer, or does not have the models of *tasks*."""
+def lacks(options: Options, errands: Iterable[Errand]) -> list[Problem]:
+    """What its server says: it does not answer, or does not have the models of *errands*."""
     models, found = _look(options)
     if not found.ok:
         return [Problem(found.detail, found.cure)]
-    wanted = dict.fromkeys(filter(None, (task.model or options.model for task in tasks)))
+    wanted = dict.fromkeys(filter(None, (one.model or options.model for one in errands)))
     return [problem for model in wanted if (problem := _missing(model, models))]
 
 
-def faults(options: Options, tasks: Iterable[Errand]) -> list[Problem]:
+def faults(options: Options, errands: Iterable[Errand]) -> list[Problem]:
     """What it cannot do anywhere: a task for which no model is named. Its server is not asked."""
-    if all(task.model or options.model for task in tasks):
+    if all(one.model or options.model for one in errands):
         return []
     return [
         Problem("no model is named for Ollama", "name one of those it has as its model: see `ollama list`")

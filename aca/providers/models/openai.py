@@ -38,7 +38,7 @@ class Options(chat.Options):
     """Which of its APIs: by default ``responses`` at OpenAI and ``chat`` elsewhere."""
 
 
-def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
+def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
     """What keeps it from being used here: there is no key, and no server that needs none."""
     found = _look(options)
     return [] if found.ok else [Problem(found.detail, found.cure)]

@@ -46,13 +46,14 @@ class Options(Model):
     """The file to replay, relative to the workspace."""
 
 
-def problems(options: Options, tasks: Iterable[Errand], workspace: Path) -> list[Problem]:
-    """What is wrong with the script, and what it lacks for doing *tasks*. Raises InputError when it cannot
+def problems(options: Options, errands: Iterable[Errand], workspace: Path) -> list[Problem]:
+    """What is wrong with the script, and what it lacks for doing *errands*. Raises InputError when it cannot
     be read."""
     read, wrong = script.look(workspace / options.script)
     if script.EVERY in read.tasks:
         return wrong
-    missing = (read.missing(task.id, task.title) for task in tasks)
+    tasks = {place: task for one in errands for place, task in one.tasks.items()}
+    missing = (read.missing(task.id, task.title) for _, task in sorted(tasks.items()))
     return [*wrong, *filter(None, missing)]
 
 
