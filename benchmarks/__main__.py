@@ -6,20 +6,22 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from benchmarks.contests import CONTESTS
 from benchmarks.measure import hold, table
 from benchmarks.peers import MissingError
 
 ALL = "all"
+Number = TypeVar("Number", int, float)
 SECONDS = 30.0
 """All of it is to take some half an hour."""
 
@@ -29,14 +31,26 @@ def main() -> int:
     names = list(CONTESTS) if ALL in asked.names or not asked.names else list(dict.fromkeys(asked.names))
     kept: dict[str, Any] = {**_circumstances(), "contests": []}
     print(f"{kept['machine']}\n")
-    # All that is left is removed at the end: ext4 looks for free inodes among those that were freed just now.
-    with tempfile.TemporaryDirectory(prefix="aca-benchmark-", ignore_cleanup_errors=True) as folder:
-        for name in names:
-            for contest in _held(name, asked, Path(folder)):
+    try:
+        # All that is left is removed at the end: ext4 looks for free inodes among those freed just now.
+        with tempfile.TemporaryDirectory(prefix="aca-benchmark-", ignore_cleanup_errors=True) as folder:
+            for contest in (one for name in names for one in _held(name, asked, Path(folder))):
                 kept["contests"].append(contest)
                 if asked.json:  # each time: who loses patience has what there is by then
                     asked.json.write_text(json.dumps(kept, indent=1))
-    return 1 if any(one["failed"] for one in kept["contests"]) else 0
+    except KeyboardInterrupt:
+        print("interrupted: only what is printed above was measured", file=sys.stderr)
+        return 130
+    return _verdict(kept["contests"], set(asked.only or ()))
+
+
+def _verdict(contests: Sequence[Mapping[str, Any]], wanted: set[str]) -> int:
+    """The exit code; and a word on those who were asked for and take part in nothing."""
+    failed = {name for one in contests for name in one["failed"]}
+    absent = wanted - failed - {figure["name"] for one in contests for figure in one["figures"]}
+    if absent:
+        print(f"not measured: {', '.join(sorted(absent))}", file=sys.stderr)
+    return 1 if failed or absent else 0
 
 
 def _held(name: str, asked: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
@@ -72,22 +86,50 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(CONTESTS)}; or {ALL}")
     parser.add_argument("--peers", action="store_true", help="beside its peers, installed on first use")
     parser.add_argument(
-        "--runs", type=int, default=5, help="runs of each that count, after one that does not (5)"
+        "--runs", type=_from(0), default=5, help="runs of each that count, after one that does not (5)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=SECONDS, help="begin no further turn of a contest after so many (30)"
+        "--seconds",
+        type=_from(0.0),
+        default=SECONDS,
+        help="begin no further turn of a contest after so many (30)",
     )
-    parser.add_argument("--sizes", type=int, nargs="+", help="numbers of tasks, instead of the usual ones")
+    parser.add_argument(
+        "--sizes", type=_from(1), nargs="+", help="numbers of tasks, instead of the usual ones"
+    )
     parser.add_argument("--only", nargs="+", metavar="CONTENDER", help="only these, as the tables call them")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to FILE")
     asked = parser.parse_args()
     if unknown := set(asked.names) - {*CONTESTS, ALL}:
         parser.error(f"there is no {', '.join(sorted(unknown))}: use some of {', '.join(CONTESTS)}")
+    if asked.json:
+        try:
+            asked.json.open("a").close()
+        except OSError as error:
+            parser.error(f"--json {asked.json}: {error.strerror}")
     return asked
+
+
+def _from(least: Number) -> Callable[[str], Number]:
+    """Reads a number that is not less than *least*, and of its type."""
+
+    def read(text: str) -> Number:
+        number = type(least)(text)
+        if not number >= least:  # NaN is not, either
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return number
+
+    read.__name__ = type(least).__name__  # by which argparse calls what is no number
+    return read
+
+
+def _interrupted(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+signal.signal(signal.SIGTERM, _interrupted)
 sys.exit(main())

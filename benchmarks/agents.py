@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.measure import Command, Contender, Contest
+from benchmarks.measure import Contender, Contest
+from benchmarks.processes import Command
 from tests.model_server import ModelServer, Turn, text, tool
 from tests.real_parts import claude_environment
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from benchmarks import peers, work
 from benchmarks.agents import agents
 from benchmarks.makespan import makespan
-from benchmarks.measure import Command, Contender, Contest
+from benchmarks.measure import Contender, Contest
+from benchmarks.processes import Command, run, started
 from benchmarks.rates import rates
 from benchmarks.shapes import SHAPES, Graph, layered
 from benchmarks.tokens import tokens
@@ -125,7 +127,15 @@ def _dbos(what: str) -> Make:
 
 
 def _prefect(graph: Graph, commands: work.Commands) -> Contender:
-    return work.program("prefect", peers.python("prefect"), "prefect_work.py")(graph, commands)
+    """prefect, whose database is there already, as where it was used before."""
+    database = peers.prefect_database()
+    first = work.program("prefect", peers.python("prefect"), "prefect_work.py")(graph, commands)
+
+    def prepare(folder: Path) -> Command:
+        shutil.copytree(database, folder / "prefect")
+        return first.prepare(folder)
+
+    return replace(first, prepare=prepare)
 
 
 def _inspect(graph: Graph, commands: work.Commands) -> Contender:
@@ -140,7 +150,7 @@ def _again(make: Make) -> Make:
 
         def prepare(folder: Path) -> Command:
             command = first.prepare(folder)
-            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            run(command, folder)
             return [*peers.ACA, "resume"] if first.name == "aca" else command
 
         return Contender(first.name, prepare)
@@ -155,15 +165,13 @@ def _killed(make: Make) -> Make:
         first = make(graph, commands)
 
         def prepare(folder: Path) -> Command:
-            command, nothing = first.prepare(folder), subprocess.DEVNULL
-            child = subprocess.Popen(
-                command, cwd=folder, stdout=nothing, stderr=nothing, start_new_session=True
-            )
-            while child.poll() is None and _done(folder) < len(graph) // 2:
-                time.sleep(0.005)
-            if child.returncode is None:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
+            command, half = first.prepare(folder), max(1, len(graph) // 2)
+            with started(command, folder) as child:
+                while child.poll() is None and _done(folder) < half:
+                    time.sleep(0.005)
+                if child.returncode is None:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
             return [*peers.ACA, "resume"] if first.name == "aca" else command
 
         return Contender(first.name, prepare)
@@ -188,7 +196,7 @@ def _status(count: int) -> Contender:
     first = work.replay(graph)
 
     def prepare(folder: Path) -> Command:
-        subprocess.run(first.prepare(folder), cwd=folder, check=True, capture_output=True)
+        run(first.prepare(folder), folder)
         return [*peers.ACA, "status"]
 
     return Contender(f"aca status, {count} tasks", prepare)

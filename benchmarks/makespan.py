@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import peers, work
-from benchmarks.measure import Command, Contender, Contest
+from benchmarks.measure import Contender, Contest
+from benchmarks.processes import Command
 from benchmarks.shapes import lower_bound, scattered, sleeps
 
 EIGHT = 8

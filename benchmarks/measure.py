@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import os
-import signal
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-Command = list[str]
+from benchmarks.processes import Command, end_all, started
+
 LONGEST = 600.0
-"""Seconds after which a run is taken to hang, and killed."""
+"""Seconds after which a run is taken to hang, and ended."""
+TIMED = [sys.executable, "-I", "-S", str(Path(__file__).parent / "programs" / "timed.py")]
+UNIT = 1024 if sys.platform == "linux" else 1024 * 1024
+"""How many of what the kernel counts memory in are a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Figure:
 
 
 class FailedError(Exception):
-    """A contender's command did not end with exit code 0: its time would mean nothing."""
+    """A command did not end with exit code 0: its time would mean nothing. The first line says whose."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,12 @@ def _turn(
     """Each contender once."""
     places = [folder / str(number) for number, _ in enumerate(contenders)]
     with ThreadPoolExecutor(len(places) if is_race and places else 1) as pool:
-        return list(zip(contenders, pool.map(_tried, contenders, places), strict=True))
+        try:
+            return list(zip(contenders, pool.map(_tried, contenders, places), strict=True))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
 
 
 def _tried(one: Contender, folder: Path) -> Ended:
@@ -153,8 +162,8 @@ def _tried(one: Contender, folder: Path) -> Ended:
     except FailedError as error:
         return error
     except subprocess.CalledProcessError as error:  # before its time was taken
-        return FailedError(f"{one.name} ended with {error.returncode}: {' '.join(error.cmd)}")
-    except OSError as error:  # its environment was moved, say
+        return FailedError(f"{one.name} ended with {error.returncode}\n{shlex.join(error.cmd)}")
+    except OSError as error:
         return FailedError(f"{one.name} cannot be started: {error}")
 
 
@@ -162,34 +171,26 @@ def _run(one: Contender, folder: Path) -> Sample:
     """Raises FailedError."""
     folder.mkdir(parents=True)
     command = one.prepare(folder)
-    with (folder / ".output").open("wb") as output:
-        began = time.perf_counter()
-        child = subprocess.Popen(
-            command, cwd=folder, env={**_ordinary(), **one.env}, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=output, start_new_session=True,
-        )  # fmt: skip
-        out_of_time = threading.Timer(LONGEST, os.killpg, (child.pid, signal.SIGKILL))
-        out_of_time.start()
-        sample = _ended(child, began)
-        out_of_time.cancel()
-    if child.returncode:
-        last = (folder / ".output").read_text(errors="replace")[-2000:]
-        raise FailedError(f"{one.name} ended with {child.returncode}: {' '.join(command)}\n{last}")
-    return replace(sample, seen=dict(one.seen()))
+    program = shutil.which(command[0])
+    if program is None:  # its environment was moved, say
+        raise FailedError(f"{one.name} cannot be started: there is no {command[0]}")
+    output, cost = folder / ".output", folder / ".cost"
+    timed = [*TIMED, str(cost), program, *command[1:]]
+    with output.open("wb") as told, started(timed, folder, told, {**_ordinary(), **one.env}) as child:
+        try:
+            code = child.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            raise FailedError(f"{one.name} was not done after {LONGEST:.0f} seconds") from None
+    if code:
+        last = output.read_text(errors="replace")[-2000:]
+        raise FailedError(f"{one.name} ended with {code}\n{shlex.join(command)}\n{last}")
+    wall, cpu, size = map(float, cost.read_text().split())
+    return Sample(wall, cpu, size / UNIT, dict(one.seen()))
 
 
 def _ordinary() -> dict[str, str]:
     """The environment without what would have Python compile every module anew in each process."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-
-def _ended(child: subprocess.Popen[bytes], began: float) -> Sample:
-    """Wait for *child*; the kernel counts what it and the children it waited for have used."""
-    _, status, usage = os.wait4(child.pid, 0)
-    wall = time.perf_counter() - began
-    child.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1024 if sys.platform == "linux" else 1024 * 1024
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
 
 
 def table(figures: Sequence[Figure]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -38,20 +39,44 @@ def python(peer: str) -> str:
     home = HOME / peer.replace(" ", "-")
     interpreter = home / "bin" / "python"
     if not (home / "ready").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        venv.create(home, with_pip=True)
-        command = [str(interpreter), "-m", "pip", "install", "--quiet", *PACKAGES[peer]]
-        installed = subprocess.run(command, capture_output=True, text=True, check=False)
-        if installed.returncode:
-            *_, why = installed.stderr.strip().splitlines() or ["pip did not say why"]
-            raise MissingError(f"{peer} cannot be installed: {why}")
+        try:
+            _install(peer, home, interpreter)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise MissingError(f"{peer} cannot be installed: {_why(error)}") from error
         (home / "ready").touch()
     return str(interpreter)
+
+
+def _install(peer: str, home: Path, interpreter: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    venv.create(home, with_pip=True)
+    command = [str(interpreter), "-m", "pip", "install", "--quiet", *PACKAGES[peer]]
+    subprocess.run(command, capture_output=True, text=True, check=True)
+
+
+def _why(error: OSError | subprocess.CalledProcessError) -> str:
+    told = error.stderr if isinstance(error, subprocess.CalledProcessError) else ""
+    return (told or str(error)).strip().splitlines()[-1]
 
 
 def program(peer: str, name: str = "") -> str:
     """A program of the peer's environment."""
     return str(Path(python(peer)).with_name(name or peer))
+
+
+def prefect_database() -> Path:
+    """A directory with an empty database of prefect's, which takes long to make. Raises MissingError."""
+    home = HOME / "prefect" / "database"
+    if not home.exists():
+        made = home.with_name("database.part")
+        command = [python("prefect"), "-m", "prefect", "server", "database", "upgrade", "-y"]
+        env = {**os.environ, "PREFECT_HOME": str(made)}
+        try:
+            subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        except subprocess.CalledProcessError as error:
+            raise MissingError(f"prefect cannot make its database: {_why(error)}") from error
+        made.rename(home)
+    return home
 
 
 def installed(name: str) -> str:

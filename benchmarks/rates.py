@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.measure import Command, Contender, Contest
+from benchmarks.measure import Contender, Contest
+from benchmarks.processes import Command
 from tests.limits.strict_server import Pace, StrictServer, sizes
 from tests.model_server import Drip, Failure, ModelServer, Request, Turn, text
 

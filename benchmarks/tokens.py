@@ -13,7 +13,8 @@ from aca.core.events import Usage
 from aca.core.spent import add_usage
 from aca.providers.prices import Tariff
 from benchmarks import peers
-from benchmarks.measure import Command, Contender, Contest
+from benchmarks.measure import Contender, Contest
+from benchmarks.processes import Command
 from tests.dialects import Block
 from tests.model_server import Altered, ModelServer, Request, Turn, text, tool
 

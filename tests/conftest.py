@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.model_server import ModelServer
 from tests.project import Project
 
 # How long one example takes depends on what else the machine does.
@@ -42,6 +43,13 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made = Project(tmp_path / "work", tmp_path / "home")
     yield made
     made.end()
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    """A model to talk to, which plays what a test has it play."""
+    with ModelServer() as one:
+        yield one
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -150,6 +150,13 @@ class Project:
         """A clean environment: nobody's keys, settings or home."""
         return {**clean_environment(), "HOME": str(self.home), **(more or {})}
 
+    def sabotage(self, code: str) -> dict[str, str]:
+        """An environment in which *code* has changed aca before it starts, as a bug or a chance would."""
+        folder = self.home / "sabotage"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(textwrap.dedent(code))
+        return {"PYTHONPATH": f"{folder}{os.pathsep}{self.env()['PYTHONPATH']}"}
+
     def run(self, *args: str, env: Mapping[str, str] | None = None, expect: int | None = 0) -> Outcome:
         """``aca ARGS`` in a process of its own, to its end; *expect* is its exit code, None for any."""
         if needs_a_start(env or {}):

@@ -55,7 +55,7 @@ def test_who_fails_is_out_and_the_others_go_on(tmp_path: Path) -> None:
     gone = Contender("gone", lambda folder: [str(folder / "moved")])
     held = hold(Contest("a contest", [broken, gone, sound]), 2, tmp_path)
     assert [(figure.name, len(figure.samples)) for figure in held.figures] == [("sound", 2)]
-    assert held.failed["broken"].startswith("broken ended with 1: false")
+    assert held.failed["broken"].startswith("broken ended with 1\nfalse\n")
     assert held.failed["gone"].startswith("gone cannot be started: ")
 
 

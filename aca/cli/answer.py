@@ -38,15 +38,15 @@ def reject(
 
 
 def _answer(workspace: Path, session: str | None, task: str, approved: bool, comment: str) -> int:
-    from aca.messaging import delivery
+    from aca.messaging import audience, delivery
     from aca.sessions.messages import Answer
 
     refuse_tasks("answer what a person is asked")
     one = session_with(workspace, session, task)
     task_id = find_task(one.state(), task)
-    delivery.waiting(one, task_id)
     runner = one.runner()  # asked first: it may read the answer and be done before we look again
-    is_read = delivery.tell(one, Answer(task_id, approved, who(), comment))
+    answer = Answer(task_id, approved, who(), comment)
+    is_read = delivery.tell_in_time(one, answer, lambda: audience.refuse_unasked(one.state(), task_id))
     word = "approved" if approved else "rejected"
     then = f"{runner} goes on with it" if is_read else "aca resume goes on"
     Screen().result(f"{task_id} is {word} in session {one.id}: {then}")

@@ -22,9 +22,10 @@ def cancel(task: TaskArgument, session: SessionOption = None, workspace: Workspa
     refuse_tasks("cancel tasks")
     one = session_with(workspace, session, task)
     task_id = find_task(one.state(), task)
-    audience.refuse_settled(one.state(), task_id)
     runner = one.runner()  # asked first: it may read this and be done before we look again
-    is_read = delivery.tell(one, Cancellation(task_id, who()))
+    is_read = delivery.tell_in_time(
+        one, Cancellation(task_id, who()), lambda: audience.refuse_settled(one.state(), task_id)
+    )
     then = f"{runner} goes on without it" if is_read else "aca resume goes on without it"
     Screen().result(f"{task_id} is cancelled in session {one.id}: {then}")
     return 0

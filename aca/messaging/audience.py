@@ -46,3 +46,18 @@ def refuse_settled(state: SessionState, task_id: str) -> None:
     if now.settled:
         told = now.reason or now.summary
         raise SessionError(f'"{task_id}" is {now.status} already' + (f": {told}" if told else ""))
+
+
+def refuse_unasked(state: SessionState, task_id: str) -> None:
+    """Raise SessionError unless *task_id* is an approval that a person can still answer."""
+    task, now = state.tasks[task_id], state.states[task_id]
+    if task.kind != "approval" and not (now.proposed and now.status == "blocked"):
+        raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval')
+    refuse_settled(state, task_id)
+    # Of what follows nobody has made anything since: no run has gone on.
+    if cancelled := state.cancelled.get(task_id):
+        raise SessionError(f'"{task_id}" is cancelled already by {cancelled.by}')
+    if now.answer is not None:
+        word = "approved" if now.answer.approved else "rejected"
+        cure = f"\n   aca cancel {task_id} takes that back: the task fails" if now.answer.approved else ""
+        raise SessionError(f'"{task_id}" is {word} already by {now.answer.by}{cure}')

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from aca.core.state import SessionState
-from aca.errors import SessionError, SessionInUseError, did_you_mean
+import time
+from collections.abc import Callable
+
+from aca.errors import SessionInUseError
 from aca.preparation.prepare import effective
 from aca.sessions.messages import Message, absorb
 from aca.sessions.recorder import Recorder
 from aca.sessions.session import Session
 
+PATIENCE = 2.0
+"""Seconds until a live runner, which looks several times a second, has read what there is."""
+
 
 def tell(one: Session, message: Message) -> bool:
     """Hand a message to the session. True when a live runner reads it, False when it is recorded here."""
+    return _hand_over(one, one.send(message))
+
+
+def tell_in_time(one: Session, message: Message, check: Callable[[], object]) -> bool:
+    """The same for what counts only as long as *check* raises nothing, which is tried before and, where the
+    message had come too late, again: nobody is to believe that it was heeded."""
+    check()
     sent = one.send(message)
+    is_read = _hand_over(one, sent)
+    until = time.monotonic() + PATIENCE
+    while one.keeps(sent) and time.monotonic() < until:
+        time.sleep(0.02)
+    if not (one.keeps(sent) or sent in one.state().messages):
+        check()
+    return is_read
+
+
+def _hand_over(one: Session, sent: str) -> bool:
     try:
         with one.lock():
             state = one.take_up()
@@ -30,25 +52,3 @@ def tell(one: Session, message: Message) -> bool:
     except SessionInUseError:
         return True
     return was_read
-
-
-def waiting(one: Session, task_id: str) -> SessionState:
-    """The session's state, after making sure that *task_id* is an approval that is still open."""
-    state = one.state()
-    if task_id not in state.tasks:
-        cure = did_you_mean(task_id, state.tasks)
-        raise SessionError(f'session {one.id} has no task "{task_id}"\n   {cure}')
-    task, now = state.tasks[task_id], state.states[task_id]
-    if task.kind != "approval" and not (now.proposed and now.status == "blocked"):
-        raise SessionError(f'"{task_id}" is of kind {task.kind}, not an approval')
-    if now.settled:
-        told = now.summary or now.reason
-        raise SessionError(f'"{task_id}" is {now.status} already' + (f": {told}" if told else ""))
-    # Of what follows nobody has made anything since: no run has gone on.
-    if cancelled := state.cancelled.get(task_id):
-        raise SessionError(f'"{task_id}" is cancelled already by {cancelled.by}')
-    if now.answer is not None:
-        word = "approved" if now.answer.approved else "rejected"
-        cure = f"\n   aca cancel {task_id} takes that back: the task fails" if now.answer.approved else ""
-        raise SessionError(f'"{task_id}" is {word} already by {now.answer.by}{cure}')
-    return state

@@ -16,7 +16,7 @@ from aca.errors import InputError, Problem
 from aca.parse import Document, Loc, read_settings
 from aca.parse.explain import value_at
 from aca.plans.plan import Plan
-from aca.sessions import session
+from aca.sessions.whereabouts import around
 
 PROJECT_FILE = "aca.toml"
 
@@ -137,7 +137,7 @@ def file_layers(workspace: Path, environ: Mapping[str, str]) -> list[Layer]:
 
 def unread(workspace: Path) -> str:
     """What to tell where the settings lie in a directory around the workspace: nobody goes by them here."""
-    place = None if (workspace / PROJECT_FILE).exists() else session.around(workspace, PROJECT_FILE)
+    place = None if (workspace / PROJECT_FILE).exists() else around(workspace, PROJECT_FILE)
     if place is None:
         return ""
     return f"{place / PROJECT_FILE} is not read here\n   --workspace {shlex.quote(str(place))} works there"

@@ -40,6 +40,7 @@ from aca.garbage import uncollected
 from aca.plans.plan import Plan
 from aca.sessions import journal
 from aca.sessions.messages import Message
+from aca.sessions.whereabouts import around
 
 HOME = ".aca"
 LIMITS_FILE = "rate_limit_state.json"
@@ -195,6 +196,10 @@ class Session(msgspec.Struct, frozen=True, dict=True):
                 yield name, msgspec.json.decode((self.path / "inbox" / name).read_bytes(), type=Message)
             except NOT_JSON:
                 yield name, None
+
+    def keeps(self, name: str) -> bool:
+        """Whether nobody has taken that message out of the inbox yet."""
+        return (self.path / "inbox" / name).exists()
 
     def forget(self, names: Iterable[str]) -> None:
         """Remove messages that are in the journal by now."""
@@ -355,19 +360,9 @@ def none_yet(workspace: Path) -> SessionError:
 
 
 def elsewhere(workspace: Path) -> str:
-    """Where there are sessions, for somebody who looks for them from a directory further down."""
+    """What to tell of sessions in a directory around *workspace*; empty where there are none."""
     found = around(workspace, f"{HOME}/sessions")
     return f"there are sessions in {found}: --workspace {shlex.quote(str(found))}" if found else ""
-
-
-def around(workspace: Path, name: str) -> Path | None:
-    """The nearest directory around *workspace* that has *name* in it, within the same git repository."""
-    for place in (at := workspace.resolve(), *at.parents):
-        if place != at and os.path.lexists(place / name):
-            return place
-        if os.path.lexists(place / ".git"):
-            break
-    return None
 
 
 def find_checkpoint(workspace: Path, name: str) -> tuple[Session, SessionState, Checkpoint] | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from aca.core import events as ev
@@ -25,12 +23,6 @@ max_concurrent_tasks: 3
 - [ ] Review the greeting {{#review needs=greetings}}
 """
 WHO = "\n".join(f"- person number {number}" for number in range(40))
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def conversations(project: Project) -> dict[str, str]:

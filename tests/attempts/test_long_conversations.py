@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from aca.attempts import recap
 from aca.core import events as ev
 from aca.core.events import FileChange
@@ -18,12 +14,6 @@ from tests.providers.test_model_apis import environment, settings
 
 TASKS = '- [ ] Write it {#write check="grep -q two a.txt" retries=0}\n'
 TOO_LONG = Failure(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def run(project: Project, server: ModelServer, kind: str = "anthropic", expect: int = 0) -> None:

@@ -63,12 +63,6 @@ TRUSTED = pytest.mark.parametrize("trusted", [False, True], ids=["distrusted", "
 MODEL = 'provider = "anthropic"\n[providers.anthropic]\nmodel = "m"\n'
 
 
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
-
-
 def picture(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,12 +26,6 @@ OPEN = {**SCHEMA, "required": ["verdict"], "properties": {**SCHEMA["properties"]
 GOOD = {"verdict": "good", "bugs": 0}
 TASKS = "- [ ] Review it {#review output_schema=review.json retry_delay=1ms}\n"
 AND_MORE = TASKS + "- [ ] Fix it {#fix needs=review}\n"
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def completed(project: Project, task: str = "review") -> ev.TaskCompleted:

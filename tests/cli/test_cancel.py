@@ -41,6 +41,27 @@ def test_a_running_task_is_stopped_and_the_rest_goes_on(project: Project) -> Non
     assert project.processes() == []
 
 
+def test_who_cancels_too_late_is_told(project: Project) -> None:
+    """A task may end while somebody says that it is not to: then he is not told that it was heeded."""
+    running = at_work(project)
+    ended = "any('task_completed' in line for line in open(self.journal_path))"
+    env = project.sabotage(
+        f"""
+        import time
+        from pathlib import Path
+        from aca.sessions.session import Session
+        def send(self, message, send=Session.send):
+            Path("go").touch()
+            while not {ended}: time.sleep(0.02)
+            return send(self, message)
+        Session.send = send
+        """
+    )
+    assert '"other" is completed already' in project.run("cancel", "other", env=env, expect=2).stderr
+    project.run("cancel", "slow")
+    running.finish(expect=1)
+
+
 def test_a_cancelled_task_is_not_tried_again_and_does_not_fail_the_others_fast(project: Project) -> None:
     """A person's word is no failure that another attempt could mend."""
     running = at_work(project, TASKS.replace("{#slow", "{#slow retries=3"), "--fail-fast")

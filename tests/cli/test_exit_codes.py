@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import shlex
 import signal
 import subprocess
@@ -22,14 +21,6 @@ SLOW = '- [ ] Quick {#quick run="true"}\n- [ ] Slow {#slow needs=quick run="test
 
 def replayed(project: Project, script: str, tasks: str) -> None:
     project.write({"tasks.md": project.replay(script) + tasks})
-
-
-def sabotage(project: Project, code: str) -> dict[str, str]:
-    """An environment in which *code* has changed aca before it starts, as a bug in it would."""
-    folder = project.home / "sabotage"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(code)
-    return {"PYTHONPATH": f"{folder}{os.pathsep}{project.env()['PYTHONPATH']}"}
 
 
 def started(project: Project, task: str, *args: str) -> Running:
@@ -67,8 +58,8 @@ def test_2_when_the_input_must_change(project: Project) -> None:
 def test_3_when_aca_has_a_bug(project: Project) -> None:
     """A report is left that can be pasted: traceback and versions, no secret and no environment."""
     project.write({"tasks.md": '- [ ] One {run="true"}\n'})
-    env = sabotage(
-        project, "import aca.app\ndef broken(*_): raise ZeroDivisionError('oops')\naca.app.prepare = broken\n"
+    env = project.sabotage(
+        "import aca.app\ndef broken(*_): raise ZeroDivisionError('oops')\naca.app.prepare = broken\n"
     )
     secret = "sk-ant-api03-abcdefghijklmnop"
     args = ("--task-file", "tasks.md", "--append-system-prompt", f"use {secret}")
@@ -85,8 +76,8 @@ def test_3_when_aca_has_a_bug(project: Project) -> None:
 
 def test_3_leaves_the_report_elsewhere_when_it_must(project: Project) -> None:
     """Where the workspace takes no files, the temporary directory does."""
-    env = sabotage(
-        project, "import aca.app\ndef broken(*_): raise ZeroDivisionError\naca.app.prepare = broken\n"
+    env = project.sabotage(
+        "import aca.app\ndef broken(*_): raise ZeroDivisionError\naca.app.prepare = broken\n"
     )
     project.write({"tasks.md": "- [ ] One\n", ".aca": "a file where the directory belongs"})
     told = project.run("--task-file", "tasks.md", env=env | {"TMPDIR": str(project.home)}, expect=3).stderr
@@ -98,8 +89,7 @@ def test_3_in_the_middle_of_a_run_loses_nothing(project: Project) -> None:
     project.write(
         {"tasks.md": '1. One {run="echo one >> ran"}\n2. Two {run="echo two >> ran" check="true"}\n'}
     )
-    env = sabotage(
-        project,
+    env = project.sabotage(
         "from aca.attempts import site\nasync def broken(*_): raise KeyError(1)\nsite.run_check = broken\n",
     )
     project.run("--task-file", "tasks.md", env=env, expect=3)
@@ -237,8 +227,8 @@ def test_the_second_interrupt_does_not_wait(project: Project) -> None:
 def test_130_before_anything_has_begun(project: Project) -> None:
     """No traceback, whenever Ctrl-C comes."""
     project.write({"tasks.md": "- [ ] One\n"})
-    env = sabotage(
-        project, "import aca.app\ndef broken(*_): raise KeyboardInterrupt\naca.app.prepare = broken\n"
+    env = project.sabotage(
+        "import aca.app\ndef broken(*_): raise KeyboardInterrupt\naca.app.prepare = broken\n"
     )
     outcome = project.run("--task-file", "tasks.md", env=env, expect=130)
     assert (outcome.stdout, outcome.stderr) == ("", "")
@@ -273,7 +263,7 @@ def test_0_whatever_happens_to_who_watches(project: Project) -> None:
     script = 'tasks."*".steps = [{say = "one"}, {say = "two"}, {write = "made.txt", content = ""}]\n'
     replayed(project, script, "- [ ] One {#one retries=0}\n")
     broken = "def broken(*_): raise ZeroDivisionError('oops')\n"
-    env = sabotage(project, f"from aca.report.lines import Lines\n{broken}Lines.step = broken\n")
+    env = project.sabotage(f"from aca.report.lines import Lines\n{broken}Lines.step = broken\n")
     project.run("--task-file", "tasks.md", env=env)
     assert (project.root / "made.txt").exists()
     assert project.session().system_log.read_text().count("ZeroDivisionError: oops") == 1
@@ -291,7 +281,7 @@ def test_the_last_json_line_has_the_exit_code(project: Project, error: str, code
     """Whatever ends the run, machines are told the same as the shell."""
     project.write({"tasks.md": '- [ ] One {run="true"}\n'})
     broken = f"def broken(*_, **__): raise {error}\n"
-    env = sabotage(project, f"import aca.runner\n{broken}aca.runner.run = broken\n")
+    env = project.sabotage(f"import aca.runner\n{broken}aca.runner.run = broken\n")
     done = project.run("--task-file", "tasks.md", "--jsonl", env=env, expect=code).jsonl[-1]
     assert (done["type"], done["exit_code"]) == ("done", code)
     assert reason in done["reason"]

@@ -17,14 +17,6 @@ def a_finished_and_a_waiting_session(project: Project) -> tuple[str, str]:
     return first.id, second.id
 
 
-def sabotage(project: Project, code: str) -> dict[str, str]:
-    """An environment in which *code* has changed aca before it starts."""
-    folder = project.home / "sabotage"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(code)
-    return {"PYTHONPATH": f"{folder}{os.pathsep}{project.env()['PYTHONPATH']}"}
-
-
 def left(project: Project) -> list[str]:
     return [one.id for one in project.sessions()]
 
@@ -107,7 +99,7 @@ def test_a_session_taken_up_while_it_is_judged_is_kept(project: Project) -> None
             return verdict
         collection._doom = slow
         """
-    told = project.run("gc", "--older-than", "0s", env=sabotage(project, dedent(taken_up))).stdout
+    told = project.run("gc", "--older-than", "0s", env=project.sabotage(dedent(taken_up))).stdout
     assert f"{done}  kept: it is running" in told
     assert done in left(project)
 

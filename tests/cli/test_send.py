@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from aca.core import events as ev
@@ -17,12 +15,6 @@ WAIT = "touch began; until test -f go; do sleep 0.02; done"
 WORDS = "Please write it in blue."
 INTRODUCTION = "A person says, while you work on the task:"
 every_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def at_work(project: Project, server: ModelServer, kind: str) -> Running:

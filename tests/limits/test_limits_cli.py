@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,6 @@ from tests.model_server import Failure, ModelServer
 from tests.project import Outcome, Project
 
 KEY = "canary-key-0123456789abcdef"
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def environment(server: ModelServer, scenario: str = "work") -> dict[str, str]:

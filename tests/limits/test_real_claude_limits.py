@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from aca.core import events as ev
 from tests.model_server import Failure, ModelServer, text
@@ -20,12 +17,6 @@ providers: {{claude-cli: {{command: [{claude}]}}}}
 1. Say hello {{#hello}}
 2. Say goodbye {{#goodbye}}
 """
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def environment(server: ModelServer) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,12 +24,6 @@ TOLD = (
     *("All about greetings.", "Be French."),
 )
 NOTES = "Write a greeting.\nMake it [louder](how.md).\n"
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def plan(project: Project, env: dict[str, str], *args: str, expect: int = 0) -> Outcome:

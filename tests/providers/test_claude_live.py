@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -22,11 +21,10 @@ providers: {claude-sdk: {allowed_tools: [Bash]}}
 """
 
 
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
+@pytest.fixture(autouse=True)
+def sdk() -> None:
+    """Without Claude's SDK none of this can be tried."""
     claude_sdk()
-    with ModelServer() as one:
-        yield one
 
 
 def environment(server: ModelServer) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -18,12 +18,6 @@ TASKS = """\
 """
 NOSY = "tr '\\0' '\\n' < /proc/$PPID/environ | grep KEY=; env | grep KEY; wc -c < greeting.txt > count.txt"
 every_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def script(server: ModelServer, *before: Turn, first: Sequence[Turn] = ()) -> None:

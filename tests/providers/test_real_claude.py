@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,12 +30,6 @@ providers: {{claude-cli: {{command: [{claude}]}}}}
 - [ ] Review it {{#review output_schema=schema.json}}
 """
 every_version = pytest.mark.parametrize("version", CLAUDES)
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def environment(server: ModelServer) -> dict[str, str]:

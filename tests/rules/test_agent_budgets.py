@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 
 import pytest
 
@@ -55,6 +54,17 @@ def test_claude_is_not_started_when_nothing_is_left(project: Project) -> None:
     assert "the cost limit is reached: $1.20 of $1.00; `aca resume --max-cost 2` goes on" in outcome.stdout
     project.run("resume", "--max-cost", "2")
     assert allowed(project) == [1.0, 0.4, 0.8]
+
+
+def test_the_limit_that_is_advised_is_enough_to_go_on(project: Project) -> None:
+    """Also where one agent used up many times the limit, and where an agent needs more than all of it."""
+    install(project, "end(total_cost_usd=0.3)")
+    outcome = project.run("--task-file", "tasks.md", "--max-cost", "0.002", expect=5)
+    assert "`aca resume --max-cost 0.016` goes on" in outcome.stdout
+    outcome = project.run("resume", "--max-cost", "0.016", expect=5)
+    assert "$0.30 of $0.016; `aca resume --max-cost 0.512` goes on" in outcome.stdout
+    project.run("resume", "--max-cost", "0.512", expect=5)
+    assert len(allowed(project)) == 2
 
 
 def test_agents_side_by_side_share_what_is_left(project: Project) -> None:
@@ -129,12 +139,6 @@ def test_an_agent_that_cannot_be_started_has_spent_nothing(project: Project) -> 
 
 
 # -- the real one -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def environment(server: ModelServer) -> dict[str, str]:

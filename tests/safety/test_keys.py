@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,12 +13,6 @@ from tests.project import Project
 from tests.providers.test_model_apis import settings
 
 TASK = "- [ ] Look {#look}\n"
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
 
 
 def environment(server: ModelServer) -> dict[str, str]:

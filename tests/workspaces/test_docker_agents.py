@@ -19,12 +19,6 @@ KEY = "sk-ant-a-key-of-somebody"
 
 
 @pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as one:
-        yield one
-
-
-@pytest.fixture
 def gated() -> Iterator[ModelServer]:
     """A model that containers can reach if they are let."""
     engine()
