@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -15,7 +15,9 @@ from aca.plans.settings import Budget
 from aca.plans.task import Task
 from aca.plans.values import format_duration
 
+N = TypeVar("N", int, float)
 INFINITE = float("inf")
+NOTHING = Usage()
 EPSILON = 1e-9
 """Sums of dollars are no more exact than that."""
 
@@ -161,7 +163,7 @@ def shortage(state: SessionState, cap: Cap, call: Usage) -> str:
     if told := reached(state, cap):
         return told
     short = {"token": call.tokens, "cost": call.cost_usd or 0.0}
-    gauges = sorted(_gauges(state, cap), key=lambda gauge: gauge.left - short[gauge.kind] > EPSILON)
+    gauges = sorted(_gauges(state, cap, call), key=lambda gauge: gauge.left - short[gauge.kind] > EPSILON)
     could = f"{call.tokens:,} tokens" if gauges[0].kind == "token" else money(call.cost_usd or 0.0)
     told = f"has no room for another call, which could take {could}: {gauges[0].used} used"
     return f"{gauges[0].name} {told}; {gauges[0].cure}"
@@ -181,17 +183,31 @@ class _Gauge(msgspec.Struct, frozen=True):
         return f"the {self.kind} limit{self.cap.owner}"
 
 
-def _gauges(state: SessionState, cap: Cap) -> Iterator[_Gauge]:
+def _gauges(state: SessionState, cap: Cap, call: Usage = NOTHING) -> Iterator[_Gauge]:
+    """One for each limit of *cap*; what cures it leaves room for *call*."""
     left, used, limits = room(state, cap, reserved=False), cap.spent(state), cap.limits
     if limits.max_tokens is not None:
         told = f"{used.tokens} of {limits.max_tokens}"
-        cure = f"--max-tokens {2 * limits.max_tokens}" if cap.is_whole else "max_tokens"
+        cure = (
+            f"--max-tokens {_raised(limits.max_tokens, used.tokens + call.tokens)}"
+            if cap.is_whole
+            else "max_tokens"
+        )
         yield _Gauge("token", cap, left.tokens, told, _cure(cap, cure))
     if limits.max_cost_usd is not None:
         unknown = f" + {used.unknown_costs} of unknown cost" if used.unknown_costs else ""
         told = f"{money(used.cost_usd)} of {money(limits.max_cost_usd)}{unknown}"
-        cure = f"--max-cost {2 * limits.max_cost_usd:g}" if cap.is_whole else "max_cost_usd"
+        raised = _raised(limits.max_cost_usd, used.cost_usd + (call.cost_usd or 0.0))
+        cure = f"--max-cost {raised:g}" if cap.is_whole else "max_cost_usd"
         yield _Gauge("cost", cap, left.cost_usd, told, _cure(cap, cure))
+
+
+def _raised(limit: N, used: N) -> N:
+    """*limit* doubled until there is room beyond *used*."""
+    raised = 2 * limit
+    while raised <= used:
+        raised *= 2
+    return raised
 
 
 def _cure(cap: Cap, what: str) -> str:

@@ -56,6 +56,17 @@ def test_claude_is_not_started_when_nothing_is_left(project: Project) -> None:
     assert allowed(project) == [1.0, 0.4, 0.8]
 
 
+def test_the_limit_that_is_advised_is_enough_to_go_on(project: Project) -> None:
+    """Also where one agent used up many times the limit, and where an agent needs more than all of it."""
+    install(project, "end(total_cost_usd=0.3)")
+    outcome = project.run("--task-file", "tasks.md", "--max-cost", "0.002", expect=5)
+    assert "`aca resume --max-cost 0.016` goes on" in outcome.stdout
+    outcome = project.run("resume", "--max-cost", "0.016", expect=5)
+    assert "$0.30 of $0.016; `aca resume --max-cost 0.512` goes on" in outcome.stdout
+    project.run("resume", "--max-cost", "0.512", expect=5)
+    assert len(allowed(project)) == 2
+
+
 def test_agents_side_by_side_share_what_is_left(project: Project) -> None:
     """One that has used up its part goes on with another one, in the same conversation."""
     tasks = "".join(f"- [ ] {name} {{#{name}}}\n" for name in ("one", "two"))
