@@ -58,9 +58,11 @@ def resume(sizes: list[int], peered: bool) -> Iterator[Contest]:
     for count in sizes:
         graph, is_large = layered(count), count > MANY
         builders: list[Make] = [work.aca, *([work.make, work.ninja] if peered else [])]
-        more: list[Make] = [partial(work.doit, files=True), work.snakemake, _dbos("commands")]
-        everybody = [*builders, *(more if peered and not is_large else [])]
-        yield _contest(f"nothing left to do of {count}", graph, map(_again, everybody), counts=False)
+        if peered and not is_large:
+            builders.append(partial(work.doit, files=True))
+        more: list[Make] = [work.snakemake, _dbos("commands")] if peered and not is_large else []
+        title = f"nothing left to do of {count}"
+        yield _contest(title, graph, map(_again, [*builders, *more]), counts=False)
         if not is_large:
             title = f"the rest of {count} commands, killed half-way"
             yield _contest(title, graph, map(_killed, builders), counts=False)
@@ -121,7 +123,8 @@ def _luigi(graph: Graph, commands: work.Commands) -> Contender:
 
 def _dbos(what: str) -> Make:
     def contender(graph: Graph, commands: work.Commands) -> Contender:
-        return work.program(f"DBOS, {what}", peers.python("dbos"), "dbos_work.py", what)(graph, commands)
+        arguments = ("dbos_work.py", what, str(work.PARALLEL))
+        return work.program(f"DBOS, {what}", peers.python("dbos"), *arguments)(graph, commands)
 
     return contender
 
