@@ -33,6 +33,11 @@ class Run:
     commits: int
     calls_of_git: int
 
+    @property
+    def is_killed(self) -> bool:
+        """Not where it came to fewer moments than the run that was counted: two at once may share a write."""
+        return self.status == -signal.SIGKILL
+
 
 @dataclass
 class Site:

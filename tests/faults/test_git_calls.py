@@ -36,7 +36,8 @@ def test_killed_at_a_call_of_git(story: Story, tmp_path: Path, tally: Tally) -> 
     points = [(number, when) for number in range(1, calls + 1) for when in ("before", "after")]
     for number, when in tally.sample(points, SAMPLE):
         site = make(tmp_path / f"{number}-{when}", story)
-        site.aca(*RUN, kill={"git": number, "when": when})
+        if not site.aca(*RUN, kill={"git": number, "when": when}).is_killed:
+            continue
         memory = Memory.of(site)
         again = RESUME if site.session() else RUN
         assert site.aca(*again).status == 0, f"{number} {when}\n{site.log()}"
@@ -59,7 +60,8 @@ def test_a_restore_killed_at_a_call_of_git(tmp_path: Path, tally: Tally) -> None
     for number, when in tally.sample(points, SAMPLE):
         site, losses = make(tmp_path / f"{number}-{when}", INPLACE_IN_GIT), Losses()
         site.aca(*RUN)
-        site.aca(*RESTORE, kill={"git": number, "when": when})
+        if not site.aca(*RESTORE, kill={"git": number, "when": when}).is_killed:
+            continue
         for command, wanted in ((("restore", "--undo"), before), (RESTORE, after)):
             site.aca(*command)
             if (now := texts(site)) != wanted:

@@ -44,11 +44,12 @@ def is_added(site: Site, title: str) -> bool:
 
 
 def carry_out(story: Story, site: Site, place: int = -1, kill: dict[str, Any] | None = None) -> Memory | None:
-    """Give the commands of *story*; the one at *place* is killed and given again."""
+    """Give the commands of *story*; the one at *place* is killed, where it comes to that, and given again."""
     memory = None
     for number, command in enumerate(story.commands):
-        code = site.aca(*command, kill=kill if number == place else None).status
-        if number == place:
+        ended = site.aca(*command, kill=kill if number == place else None)
+        code = ended.status
+        if ended.is_killed:
             memory = Memory.of(site)
             code = go_on(site, command)
     assert code == story.code, f"exit code {code}\n{site.log()}"
@@ -72,7 +73,8 @@ def test_killed_at_a_write(story: Story, model: ModelServer, tmp_path: Path, tal
     for place, write, when in tally.sample(points, SAMPLE):
         site = make(story, tmp_path / f"{place}-{write}-{when}", model)
         memory = carry_out(story, site, place, {"commit": write, "when": when})
-        assert memory is not None
+        if memory is None:
+            continue
         losses = memory.compared(site, expected)
         if (now := story.result(site)) != result:
             losses.wrong_states.append(f"{now}, not {result}")
