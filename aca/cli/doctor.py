@@ -9,10 +9,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from aca.cli import shortened
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 PYTHON = (3, 11)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that was looked at. ``cure`` says how to mend it; what is not ``needed`` may stay so."""
 
     name: str
@@ -55,7 +54,7 @@ def doctor(
         return _look_at(workspace, session, json)
     findings = [found for look in LOOKS for found in look(workspace)]
     if json:
-        Screen().document([asdict(found) for found in findings])
+        Screen().document([msgspec.structs.asdict(found) for found in findings])
     else:
         Screen().results(shortened(str(found)) for found in findings)
     return Exit.OK if all(found.ok or not found.needed for found in findings) else Exit.USAGE
