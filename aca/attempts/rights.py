@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from aca import providers
 from aca.plans.faults import Fault
-from aca.plans.plan import Plan, Profile, profile
+from aca.plans.plan import Plan, Profile
 from aca.plans.settings import Permissions, Sandbox
 from aca.processes import bubblewrap
 from aca.processes.bubblewrap import Bubblewrap
@@ -64,13 +65,13 @@ def _is_sandboxed(plan: Plan, provider: str | None) -> bool:
     return provider in _SANDBOXED
 
 
-def agents(plan: Plan) -> list[Profile]:
-    """What the agent tasks get that are to be done."""
-    return [
-        profile(plan, task)
-        for task in plan.tasks
-        if task.kind == "agent" and task.status == "pending" and task.id not in plan.groups
-    ]
+def agents(plan: Plan) -> Counter[Profile]:
+    """What the agent tasks get that are to be done, and how many of them get it."""
+    found: Counter[Profile] = Counter()
+    for some in plan.alike:
+        if (some.one.kind, some.one.status) == ("agent", "pending"):
+            found[some.gets] += sum(task.id not in plan.groups for task in some.tasks.values())
+    return +found  # without those that only groups get
 
 
 def unheeded(plan: Plan, workspace: Path) -> list[str]:

@@ -321,12 +321,12 @@ def _cycles(tasks: list[Task], stuck: set[str]) -> Iterator[list[str]]:
 
 def moments(plan: Plan) -> dict[str, list[str]]:
     """Every moment of the plan, in an order in which they can come, with those right before it."""
+    if _is_in_order(plan.tasks):
+        return {task.id: [*task.dependencies] for task in plan.tasks}
     before: dict[str, list[str]] = {task.id: [] for task in plan.tasks}
     for earlier, later in edges(plan.tasks):
         before.setdefault(later, []).append(earlier)
         before.setdefault(earlier, [])
-    if _is_in_order(plan.tasks):
-        return before
     return {moment: before[moment] for moment in TopologicalSorter(before).static_order()}
 
 

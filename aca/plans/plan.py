@@ -5,7 +5,7 @@ it. Validation happens once, at the edge (``aca.parse``); everywhere else these 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import cached_property
 from operator import itemgetter
 from typing import Annotated, Any, Literal, Self
@@ -84,6 +84,17 @@ class Plan(Model):
         return {}
 
     @cached_property
+    def alike(self) -> "list[Alike]":
+        """The tasks, those together of which the same is said and to be done."""
+        found: defaultdict[tuple[Any, ...], dict[int, Task]] = defaultdict(dict)
+        for place, task in enumerate(self.tasks):
+            found[_said_and_done(vars(task))][place] = task
+        firsts = [next(iter(tasks.values())) for tasks in found.values()]
+        return [
+            Alike(one, profile(self, one), tasks) for one, tasks in zip(firsts, found.values(), strict=True)
+        ]
+
+    @cached_property
     def groups(self) -> frozenset[str]:
         """The ids of tasks that have others in them."""
         return frozenset(task.parent_id for task in self.tasks if task.parent_id is not None)
@@ -91,7 +102,7 @@ class Plan(Model):
     def __copy__(self) -> Self:
         """Copies are made to be changed: what was found out of the original may not hold for them."""
         copied = super().__copy__()
-        for found in ("profiles", "groups"):
+        for found in ("profiles", "alike", "groups"):
             copied.__dict__.pop(found, None)
         return copied
 
@@ -113,6 +124,16 @@ class Profile(msgspec.Struct, frozen=True):
     conversation: str
 
 
+class Alike(msgspec.Struct, frozen=True):
+    """Tasks that get the same, are of one kind and equally far: what is asked of one is asked of all."""
+
+    one: Task
+    """The first of them."""
+    gets: Profile
+    tasks: Mapping[int, Task]
+    """By their places in the plan."""
+
+
 _NO_ROLE = Role()
 _DECISIVE = (
     *("kind", "parent_id", "role", "provider", "model", "fallback", "permissions", "workspace", "docker"),
@@ -131,14 +152,6 @@ def profile(plan: Plan, task: Task) -> Profile:
     if found is None:
         found = plan.profiles[said] = _resolved(plan, task)
     return found
-
-
-def alike(plan: Plan) -> Iterator[tuple[Profile, dict[int, Task]]]:
-    """The tasks of *plan* by their places in it, those together of which the same is said and to be done."""
-    found: defaultdict[tuple[Any, ...], dict[int, Task]] = defaultdict(dict)
-    for place, task in enumerate(plan.tasks):
-        found[_said_and_done(vars(task))][place] = task
-    return ((profile(plan, next(iter(tasks.values()))), tasks) for tasks in found.values())
 
 
 def _resolved(plan: Plan, task: Task) -> Profile:

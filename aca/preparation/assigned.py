@@ -13,23 +13,22 @@ from aca.errors import Problem
 from aca.parse import Loc
 from aca.parse.explain import explain
 from aca.plans.faults import Fault
-from aca.plans.plan import Plan, Profile, alike
+from aca.plans.plan import Plan, Profile
 from aca.plans.task import Task
 from aca.preparation.config import Merged
 from aca.providers import choice as choice_of_provider
 from aca.providers.base import Errand
 
 
-def _agents(plan: Plan) -> Iterator[tuple[Profile, dict[int, Task]]]:
+def _agents(plan: Plan) -> Iterator[tuple[Profile, Mapping[int, Task]]]:
     """What an agent is still to do, or may have to when it fails, by what that gets."""
     groups = plan.groups
-    for gets, tasks in alike(plan):
-        one = next(iter(tasks.values()))
-        is_to_mend = one.on_failure == "decompose"
+    for some in plan.alike:
+        is_to_mend, tasks = some.one.on_failure == "decompose", some.tasks
         if groups and not is_to_mend:
             tasks = {place: task for place, task in tasks.items() if task.id not in groups}
-        if tasks and one.status == "pending" and (one.kind == "agent" or is_to_mend):
-            yield gets, tasks
+        if tasks and some.one.status == "pending" and (some.one.kind == "agent" or is_to_mend):
+            yield some.gets, tasks
 
 
 def without_provider(plan: Plan) -> list[Task]:

@@ -35,6 +35,6 @@ def document(plan: Plan) -> list[dict[str, Any]]:
 
 def _kinds(plan: Plan) -> Counter[tuple[str | None, str, tuple[str, ...]]]:
     kinds: Counter[tuple[str | None, str, tuple[str, ...]]] = Counter()
-    for gets, count in Counter(rights.agents(plan)).items():
+    for gets, count in rights.agents(plan).items():
         kinds[gets.provider, gets.permissions, rights.keepers(plan, gets)] += count
     return kinds

@@ -71,6 +71,5 @@ def usage_text(usage: ev.Usage | None) -> str:
 
 def replayed(plan: Plan) -> bool:
     """Whether the model's side of some task is played back from a script."""
-    groups = {task.parent_id for task in plan.tasks}
-    agents = (task for task in plan.tasks if task.kind == "agent" and task.id not in groups)
+    agents = (task for task in plan.tasks if task.kind == "agent" and task.id not in plan.groups)
     return any(task.status == "pending" and profile(plan, task).provider == REPLAY for task in agents)

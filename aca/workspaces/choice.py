@@ -75,12 +75,12 @@ def unheeded(plan: Plan) -> str:
 
 def uses(plan: Plan, kind: Place) -> bool:
     """Whether some task that is to be done works in such a place."""
-    return any(profile(plan, task).workspace == kind for task in _to_do(plan))
+    return any(some.gets.workspace == kind for some in plan.alike if _is_to_do(some.one))
 
 
 def uses_containers(plan: Plan) -> bool:
     """Whether some task that is to be done works in a container, or may come to."""
-    return plan.docker.is_on or any(task.docker for task in _to_do(plan))
+    return plan.docker.is_on or any(some.one.docker for some in plan.alike if _is_to_do(some.one))
 
 
 def lacking(workspace: Path) -> tuple[str, str] | None:
@@ -112,8 +112,8 @@ def faults(plan: Plan, workspace: Path) -> Iterator[Fault]:
         yield from _copies(plan, workspace)
     yield from _sharing(plan)
     yield from _crossings(plan)
-    wanted = [docker for task in _to_do(plan) if (docker := profile(plan, task).docker) is not None]
-    if any(docker.image is None and docker.build is None for docker in wanted):
+    wanted = (some.gets.docker for some in plan.alike if _is_to_do(some.one))
+    if any(docker is not None and docker.image is None and docker.build is None for docker in wanted):
         cure = "name one as docker.image, or write a Dockerfile"
         yield Fault(("docker",), "containers need an image, and none is named", cure)
 
@@ -168,6 +168,8 @@ def _sharing(plan: Plan) -> Iterator[Fault]:
 
 def _crossings(plan: Plan) -> Iterator[Fault]:
     """What is made in one kind of place is not in the other before it is merged and committed."""
+    if not (uses(plan, "worktree") and uses(plan, "inplace")):
+        return
     places = {task.id: profile(plan, task).workspace for task in _leaves(plan)}
     for index, task in enumerate(plan.tasks):
         for name in task.dependencies if task.id in places else ():
@@ -193,4 +195,8 @@ def _agents(plan: Plan) -> list[Task]:
 
 
 def _to_do(plan: Plan) -> list[Task]:
-    return [task for task in plan.tasks if task.status == "pending" and task.kind != "approval"]
+    return [task for task in plan.tasks if _is_to_do(task)]
+
+
+def _is_to_do(task: Task) -> bool:
+    return task.status == "pending" and task.kind != "approval"
