@@ -10,9 +10,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import msgspec
 import typer
 
 from aca.cli import shortened
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 PYTHON = (3, 11)
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(NamedTuple):
     """One thing that was looked at. ``cure`` says how to mend it; what is not ``needed`` may stay so."""
 
     name: str
@@ -54,7 +53,7 @@ def doctor(
         return _look_at(workspace, session, json)
     findings = [found for look in LOOKS for found in look(workspace)]
     if json:
-        Screen().document([msgspec.structs.asdict(found) for found in findings])
+        Screen().document([found._asdict() for found in findings])
     else:
         Screen().results(shortened(str(found)) for found in findings)
     return Exit.OK if all(found.ok or not found.needed for found in findings) else Exit.USAGE
