@@ -10,14 +10,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from benchmarks import goals, growth
 from benchmarks.contests import CONTESTS
-from benchmarks.measure import hold, table
+from benchmarks.measure import Figure, hold, table
 from benchmarks.peers import MissingError
 
 ALL = "all"
@@ -31,30 +32,32 @@ def main() -> int:
     names = list(CONTESTS) if ALL in asked.names or not asked.names else list(dict.fromkeys(asked.names))
     kept: dict[str, Any] = {**_circumstances(), "contests": []}
     print(f"{kept['machine']}\n")
+    figures: list[Figure] = []
     try:
         # All that is left is removed at the end: ext4 looks for free inodes among those freed just now.
         with tempfile.TemporaryDirectory(prefix="aca-benchmark-", ignore_cleanup_errors=True) as folder:
             for contest in (one for name in names for one in _held(name, asked, Path(folder))):
-                kept["contests"].append(contest)
+                figures += contest["figures"]
+                kept["contests"].append({**contest, "figures": [asdict(one) for one in contest["figures"]]})
                 if asked.json:  # each time: who loses patience has what there is by then
                     asked.json.write_text(json.dumps(kept, indent=1))
     except KeyboardInterrupt:
         print("interrupted: only what is printed above was measured", file=sys.stderr)
         return 130
-    return _verdict(kept["contests"], set(asked.only or ()))
+    print("\n".join([*growth.table(figures), *goals.table(figures, measured=True)]))
+    return _verdict(figures, {name for one in kept["contests"] for name in one["failed"]}, asked.only or ())
 
 
-def _verdict(contests: Sequence[Mapping[str, Any]], wanted: set[str]) -> int:
-    """The exit code; and a word on those who were asked for and take part in nothing."""
-    failed = {name for one in contests for name in one["failed"]}
-    absent = wanted - failed - {figure["name"] for one in contests for figure in one["figures"]}
+def _verdict(figures: Sequence[Figure], failed: set[str], wanted: Sequence[str]) -> int:
+    """The exit code; and a word on those who were asked for and took no part in anything."""
+    absent = set(wanted) - failed - {figure.name for figure in figures}
     if absent:
         print(f"not measured: {', '.join(sorted(absent))}", file=sys.stderr)
     return 1 if failed or absent else 0
 
 
 def _held(name: str, asked: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
-    """The contests of one benchmark, each printed and as data."""
+    """The contests of one benchmark, each printed, and what of it is kept."""
     contests, sizes = CONTESTS[name]
     try:
         for number, contest in enumerate(contests(asked.sizes or sizes, asked.peers)):
@@ -66,8 +69,7 @@ def _held(name: str, asked: argparse.Namespace, folder: Path) -> Iterator[dict[s
             missing = [*contest.missing, *(text.splitlines()[0] for text in held.failed.values())]
             if held.figures or missing:
                 print("\n".join([*table(held.figures), *missing]), flush=True)
-                figures = [asdict(one) for one in held.figures]
-                yield {"name": name, "figures": figures, "missing": missing, "failed": [*held.failed]}
+                yield {"name": name, "figures": held.figures, "missing": missing, "failed": [*held.failed]}
     except MissingError as error:  # there is nothing to compare
         print(f"### {name}\n\n{error}\n", flush=True)
         yield {"name": name, "figures": [], "missing": [str(error)], "failed": []}

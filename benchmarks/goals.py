@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.growth import each
 from benchmarks.makespan import GRAPHS, MAKESPAN, OF_THE_BOUND
 from benchmarks.measure import Figure
 
@@ -22,12 +23,16 @@ class Goal:
     found: Callable[[Rows], float]
     is_least: bool = False
 
+    def value(self, rows: Rows) -> float | None:
+        try:
+            return self.found(rows)
+        except KeyError:
+            return None
+
     def told(self, rows: Rows) -> str:
         """A row of a table."""
-        wanted = f"{'>=' if self.is_least else '<='} {self.limit:g}"
-        try:
-            value = self.found(rows)
-        except (KeyError, StopIteration):
+        wanted, value = f"{'>=' if self.is_least else '<='} {self.limit:g}", self.value(rows)
+        if value is None:
             return f"| {self.what} | {wanted} | not measured | |"
         is_reached = value >= self.limit if self.is_least else value <= self.limit
         return f"| {self.what} | {wanted} | {value:.3g} | {'yes' if is_reached else 'no'} |"
@@ -42,9 +47,7 @@ def _wall(contest: str, name: str) -> Callable[[Rows], float]:
 
 
 def _each(rows: Rows, contest: str) -> float:
-    """Milliseconds per task."""
-    figure = rows[contest, "aca"]
-    return figure.wall / figure.tasks * 1000
+    return each(rows[contest, "aca"])
 
 
 def _graphs(rows: Rows) -> list[str]:
@@ -125,10 +128,12 @@ GOALS = (
 )  # fmt: skip
 
 
-def table(figures: Sequence[Figure]) -> Iterator[str]:
-    """All goals as a Markdown table, with what was measured."""
+def table(figures: Sequence[Figure], *, measured: bool = False) -> Iterator[str]:
+    """All goals as a Markdown table; or, where there are any, those that were *measured*."""
     rows = {(figure.contest, figure.name): figure for figure in figures}
-    yield "| figure | wanted | measured | reached |"
-    yield "|---|---|---|---|"
-    yield from (goal.told(rows) for goal in GOALS)
-    yield ""
+    goals = [goal for goal in GOALS if not measured or goal.value(rows) is not None]
+    if goals:
+        yield "| figure | wanted | measured | reached |"
+        yield "|---|---|---|---|"
+        yield from (goal.told(rows) for goal in goals)
+        yield ""

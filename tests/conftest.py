@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.faults.tally import Tally
 from tests.model_server import ModelServer
 from tests.project import Project
 
@@ -61,9 +63,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was broken on purpose, and what was lost by it."""
     reports = [one for some in terminalreporter.stats.values() for one in some]
-    told = sorted(
-        {said for one in reports for name, said in getattr(one, "user_properties", ()) if name == "faults"}
-    )
+    kept = [pair for one in reports for pair in getattr(one, "user_properties", ())]
+    told = sorted({said for name, said in kept if name == "faults"})
+    alone = Counter(said for name, said in kept if name == "fault")
+    told += [str(Tally(name=f"{name}, a test each", tried=count)) for name, count in sorted(alone.items())]
     if told:
         terminalreporter.section("faults on purpose")
     for line in told:

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from benchmarks.contests import CONTESTS
 from benchmarks.measure import Contender, Contest, hold
+from tests.project import SECONDS
+from tests.real_parts import claude
 
 ROOT = Path(__file__).parent.parent
 
 
 AMONG = {
+    "agents": ["aca"],
     "makespan": ["aca"],
     "rates": ["aca", "backoff alone"],
+    "start": ["aca --version", "bare Python"],
     "tokens": ["one conversation, cached"],
 }
 """Who is enough to see that it works, where each takes seconds to begin."""
 
 
-@pytest.mark.parametrize("name", ["overhead", "resume", "makespan", "start", "parse", "rates", "tokens"])
+@pytest.mark.parametrize("name", [name for name in CONTESTS if name != "growth"])
 def test_a_benchmark_runs_once_with_a_few_tasks(tmp_path: Path, name: str) -> None:
     """Every contender that needs no installation ends well, and there is a figure for each."""
+    if name == "agents":
+        claude()
     kept = tmp_path / "figures.json"
-    command = [sys.executable, "-m", "benchmarks", name, "--runs", "0", "--sizes", "3", "--json", str(kept)]
+    size = "1" if name == "agents" else "3"
+    command = [sys.executable, "-m", "benchmarks", name, "--runs", "0", "--sizes", size, "--json", str(kept)]
     command += ["--only", *AMONG[name]] if name in AMONG else []
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -41,12 +52,38 @@ def test_a_benchmark_runs_once_with_a_few_tasks(tmp_path: Path, name: str) -> No
         assert samples[0]["seen"]["cached, %"] > 50
 
 
-def test_a_benchmark_that_is_not_there_is_refused() -> None:
-    """With those that are."""
-    command = [sys.executable, "-m", "benchmarks", "overheat"]
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["overheat"], "there is no overheat: use some of overhead, "),
+        (["--seconds", "nan"], "--seconds: nan is less than 0"),
+        (["--json", "nowhere/figures.json"], "nowhere/figures.json: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_at_once(args: list[str], told: str) -> None:
+    """Before anything is measured or installed."""
+    command = [sys.executable, "-m", "benchmarks", *args]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert "overhead" in ended.stderr
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert told in ended.stderr
+
+
+def test_an_interrupt_keeps_what_was_measured_and_leaves_nobody(tmp_path: Path) -> None:
+    """Ctrl-C in a terminal goes to the benchmarks alone: what they started is in groups of its own."""
+    kept, tasks = tmp_path / "figures.json", ["--sizes", "3", "20000"]
+    command = [sys.executable, "-m", "benchmarks", "growth", "--runs", "0", *tasks, "--json", str(kept)]
+    running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    started: list[psutil.Process] = []
+    deadline = time.monotonic() + SECONDS
+    while len(started) < 2 or not kept.read_text():  # the second one is aca, after the first contest
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        started = psutil.Process(running.pid).children(recursive=True)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+    assert (running.returncode, told) == (130, "interrupted: only what is printed above was measured\n")
+    assert psutil.wait_procs(started, timeout=0)[1] == []
+    assert [one["figures"][0]["tasks"] for one in json.loads(kept.read_text())["contests"]] == [3]
 
 
 def test_who_fails_is_out_and_the_others_go_on(tmp_path: Path) -> None:
@@ -87,8 +124,8 @@ def test_figures_are_written_into_the_readme(tmp_path: Path) -> None:
     assert "| makespan beside ninja | <= 1 | not measured | |" in text
     assert "| ms on the wall added to claude, 1 at once | <= 50 | 25 | yes |" in text
     assert "| claude -p | 2.000 (1.000-8.900) | 0.95 |" in text
-    assert "agents: commit c0ffee, later." in text
-    assert "to the power of" in text
+    assert "agents: a desk; commit c0ffee, later." in text
+    assert "| aca: agent tasks | 1,000 | 100,000 | 0.00 |" in text
     picture = (tmp_path / "growth.svg").read_text()
     assert "2.00 ms" in picture
     assert "0.02 ms" in picture

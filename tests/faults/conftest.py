@@ -18,10 +18,15 @@ _is_skipped = pytest.StashKey[bool]()
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that lacks a real part has tried nothing, and is not wrong for that."""
+    """A test that lacks a real part has tried nothing, and is not wrong for that.
+
+    One that keeps no tally is a point by itself: it fails where anything is lost.
+    """
     report = yield
     if call.when == "call":
         item.stash[_is_skipped] = report.skipped
+        if report.passed and "tally" not in getattr(item, "fixturenames", ()):
+            report.user_properties.append(("fault", item.path.stem.removeprefix("test_").replace("_", " ")))
     return report
 
 

@@ -58,6 +58,7 @@ def test_a_clock_that_is_set_while_a_task_waits(project: Project, offset: float)
     clock.set(offset)
     running.finish(expect=0, seconds=30)
     assert "[2/2] two: completed" in running.stderr
+    assert leap(project) == pytest.approx(offset, abs=DAY / 2)
 
 
 def test_a_clock_that_is_set_back_between_two_runs(project: Project) -> None:
@@ -69,3 +70,10 @@ def test_a_clock_that_is_set_back_between_two_runs(project: Project) -> None:
     clock.set(0)
     project.run("status", env=clock.env)
     project.run("resume", env=clock.env)
+    assert leap(project) == pytest.approx(-DAY, abs=DAY / 2)
+
+
+def leap(project: Project) -> float:
+    """Seconds from the first event to the last, as the journal has it."""
+    events = project.journal()
+    return events[-1].at - events[0].at
