@@ -44,6 +44,11 @@ SUMMARY_CHARS = 2000
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM}
 """Said of one file, which may be the plan's choice, rather than of the disk."""
 
+_UNKEPT = (
+    "what was written into the submodule {} is in no commit of it and would be lost: commit and push it "
+    "there, or undo it; in a worktree a submodule is empty until workspace.setup fills it"
+)
+
 E = TypeVar("E", bound=ev.AttemptEnded)
 
 
@@ -295,6 +300,8 @@ class _Attempt:
         What is merged is what was there before the checks, which leave things behind.
         """
         await self.site.keep(self.told)
+        if self.site.kept is not None and self.site.kept.unkept:
+            return self.failed(_UNKEPT.format(self.site.kept.unkept), "task")
         said = self.agent.result if self.has_agent else None
         summary = said.text[-SUMMARY_CHARS:] if said else ""
         if self.breaking is not None or (said and said.subtasks):

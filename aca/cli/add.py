@@ -60,8 +60,16 @@ class Said:
     ] = None
     model: Annotated[str | None, typer.Option("--model", metavar="M", help="The provider's model.")] = None
 
-    def check_use(self) -> None:
-        """Refuse options that would change nothing."""
+    def check_use(self, title: str) -> None:
+        """Refuse options that would change nothing, and in a title what only task files say there."""
+        from aca.parse.attributes import read_headline
+
+        if written := read_headline(title, lambda _name: False).attributes:
+            cure = "say it with options (--run, --check, --needs ...), or write `code` around what is none"
+            told = ", ".join(attribute.key for attribute in written)
+            raise typer.BadParameter(
+                f"attributes are for task files, and this has {told}: {cure}", param_hint="TITLE"
+            )
         for name in _OF_AGENTS if self.run is not None else ():
             if getattr(self, name):
                 raise typer.BadParameter(f"--{name} is for an agent, and with --run a command does it")
@@ -99,7 +107,7 @@ def add(
     from aca.sessions.messages import Addition
 
     refuse_tasks("add tasks as its person would")
-    said.check_use()
+    said.check_use(title)
     one = find_session(workspace, session)
     task = addition.complete(one, said.data(title, one.state()), os.environ)
     if task is None:

@@ -9,9 +9,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 PYTHON = (3, 11)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that was looked at. ``cure`` says how to mend it; what is not ``needed`` may stay so."""
 
     name: str
@@ -55,7 +53,7 @@ def doctor(
         return _look_at(workspace, session, json)
     findings = [found for look in LOOKS for found in look(workspace)]
     if json:
-        Screen().document([asdict(found) for found in findings])
+        Screen().document([found._asdict() for found in findings])
     else:
         Screen().results(shortened(str(found)) for found in findings)
     return Exit.OK if all(found.ok or not found.needed for found in findings) else Exit.USAGE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from aca.core.state import SessionState
 from aca.errors import SessionError
@@ -12,8 +12,7 @@ from aca.providers.about import about
 from aca.sessions.session import Session
 
 
-@dataclass(frozen=True)
-class Audience:
+class Audience(msgspec.Struct, frozen=True):
     """The agent of a task."""
 
     provider: str

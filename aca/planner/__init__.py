@@ -13,7 +13,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -44,8 +44,7 @@ _RIGHTS = get_args(Permissions)
 """From the least to the most."""
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What to tell the model besides the text, or instead of one: the *goal*. ``refresh`` asks anew."""
 
     hints: tuple[str, ...] = ()
@@ -53,8 +52,7 @@ class Wish:
     goal: str = ""
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True):
     """A plan that a model has made, and what people are to know of that."""
 
     prepared: Prepared
@@ -163,16 +161,14 @@ def _command_in_full(command: str | Sequence[Any], workspace: Path) -> list[Any]
 # -- question and answer --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Made:
+class _Made(msgspec.Struct, frozen=True):
     """What came of an answer."""
 
     draft: draft.Draft
     composed: Composed
 
 
-@dataclass(frozen=True)
-class _Planning:
+class _Planning(msgspec.Struct, frozen=True, dict=True):
     """One text on its way to a plan."""
 
     wish: Wish

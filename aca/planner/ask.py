@@ -15,7 +15,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -47,8 +46,7 @@ Accept = Callable[[dict[str, Any]], T]
 """Makes something of an answer. Raises InputError with all that is wrong with it."""
 
 
-@dataclass(frozen=True)
-class Answer(Generic[T]):
+class Answer(msgspec.Struct, Generic[T], frozen=True):
     """What came of an answer, the answer itself, and the calls it took."""
 
     made: T

@@ -7,10 +7,11 @@ everybody's plans go through.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from aca.errors import did_you_mean
 from aca.parse import Document, Mark, Written, names
@@ -24,8 +25,7 @@ _NEEDED = ("id", "title")
 _TOLD_CHARS = 80
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """What a draft may name, and what it may decide."""
 
     files: Collection[str]
@@ -33,8 +33,7 @@ class Bounds:
     may_choose_mode: bool
 
 
-@dataclass(frozen=True)
-class Composed:
+class Composed(msgspec.Struct, frozen=True):
     """A plan-shaped document, the lines that are in no task, and what the model would have run."""
 
     document: Document
@@ -48,13 +47,12 @@ def compose(source: Document, draft: Draft, bounds: Bounds) -> Composed:
     return _Composer(source, draft, bounds).composed()
 
 
-@dataclass(eq=False)
-class _Entry:
+class _Entry(msgspec.Struct, eq=False):
     """A task on its way: its data, the lines it is made of, and those that are its own words."""
 
     data: dict[str, Any]
-    lines: set[int] = field(default_factory=set)
-    own: set[int] = field(default_factory=set)
+    lines: set[int] = msgspec.field(default_factory=set)
+    own: set[int] = msgspec.field(default_factory=set)
     drafted: DraftTask | None = None
     keys: frozenset[str] = frozenset()
     """What its author has written by hand."""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
+
+import msgspec
 
 SHARED_BY = 3
 """A line that more tasks are made of is told to every task, once."""
 
 
-@dataclass(frozen=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True):
     """Lines by number, from 1."""
 
     quoted: list[list[int]]
     """For each task the lines that are told to it and to what is in it."""
-    shared: list[int] = field(default_factory=list)
+    shared: list[int] = msgspec.field(default_factory=list)
     """Lines that are told to every task because many are made of them."""
-    left: list[int] = field(default_factory=list)
+    left: list[int] = msgspec.field(default_factory=list)
     """Lines that no task is made of."""
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from aca.attempts import prompt
 from aca.parse import Document
@@ -18,8 +19,7 @@ MOST_QUOTED = 256 * 1024
 """Bytes of all the files that a text links to."""
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(msgspec.Struct, frozen=True):
     """What a plan is to be made from."""
 
     source: Document

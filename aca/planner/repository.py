@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from aca.plans.plan import SCHEMA_ID
 from aca.preparation import schemas
@@ -43,8 +44,7 @@ _PLANS = (SCHEMA_ID.encode(), f"{PRIVATE}/{schemas.FILE}".encode())
 """What a plan of aca says of itself at its beginning."""
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(msgspec.Struct, frozen=True):
     """The files of a workspace that a planner may know of, as relative paths."""
 
     root: Path

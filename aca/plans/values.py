@@ -163,7 +163,7 @@ def _runnable(command: str | tuple[str, ...]) -> str | tuple[str, ...]:
     words = (command,) if isinstance(command, str) else command
     if not words or not words[0].strip():
         raise ValueError("a command cannot be empty")
-    if any("\0" in word for word in words):
+    if "\0" in "".join(words):
         raise ValueError("a command cannot contain a null character")
     return command
 

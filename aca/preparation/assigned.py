@@ -134,9 +134,12 @@ def _mentions(plan: Plan) -> Iterator[tuple[Loc, str]]:
     yield from _named(("defaults",), plan.defaults.provider, plan.defaults.fallback)
     for name, role in plan.roles.items():
         yield from _named(("roles", name), role.provider, role.fallback)
-    for index, task in enumerate(plan.tasks):
-        if task.status == "pending" and (task.provider is not None or task.fallback):
-            yield from _named(("tasks", index), task.provider, task.fallback)
+    naming: dict[int, Task] = {}
+    for some in plan.alike:
+        if some.one.status == "pending" and (some.one.provider is not None or some.one.fallback):
+            naming.update(some.tasks)
+    for index, task in sorted(naming.items()):
+        yield from _named(("tasks", index), task.provider, task.fallback)
     for name in plan.rate_limiting.providers:
         yield ("rate_limiting", "providers", name), name
     for name in plan.providers:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -29,14 +28,13 @@ KEYS: dict[str, Callable[[Charge], str]] = {
 """By what charges can be added up."""
 
 
-@dataclass
-class Row:
+class Row(msgspec.Struct):
     """The sum of some charges."""
 
     name: str
     calls: int = 0
-    usage: ev.Usage = field(default_factory=lambda: ev.Usage(cost_usd=0.0))
-    spent: Spent = field(default_factory=Spent)
+    usage: ev.Usage = msgspec.field(default_factory=lambda: ev.Usage(cost_usd=0.0))
+    spent: Spent = msgspec.field(default_factory=Spent)
 
     def add(self, charge: Charge) -> None:
         self.calls += 1

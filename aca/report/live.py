@@ -11,9 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -41,8 +41,7 @@ STYLES: dict[Status, str] = {
 }
 
 
-@dataclass
-class _Row:
+class _Row(msgspec.Struct):
     """What the screen shows of one task."""
 
     label: str

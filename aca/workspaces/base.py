@@ -63,6 +63,8 @@ class Kept(msgspec.Struct, frozen=True):
     """What the task has changed, seen from the workspace."""
     lost: tuple[str, ...] = ()
     """What it has written besides, in a tree of its own, that git ignores: it is not kept."""
+    unkept: str = ""
+    """A submodule of such a tree with work in it that is in no commit: as it is, the task cannot be done."""
 
 
 class Workspace(Protocol):

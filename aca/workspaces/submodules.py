@@ -27,17 +27,28 @@ class Submodule(msgspec.Struct, frozen=True):
     env: Mapping[str, str]
 
     def files(self) -> dict[str, str]:
-        """The files in it that are somebody's work, by their names from *top*, and their marks."""
-        names = (f"{self.name}/{name}" for name in self._names() if REBUILT.isdisjoint(name.split("/")))
+        """The files in it that are somebody's work, by their names from *top*, and their marks.
+
+        None where git refuses to look.
+        """
+        try:
+            inside = list(self._names())
+        except GitError:
+            return {}
+        names = (f"{self.name}/{name}" for name in inside if REBUILT.isdisjoint(name.split("/")))
         return {name: found for name in names if (found := mark(self.top / name)) and not _is_folder(found)}
 
     def has_unkept(self, before: Mapping[str, str]) -> bool:
-        """Whether there is work in it that was not there *before* and is not in the commit that it shows."""
+        """Whether there is work in it that was not there *before* and is not in the commit that it shows.
+
+        It counts as such where git cannot tell.
+        """
         now = self.files()
         changed = {name for name in {*now, *before} if now.get(name) != before.get(name)}
-        if not changed:
-            return False
-        committed = self._committed()
+        try:
+            committed = self._committed() if changed else {}
+        except GitError:
+            return True
         return any(_blob(self.top / name, committed.get(name, "")) != committed.get(name) for name in changed)
 
     def is_elsewhere(self) -> bool:

@@ -34,10 +34,6 @@ _NESTED = "{} is a git repository of its own, which cannot be kept as files: rem
 _UNREACHABLE = (
     "the commit that the submodule {} shows is nowhere else: push it first, or set the submodule back"
 )
-_UNKEPT = (
-    "what was written into the submodule {} is in no commit of it and would be lost: commit and push it "
-    "there, or undo it; in a worktree a submodule is empty until workspace.setup fills it"
-)
 
 
 class Tree(msgspec.Struct, frozen=True):
@@ -142,7 +138,6 @@ class Tree(msgspec.Struct, frozen=True):
         try:
             absorb(self.repository, self._own)
             tree, head = self._snapshot(), self._run("rev-parse", "--verify", "HEAD^{commit}").strip()
-            unkept = self._unkept()
         except GitError as error:
             raise TreeError(f"what the task left in {self.path} cannot be kept: {error}") from None
         for name, is_new in self.repository.links(start, tree):
@@ -150,14 +145,12 @@ class Tree(msgspec.Struct, frozen=True):
                 raise TreeError(_NESTED.format(name, name, name))
             if not self._submodule(name).is_elsewhere():
                 raise TreeError(_UNREACHABLE.format(name))
-        if unkept:
-            raise TreeError(_UNKEPT.format(unkept))
         if head == start and tree == self.repository.tree(start):
             return start
         return self.repository.commit(tree, [start, head], message)
 
-    def _unkept(self) -> str:
-        """A submodule with work in it that is in no commit; empty where there is none. Raises GitError."""
+    def unkept(self) -> str:
+        """A submodule with work in it that is in no commit; empty where there is none."""
         before = self._marks(_INSIDE)
         for link in self._submodules():
             inside = {name: was for name, was in before.items() if name.startswith(f"{link.name}/")}

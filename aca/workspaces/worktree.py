@@ -88,14 +88,15 @@ class Worktrees(Open):
 
     def keep_now(self, top: Path, start: str, task_id: str, attempt: int) -> Kept:
         """What ``keep`` does."""
+        tree = Tree(self.repository, top)
         message = about(self.session.id, self.state.tasks[task_id].title, task_id, attempt)
-        commit = Tree(self.repository, top).commit(start, message)
+        commit = tree.commit(start, message)
         self.repository.set_ref(kept_ref(self.session.id, task_id, attempt), commit)
         base = self.repository.base(start, self.state.integrated)
         difference = self.repository.difference(base, commit)
         write_patch(self.session, task_id, attempt, difference.patch)
         changes = seen_from(self.repository.prefix, difference.changes)
-        return Kept(commit, base, changes, self._lost(Tree(self.repository, top)))
+        return Kept(commit, base, changes, self._lost(tree), tree.unkept())
 
     def _lost(self, tree: Tree) -> tuple[str, ...]:
         names = [FileChange(name, "created") for name in tree.lost()[:MOST_LOST]]

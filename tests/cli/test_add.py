@@ -111,6 +111,7 @@ WRONG = [
     ([" "], 'task "task" has a title of nothing but spaces'),
     (["More", "--run", ""], "command: a command cannot be empty"),
     (["More", "--run", "true", "--model", "m"], "--model is for an agent, and with --run a command does it"),
+    (["More {#more run=ls}"], "attributes are for task files, and this has id, run: say it with options"),
     (["More", "--id", "../more"], '"../more" cannot be an id'),
     (["More", "--id", "look"], '"look" is another task already'),
 ]

@@ -156,7 +156,7 @@ def test_what_is_written_into_a_submodule_is_not_lost_unnoticed(project: Project
     script = """
         [tasks.first]
         steps = [
-          {attempt = 1, run = "echo mine >> lib/lib.txt", must = true},
+          {attempt = 1, run = "echo mine >> lib/lib.txt; echo mine > b.txt", must = true},
           {attempt = 2, run = "git -C lib checkout -q lib.txt; echo 1 > lib/a.log", must = true},
           {attempt = 2, run = "mkdir lib/__pycache__; echo 1 > lib/__pycache__/b", must = true},
         ]
@@ -171,6 +171,7 @@ def test_what_is_written_into_a_submodule_is_not_lost_unnoticed(project: Project
     assert told.format("lib") in outcome.stderr
     assert told.format("empty") in outcome.stdout
     assert "first: completed" in outcome.stderr
+    assert merged(project, "b.txt") == "mine"  # what the first attempt did beside it is kept
 
 
 LARGE = """\

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -48,8 +47,7 @@ class Tree(msgspec.Struct):
                 self.files[name] = stamp
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """A file as it is now, ``name`` being relative to where the work is done."""
 
     name: str
@@ -57,15 +55,14 @@ class Content:
     is_executable: bool
 
 
-@dataclass
-class Difference:
+class Difference(msgspec.Struct):
     """What has become of a tree: files written and deleted, and those too large to keep."""
 
-    stamps: dict[str, Stamp | None] = field(default_factory=dict)
+    stamps: dict[str, Stamp | None] = msgspec.field(default_factory=dict)
     """The changed files by their names in the tree; None is one that is gone."""
-    written: list[Content] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    written: list[Content] = msgspec.field(default_factory=list)
+    deleted: list[str] = msgspec.field(default_factory=list)
+    left_out: list[str] = msgspec.field(default_factory=list)
     """A line for each, for people."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+import msgspec
 
 from aca.core import graph
 from aca.plans.plan import Plan
@@ -16,8 +17,7 @@ LABEL = 40
 """Characters of a title that a node shows."""
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One box. ``kind`` is the task's, or ``tasks`` where the box stands for several; levels from 0."""
 
     id: str
@@ -28,14 +28,13 @@ class Node:
     done: bool = False
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(msgspec.Struct, frozen=True):
     """``frames`` are groups, outer ones before what is in them: id -> (label, id of the frame around it)."""
 
     name: str
     nodes: list[Node]
     edges: list[tuple[str, str]]
-    frames: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    frames: dict[str, tuple[str, str | None]] = msgspec.field(default_factory=dict)
     of_levels: bool = False
     """Each box is a level, or several."""
 

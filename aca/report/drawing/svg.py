@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from xml.sax.saxutils import escape
+
+import msgspec
 
 from aca.report.drawing.picture import Node, Picture
 
@@ -17,8 +18,7 @@ text{font:12px monospace;fill:#222}rect{fill:#eef3fb;stroke:#4a6fa5;rx:4px}
 .tasks rect{fill:#f3eefb;stroke:#7a5aa5}.done{opacity:.5}path{fill:none;stroke:#888}"""
 
 
-@dataclass(frozen=True)
-class _Box:
+class _Box(msgspec.Struct, frozen=True):
     node: Node
     x: float
     y: float
