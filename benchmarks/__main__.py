@@ -133,5 +133,6 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-signal.signal(signal.SIGTERM, _interrupted)
+for ending in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(ending, _interrupted)
 sys.exit(main())
