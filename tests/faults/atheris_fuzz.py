@@ -82,11 +82,14 @@ def targets(desk: Desk) -> dict[str, Target]:
     }
 
 
-def main(name: str, *options: str) -> None:
+def main(name: str = "", *options: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(Path(folder, "work"))
         desk.write("replay.toml", "")
-        give, sound = targets(desk)[name]
+        known = targets(desk)
+        if name not in known:
+            sys.exit(f"name one of {', '.join(known)}, and then what libFuzzer is to know")
+        give, sound = known[name]
         corpus = Path(folder, "corpus")
         corpus.mkdir()
         for number, data in enumerate(sound):
