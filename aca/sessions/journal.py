@@ -72,7 +72,8 @@ class Journal:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, self._length)
-            return MachineError(f"{self.path}: cannot write the journal: {error.strerror}")
+            cure = "once that is mended, `aca resume` goes on"
+            return MachineError(f"{self.path}: cannot write the journal: {error.strerror}\n   {cure}")
         self._length += len(data)
         return None
 

@@ -37,6 +37,7 @@ def test_a_disk_that_fills_up_is_told_once_and_resumed(project: Project, small_d
     outcome = project.run("--task-file", "tasks.md", "--workspace", "disk", expect=7)
     assert "Traceback" not in outcome.stderr
     assert outcome.stderr.count("No space left on device") == 1
+    assert "`aca resume` goes on" in outcome.stderr
     (small_disk / "fill.bin").unlink()
     project.run("resume", "--workspace", "disk")
     assert (small_disk / "first").read_text() == "x"
