@@ -123,7 +123,7 @@ def _containers(_: Path) -> Iterator[Finding]:
 
 
 def _home(workspace: Path) -> Iterator[Finding]:
-    from aca.sessions.session import HOME
+    from aca.sessions.whereabouts import HOME
 
     home = workspace / HOME
     if home.exists() and not home.is_dir():

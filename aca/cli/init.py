@@ -55,14 +55,15 @@ def init(workspace: Workspace = Path()) -> int:
     overwritten."""
     from aca.preparation import schemas
     from aca.sessions import session
+    from aca.sessions.whereabouts import HOME
 
     screen = Screen()
-    ignore = workspace / session.HOME / ".gitignore"
+    ignore = workspace / HOME / ".gitignore"
     was_there = ignore.exists()
     session.home(workspace)
-    screen.result(f"{'kept ' if was_there else 'wrote'} {session.HOME}/.gitignore")
+    screen.result(f"{'kept ' if was_there else 'wrote'} {HOME}/.gitignore")
     is_new = schemas.keep(workspace)
-    screen.result(f"{'wrote' if is_new else 'kept '} {session.HOME}/{schemas.FILE}")
+    screen.result(f"{'wrote' if is_new else 'kept '} {HOME}/{schemas.FILE}")
     for name, text in (("aca.toml", SETTINGS), ("tasks.md", TASKS)):
         screen.result(f"{_write_new(workspace / name, text)} {name}")
     screen.result("next: aca --task-file tasks.md --dry-run")

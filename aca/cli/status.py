@@ -32,12 +32,12 @@ def status(
     json: Json = False,
 ) -> int:
     """Show how far a session is, what waits and why, and what was used."""
-    from aca.sessions import session
+    from aca.sessions import session, whereabouts
 
     screen = Screen()
     found = session.listing(workspace)
     if not found and name is None:
-        hint = session.elsewhere(workspace)
+        hint = whereabouts.elsewhere(workspace)
         told = f"no session here; {hint}" if hint else "no session yet"
         screen.document([] if sessions else None) if json else screen.result(told)
     elif sessions:

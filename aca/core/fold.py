@@ -26,8 +26,7 @@ def fold(state: AnyState, events: Iterable[ev.Event]) -> AnyState:
     Raises MisplacedEventError.
     """
     for event in events:
-        if why := misplaced(event, state):
-            raise MisplacedEventError(state.seq + 1, why)
+        check(event, state)
         state.apply(event)
     return state
 

@@ -324,7 +324,7 @@ class SessionState:
         self.counts[status] += 1
         state.status, state.reason, state.waits_for, state.seq = status, reason, "", event.seq
         self.at_work.pop(task_id, None)
-        if self.cancelled and state.settled:
+        if state.settled:
             self.cancelled.pop(task_id, None)
         return state
 
@@ -348,10 +348,9 @@ class SessionState:
 
     def _settle(self, event: ev.AttemptEnded) -> None:
         """What the attempt used: its calls, or where none are in the journal what it tells at its end."""
-        if self.calls:
-            for key, call in [one for one in self.calls.items() if one[0][0] == event.task]:
-                del self.calls[key]
-                self.charge(event, call.reserved, call=call, estimated=True)
+        for key, call in [one for one in self.calls.items() if one[0][0] == event.task]:
+            del self.calls[key]
+            self.charge(event, call.reserved, call=call, estimated=True)
         if event.usage is not None and not self.states[event.task].counted:
             self.charge(event, event.usage)
 

@@ -13,6 +13,7 @@ from aca.errors import MachineError
 from aca.parse.keys import TASK_KEYS
 from aca.plans.plan import SCHEMA_ID, Plan
 from aca.sessions import journal, session
+from aca.sessions.whereabouts import HOME
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -51,7 +52,7 @@ def for_editors(plan: Plan, path: Path, workspace: Path, origin: Path | None = N
         keep(workspace)
     except MachineError:
         return plan.model_copy(update={"schema_id": SCHEMA_ID})
-    there = os.path.relpath((workspace / session.HOME / FILE).resolve(), path.parent.resolve())
+    there = os.path.relpath((workspace / HOME / FILE).resolve(), path.parent.resolve())
     # Editors take a name without a dot in front as one from the root of what is open in them.
     return plan.model_copy(update={"schema_id": quote(there if there.startswith("..") else f"./{there}")})
 

@@ -4,5 +4,5 @@ session     the directory                     journal     append, commit, read, 
 messages    what others tell a runner         resumption  what ``aca resume`` goes on with
 derived     pictures made from the journal    history     what earlier sessions took and changed
 logs        the log of aca itself             recorder    journal, state and whoever watches, in step
-whereabouts  where the project is, from further down
+whereabouts  where a project and its sessions are
 """

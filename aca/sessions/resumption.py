@@ -11,6 +11,7 @@ from aca.core.state import SessionState
 from aca.errors import DamagedJournalError, SessionError
 from aca.sessions import session
 from aca.sessions.session import Session
+from aca.sessions.whereabouts import none_yet
 
 
 class Resumption(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ def _newest_unfinished(workspace: Path, failed: bool) -> Resumption:
         if state.unfinished() or (failed and state.failed()):
             return Resumption(one, state)
     if newest is None:
-        raise session.none_yet(workspace)
+        raise none_yet(workspace)
     return newest
 
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -40,9 +39,8 @@ from aca.garbage import uncollected
 from aca.plans.plan import Plan
 from aca.sessions import journal
 from aca.sessions.messages import Message
-from aca.sessions.whereabouts import around
+from aca.sessions.whereabouts import HOME, none_yet
 
-HOME = ".aca"
 LIMITS_FILE = "rate_limit_state.json"
 """In the directory of a provider: what is known of the limits of its account."""
 UNSOUND = (AcaError, OSError)
@@ -351,18 +349,6 @@ def newest(workspace: Path) -> Session:
     if not sessions:
         raise none_yet(workspace)
     return sessions[-1]
-
-
-def none_yet(workspace: Path) -> SessionError:
-    """What to tell where there is no session, and one is needed."""
-    told = f"there is no session in {workspace / HOME}: run a task file first"
-    return SessionError(f"{told}\n   {hint}" if (hint := elsewhere(workspace)) else told)
-
-
-def elsewhere(workspace: Path) -> str:
-    """What to tell of sessions in a directory around *workspace*; empty where there are none."""
-    found = around(workspace, f"{HOME}/sessions")
-    return f"there are sessions in {found}: --workspace {shlex.quote(str(found))}" if found else ""
 
 
 def find_checkpoint(workspace: Path, name: str) -> tuple[Session, SessionState, Checkpoint] | None:

@@ -17,6 +17,7 @@ from aca.errors import SessionError
 from aca.plans.plan import profile
 from aca.sessions import session
 from aca.sessions.session import Session
+from aca.sessions.whereabouts import HOME
 from aca.workspaces.base import kept_ref
 from aca.workspaces.repository import Repository, apart, find
 
@@ -48,7 +49,7 @@ class Restored(msgspec.Struct, frozen=True):
 
 def repositories(workspace: Path) -> list[Repository]:
     """Those that may hold what attempts left: the user's, and aca's own."""
-    found = (find(workspace), apart(workspace, workspace / session.HOME / FILES))
+    found = (find(workspace), apart(workspace, workspace / HOME / FILES))
     return [one for one in found if one is not None]
 
 

@@ -15,7 +15,8 @@ from aca import user_state
 from aca.core import events as ev
 from aca.core.state import SessionState
 from aca.errors import SessionError
-from aca.sessions.session import HOME, UNSOUND, Session, listing
+from aca.sessions.session import UNSOUND, Session, listing
+from aca.sessions.whereabouts import HOME
 from aca.workspaces import choice, git
 from aca.workspaces.base import TreeError, kept_ref
 from aca.workspaces.git import GitError
